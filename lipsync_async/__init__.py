@@ -1,0 +1,79 @@
+"""Bulk lip-sync jobs for Kling's advanced lip sync: bounded, paced, never paid for twice, keyed by external_task_id.
+
+Names are loaded when they are first asked for: the import itself loads neither aiohttp nor asyncio.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .account import Event
+    from .audio import AudioBytes, AudioFile
+    from .builder import RequestBuilder
+    from .checks import Facts, check
+    from .client import LipSyncClient
+    from .config import Limits, RetryPolicy, Timeouts
+    from .dispatcher import RunOptions
+    from .errors import InvalidRequestError, LipSyncError, Violation
+    from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
+    from .models import FaceChoice, LipSyncRequest
+    from .outcomes import Accepted, BatchResult, NotSent, Rejected, Unknown
+    from .streaming import Progress
+
+__all__ = [
+    "ANYAPI",
+    "CHAINHUB",
+    "KLING",
+    "Accepted",
+    "AudioBytes",
+    "AudioFile",
+    "BatchResult",
+    "Event",
+    "FaceChoice",
+    "Facts",
+    "Gateway",
+    "InvalidRequestError",
+    "Limits",
+    "LipSyncClient",
+    "LipSyncError",
+    "LipSyncRequest",
+    "NotSent",
+    "Progress",
+    "Rejected",
+    "RequestBuilder",
+    "RetryPolicy",
+    "RunOptions",
+    "Timeouts",
+    "Unknown",
+    "Violation",
+    "check",
+]
+
+_ROOMS = {
+    "account": ("Event",),
+    "audio": ("AudioBytes", "AudioFile"),
+    "builder": ("RequestBuilder",),
+    "checks": ("Facts", "check"),
+    "client": ("LipSyncClient",),
+    "config": ("Limits", "RetryPolicy", "Timeouts"),
+    "dispatcher": ("RunOptions",),
+    "errors": ("InvalidRequestError", "LipSyncError", "Violation"),
+    "gateways": ("ANYAPI", "CHAINHUB", "KLING", "Gateway"),
+    "models": ("FaceChoice", "LipSyncRequest"),
+    "outcomes": ("Accepted", "BatchResult", "NotSent", "Rejected", "Unknown"),
+    "streaming": ("Progress",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{room}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

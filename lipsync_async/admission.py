@@ -1,0 +1,103 @@
+"""The door of the pacer: who may send next, in order of arrival, without a task or a timer a job.
+
+`Pacer` is arithmetic; here it meets the event loop.  While nothing is held back, `admit` is a call and no wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+
+from .pacing import Pacer
+
+
+class Waiter:
+    """One job at the door; `party` is whose job it is, so that a batch that ends can call its own away."""
+
+    __slots__ = ("admitted", "party")
+
+    def __init__(self, admitted: asyncio.Future[float | None], party: object) -> None:
+        self.admitted = admitted
+        self.party = party
+
+
+class Admission:
+    """One a client: rate, requests in flight and running tasks are the account's, whoever asks."""
+
+    def __init__(self, pacer: Pacer, loop: asyncio.AbstractEventLoop) -> None:
+        self._pacer = pacer
+        self._loop = loop
+        self._waiters: deque[Waiter] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Admission {len(self._waiters)} waiting at {self._pacer!r}>"
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs stand at the door."""
+        return len(self._waiters)
+
+    def try_admit(self) -> float | None:
+        """The time of admission where one may pass at once, else None."""
+        if self._waiters:
+            return None
+        now = self._loop.time()
+        return now if self._pacer.admit(now) == 0.0 else None
+
+    async def admit(self, party: object, *, first: bool = False) -> float | None:
+        """Waits until one request may be sent; the loop's time of its admission, or None where its party was dismissed.
+
+        `first` goes to the head: a job that was refused before is older than the new ones.
+        """
+        waiter = Waiter(self._loop.create_future(), party)
+        if first:
+            self._waiters.appendleft(waiter)
+        else:
+            self._waiters.append(waiter)
+        self.poke()
+        try:
+            return await waiter.admitted
+        except asyncio.CancelledError:
+            self._give_back(waiter)
+            raise
+
+    def poke(self) -> None:
+        """Something was learned or freed: let in whoever may pass now, and set the clock for the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiters:
+            if self._waiters[0].admitted.done():  # cancelled, and not yet run to take itself away
+                self._waiters.popleft()
+                continue
+            now = self._loop.time()
+            delay = self._pacer.admit(now)
+            if delay > 0.0:
+                if delay < math.inf:
+                    self._timer = self._loop.call_at(now + delay, self._ring)
+                return
+            self._waiters.popleft().admitted.set_result(now)
+
+    def dismiss(self, party: object) -> None:
+        """Sends away all that wait for one party: their `admit` returns None."""
+        kept = deque(waiter for waiter in self._waiters if waiter.party is not party)
+        gone = [waiter for waiter in self._waiters if waiter.party is party]
+        self._waiters = kept
+        for waiter in gone:
+            if not waiter.admitted.done():
+                waiter.admitted.set_result(None)
+        self.poke()
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.poke()
+
+    def _give_back(self, waiter: Waiter) -> None:
+        """A waiter that was cancelled leaves the row; one that had just been let in returns its place."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        elif not waiter.admitted.cancelled() and (sent_at := waiter.admitted.result()) is not None:
+            self._pacer.ended(self._loop.time(), sent_at)
+            self.poke()

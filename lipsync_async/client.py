@@ -1,0 +1,305 @@
+"""`LipSyncClient`: lifecycle, and the three ways to hand in jobs. All the work is the dispatcher's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, MutableMapping, Sequence
+from inspect import isawaitable
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from attrs import evolve
+
+from .account import Account, Observer
+from .audio import AudioBytes, AudioFile
+from .checks import check
+from .config import Limits, RetryPolicy, Timeouts
+from .dispatcher import Run, RunOptions
+from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
+from .gateways import Gateway, gateway_for
+from .identity import derive_id
+from .jobbook import Job, Jobbook
+from .models import LipSyncRequest
+from .outcomes import Accepted, BatchResult, Outcome
+from .pacing import Pacer, PacerStatistics
+from .streaming import CANCELLED, STOPPED, Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Progress, drain
+from .terms import Kind
+from .transport import (
+    ApiKey,
+    Credential,
+    Transport,
+    make_session,
+    proxy_from_environment,
+    usable_key,
+    warn_of_small_pool,
+)
+
+FALLBACK_KEY_VARIABLE = "LIPSYNC_API_KEY"
+
+
+class LipSyncClient:
+    """One account at one gateway: what it allows is learned once and shared by all that is submitted through it.
+
+    Use it as an async context manager, in one event loop.
+    Raises `ConfigurationError` where there is no usable key or address.
+    """
+
+    def __init__(
+        self,
+        gateway: str | Gateway,
+        *,
+        api_key: ApiKey | None = None,
+        limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        session: aiohttp.ClientSession | None = None,
+        trust_env: bool = False,
+        trust_lookups: bool = False,
+        observer: Observer | None = None,
+    ) -> None:
+        self._gateway = gateway_for(gateway)
+        self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
+        self._limits = limits or Limits()
+        self._retry = retry or RetryPolicy()
+        self._timeouts = timeouts or Timeouts()
+        self._borrowed = session
+        self._trust_env = trust_env
+        self._trust_lookups = trust_lookups
+        self._observer = observer
+        self._session: aiohttp.ClientSession | None = None
+        self._account: Account | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "not entered" if self._account is None else repr(self._account.pacer)
+        return f"<LipSyncClient {self._gateway.name}, {state}>"
+
+    # -- lifecycle --------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._closed or self._account is not None:
+            raise ClientClosedError("a LipSyncClient is entered once")
+        session = self._borrowed or make_session()
+        if self._borrowed is not None:
+            warn_of_small_pool(session, self._limits)
+        self._session = session
+        proxy = proxy_from_environment(self._gateway.base_url) if self._trust_env else None
+        self._account = Account(
+            self._gateway,
+            Transport(session, self._timeouts, proxy=proxy),
+            Credential(self._key),
+            Pacer(self._limits),
+            self._retry,
+            observer=self._observer,
+        )
+        self._account.trusts_lookups = self._trust_lookups
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stops what still runs and closes what is ours; a borrowed session stays open. May be called twice."""
+        self._closed = True
+        if self._account is not None:
+            self._account.stop(STOPPED)
+            for run in tuple(self._account.runs):
+                await drain(run, run.workers, self._timeouts.grace)
+        session, self._session = self._session, None
+        if session is not None and session is not self._borrowed:
+            await session.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_session", None) is not None:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
+
+    def stop(self) -> None:
+        """Ends all batches gracefully: requests in flight finish, the rest comes out as not sent."""
+        if self._account is not None:
+            self._account.stop(STOPPED)
+
+    def statistics(self) -> PacerStatistics:
+        """What was learned of the account. Raises `ClientClosedError` outside of `async with`."""
+        return self._ready().pacer.statistics()
+
+    def _ready(self) -> Account:
+        if self._account is None or self._closed:
+            raise ClientClosedError("use the client inside of `async with LipSyncClient(...) as client:`")
+        if asyncio.get_running_loop() is not self._account.loop:
+            raise ConfigurationError("a LipSyncClient belongs to the event loop it was entered in; make one a loop")
+        return self._account
+
+    # -- jobs -------------------------------------------------------------------------------------------------------
+
+    async def submit(self, request: LipSyncRequest) -> Accepted:
+        """Submits one job and waits for the gateway's word; many at once share the client's one pacer.
+
+        Raises `InvalidRequestError` before anything is sent, `RejectedError`, `OutcomeUnknownError` (it may have been
+        charged), or `NotSentError` (safe to submit again).
+        Cancelled, it waits `submit_grace` seconds for a request in flight, then re-raises.
+        """
+        account = self._ready()
+        faults = [fault for fault in check(request, self._gateway) if fault.severity == "error"]
+        if faults:
+            raise InvalidRequestError(faults, external_task_id=request.external_task_id)
+        outcomes: list[Outcome] = []
+        run = Run(account, (request,), lambda _, outcome: outcomes.append(outcome), window=1)
+        await self._finish(run, self._timeouts.submit_grace, jobs=1)
+        error = outcomes[0].error()
+        if error is not None:
+            raise error
+        assert isinstance(outcomes[0], Accepted)
+        return outcomes[0]
+
+    async def submit_many(
+        self,
+        jobs: Jobs,
+        into: MutableMapping[str, Outcome] | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> BatchResult:
+        """Submits a list and returns what became of every job, by `external_task_id`, in input order.
+
+        The list is looked through first: one id twice with the same content is one job; with different content
+        `DuplicateIdError` is raised before anything is sent.
+        `into` takes the outcomes as they come, so that they are not lost when this call is cancelled.
+        With a `journal` (a path) an earlier run is resumed; raises `JournalError` where it cannot be used.
+        """
+        shared = self._ready()
+        options = options or RunOptions()
+        listed = await self._index(jobs, options)
+        requests = {job.id or f"#{place}": job for place, job in enumerate(listed)}
+        outcomes: MutableMapping[str, Outcome] = {} if into is None else into
+        done = 0
+
+        async def tell(outcome: Outcome) -> None:
+            assert on_progress is not None
+            waiting = on_progress(Progress(done, len(listed), outcome))
+            if isawaitable(waiting):
+                await waiting
+
+        def deliver(job: Job, outcome: Outcome) -> Awaitable[None] | None:
+            nonlocal done
+            done += 1
+            outcomes[job.id] = outcome
+            return tell(outcome) if on_progress is not None and run.failure is None else None
+
+        async with Opened(journal, self._gateway, account) as jobbook:
+            if jobbook is not None:
+                _refuse_conflicts(jobbook, listed)
+            run = Run(shared, listed, deliver, window=self._limits.max_in_flight, options=options, jobbook=jobbook)
+            await self._finish(run, self._timeouts.grace, jobs=len(listed))
+        return BatchResult({job.id: job.request for job in requests.values()}, outcomes)
+
+    def stream(
+        self,
+        jobs: Jobs,
+        *,
+        on_progress: OnProgress | None = None,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> OutcomeStream:
+        """Submits jobs as they are pulled and gives outcomes as they come, for lists of any length.
+
+        `async with client.stream(jobs) as outcomes: async for outcome in outcomes: ...`
+        A repeated id is not sent: it comes out `Rejected` (`duplicate_id`).
+        Left early, it stops; what was drained is in `outcomes.rest`.
+        """
+        return OutcomeStream(
+            self._ready(),
+            jobs,
+            on_progress,
+            Opened(journal, self._gateway, account),
+            options,
+            window=self._limits.max_in_flight,
+            grace=self._timeouts.grace,
+        )
+
+    async def _index(self, jobs: Jobs, options: RunOptions) -> list[Job]:
+        """The whole list with its ids, each once. Raises `DuplicateIdError`."""
+        listed: dict[str, Job] = {}
+        nameless: list[Job] = []
+        count = 0
+        async for request in _each(jobs):
+            count += 1
+            if not count % 256:
+                await asyncio.sleep(0)
+            job = Job(request, request.external_task_id or await self._derived(request, options))
+            job.derived = not request.external_task_id
+            if not job.id:
+                nameless.append(job)
+                continue
+            first = listed.setdefault(job.id, job)
+            if first is not job and _content(first.request) != _content(request):
+                text = f"{job.id} stands for different content in one list; nothing was sent"
+                raise DuplicateIdError(text, external_task_id=job.id)
+        return [*listed.values(), *nameless]
+
+    async def _derived(self, request: LipSyncRequest, options: RunOptions) -> str:
+        """The id of the content; "" where the request is too broken to have one."""
+        try:
+            sound = request.face_choose[0].sound_file
+            if isinstance(sound, AudioFile | AudioBytes):
+                await asyncio.to_thread(sound.digest)
+            return derive_id(request, prefix=options.id_prefix, max_length=self._gateway.max_id_length)
+        except (AttributeError, IndexError, TypeError, ValueError, OSError):
+            return ""
+
+    async def _finish(self, run: Run, grace: float, jobs: int | None = None) -> None:
+        """Waits for a run; cancelled, it lets requests in flight finish for `grace` seconds, then breaks them off."""
+        workers = run.start(jobs)
+        if not workers:
+            return
+        try:
+            await asyncio.wait(workers)
+        except asyncio.CancelledError:
+            run.stop(CANCELLED)
+            await drain(run, workers, grace)
+            raise
+        finally:
+            run.finish()
+        for worker in workers:
+            worker.result()
+        if run.failure is not None:
+            raise run.failure
+
+
+def _content(request: LipSyncRequest) -> LipSyncRequest:
+    return evolve(request, external_task_id=None)
+
+
+def _refuse_conflicts(jobbook: Jobbook, listed: Sequence[Job]) -> None:
+    for job in listed:
+        if job.id and jobbook.conflict(job.request, job.id):
+            text = f"the journal holds {job.id} with other content, and it may have been paid for; nothing was sent"
+            raise DuplicateIdError(text, external_task_id=job.id)
+
+
+async def _each(jobs: Jobs) -> AsyncIterator[LipSyncRequest]:
+    if isinstance(jobs, AsyncIterable):
+        async for request in jobs:
+            yield request
+    else:
+        for request in jobs:
+            yield request
+
+
+def find_key(gateway: Gateway, given: str | None) -> str:
+    """The key that was given, else the gateway's variable, else `LIPSYNC_API_KEY`; a blank one counts as missing.
+
+    Raises `ConfigurationError` that names the variables.
+    """
+    names = dict.fromkeys((gateway.key_variable, FALLBACK_KEY_VARIABLE))
+    for key in (given, *(os.environ.get(name) for name in names)):
+        if key and key.strip():
+            return usable_key(key)
+    raise ConfigurationError(f"no API key: give api_key=, or set {' or '.join(names)}", kind=Kind.AUTH)

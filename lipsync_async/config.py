@@ -1,0 +1,57 @@
+"""The dials: frozen values, checked when they are made."""
+
+from __future__ import annotations
+
+from attrs import field, frozen, validators
+
+_above_zero = validators.gt(0.0)
+_optional_rate = validators.optional(_above_zero)
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What the account may be asked for; whatever is not given is learned (map, "The pacer")."""
+
+    max_in_flight: int = field(default=64, validator=[validators.instance_of(int), validators.ge(1)])
+    """Requests under way at once."""
+    max_per_second: float | None = field(default=None, validator=_optional_rate)
+    """Requests a second that are never exceeded; None: learned."""
+    max_running_tasks: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    """Tasks that may run at the gateway at once; None: learned from its refusals."""
+    initial_per_second: float = field(default=8.0, validator=_above_zero)
+    """Requests a second to begin with; doubled every half second until the first refusal."""
+    target_waste: float = field(default=0.02, validator=[validators.gt(0), validators.lt(1)])
+    """The share of requests that may be refused before a pace that is known to hold is lowered."""
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """When to try again, and when to give up; all times in seconds.
+
+    An attempt is a try that counts; refusals for rate or capacity do not.
+    `max_attempts=1` never tries again.
+    """
+
+    max_attempts: int = field(default=5, validator=[validators.instance_of(int), validators.ge(1)])
+    base_delay: float = field(default=0.5, validator=_above_zero)
+    """The cap of the first backoff; it doubles with every attempt."""
+    max_delay: float = field(default=30.0, validator=_above_zero)
+    """No backoff is longer (a Retry-After may be)."""
+    max_stall: float = field(default=3600.0, validator=_above_zero)
+    """Without an accepted job for so long, refusals to wait stop the batch (contract, section 4, rule 5)."""
+    max_outage: float = field(default=900.0, validator=_above_zero)
+    """Without a usable reply for so long, the batch stops (contract, section 4, rule 3)."""
+
+
+@frozen(kw_only=True)
+class Timeouts:
+    """How long one HTTP attempt may take; all in seconds."""
+
+    total: float = field(default=120.0, validator=_above_zero)
+    """From the search for a connection to the reply's last byte."""
+    connect: float = field(default=10.0, validator=_above_zero)
+    """DNS, TCP and TLS; the wait for a free connection too."""
+    grace: float = field(default=10.0, validator=validators.ge(0.0))
+    """How long a cancelled or stopped batch waits for its requests in flight."""
+    submit_grace: float = field(default=5.0, validator=validators.ge(0.0))
+    """The same for a single `submit`."""

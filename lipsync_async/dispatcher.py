@@ -1,0 +1,513 @@
+"""The one loop: workers that walk every job down the same straight line.
+
+    intake -> check -> admission -> journal.intend -> transport.post -> verdicts.judge -> learn -> settle -> outcome
+
+`Run` is one batch; what all runs of a client share is in `account`.
+Every decision is made in a pure room (`checks`, `pacing`, `brake`, `verdicts`, `retry`, `lookup`); here they meet.
+On the way of a job that is accepted there is no task, no queue, no cancel scope and no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from .account import Account, Event
+from .audio import AudioBytes, AudioFile
+from .brake import Pause, SameRejection, Stop
+from .checks import check
+from .errors import JournalError, LipSyncError, Violation
+from .identity import SeenIds, derive_id
+from .intake import Intake
+from .jobbook import Job, Jobbook
+from .lookup import Ambiguity, Inquiry, Next
+from .models import LipSyncRequest
+from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from .retry import next_delay
+from .terms import Action, Failure, Kind, Phase, Reply, Verdict
+from .transport import Flight
+from .verdicts import Finding, judge, judge_query
+from .wire import TaskReply, encode
+
+YIELD_EVERY = 64
+"""Jobs that one worker may end without waiting for anything before others get their turn."""
+
+
+Deliver = Callable[[Job, Outcome], Awaitable[None] | None]
+
+
+@frozen(kw_only=True)
+class RunOptions:
+    """How one batch is treated."""
+
+    id_prefix: str = ""
+    ambiguous: str = "lookup"
+    """`lookup`, `report` or `resend`."""
+    retry_rejected: bool = False
+    """With a journal: what was rejected in an earlier run is sent again."""
+    allow: Callable[[LipSyncRequest], str | None] | None = field(default=None)
+    """Asked right before a job's first send; a text is the reason not to send it (a spending cap)."""
+
+
+class Run:
+    """One batch: from a source of jobs to an outcome each."""
+
+    def __init__(
+        self,
+        account: Account,
+        source: Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job],
+        deliver: Deliver,
+        *,
+        window: int,
+        options: RunOptions | None = None,
+        jobbook: Jobbook | None = None,
+    ) -> None:
+        self._account = account
+        self._deliver = deliver
+        self._options = options or RunOptions()
+        self._jobbook = jobbook
+        self._intake: Intake[LipSyncRequest | Job, Job] = Intake(source, window)
+        self._seen = SeenIds()
+        self._taken = 0
+        self._turns = 0
+        self._rejections = SameRejection()
+        self._flights: list[Flight] = []
+        self.window = window
+        self.workers: list[asyncio.Task[None]] = []
+        self.stopped: Stop | None = None
+        self.failure: BaseException | None = None
+        """What the caller's source or hook raised: the run ends, and raises it."""
+
+    # -- its life ---------------------------------------------------------------------------------------------------
+
+    def start(self, jobs: int | None = None) -> list[asyncio.Task[None]]:
+        """One task a worker; `jobs`, where it is known, spares idle ones."""
+        workers = self.window + self._intake.extra_workers
+        if jobs is not None:
+            workers = min(workers, jobs)
+        self._account.runs.add(self)
+        create_task = self._account.loop.create_task
+        self.workers = [create_task(self._work(), name=f"lipsync-{number}") for number in range(workers)]
+        return self.workers
+
+    def finish(self) -> None:
+        """It takes no part in stops any more."""
+        self._account.runs.discard(self)
+
+    def stop(self, stop: Stop) -> None:
+        """Intake ends; requests in flight may finish; all else comes out as not sent."""
+        if self.stopped is None:
+            self.stopped = stop
+            self._intake.stop()
+            self._account.admission.dismiss(self)
+
+    def abort(self) -> None:
+        """Breaks off what is in flight: what may have been acted upon becomes Unknown."""
+        for flight in self._flights:
+            flight.abort(Kind.CANCELLED)
+
+    async def _work(self) -> None:
+        flight = Flight()
+        self._flights.append(flight)
+        with self._account.wire.watching(flight):
+            while (item := await self._next()) is not None:
+                job = item if isinstance(item, Job) else Job(item)
+                try:
+                    if job.begun or await self._begin(job):
+                        await self._advance(job, flight)
+                except Exception as error:  # noqa: BLE001 - the caller's hook, or a fault of ours: the job comes out all the same
+                    self._fail(error)
+                    await self._come_out(job, flight)
+                self._turns += 1
+                if not self._turns % YIELD_EVERY:
+                    await asyncio.sleep(0)
+
+    async def _next(self) -> LipSyncRequest | Job | None:
+        while True:
+            try:
+                return await self._intake.next()
+            except Exception as error:  # noqa: BLE001 - the caller's source may raise anything
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Told when the run is over: what was under way comes first."""
+        self.failure = self.failure or error
+        self.stop(Stop(Kind.CANCELLED, f"the run failed: {type(error).__name__}"))
+
+    async def _come_out(self, job: Job, flight: Flight) -> None:
+        if not job.ended:
+            if flight.phase >= Phase.SENT and job.attempts and job.inquiry is None:
+                verdict = Verdict(Action.LOOK_UP, Kind.PROTOCOL)
+                job.ambiguity = _ambiguity(job, verdict, Failure(kind=Kind.PROTOCOL, phase=flight.phase))
+            await self._settle(job, self._unfinished(job, Kind.CANCELLED, "the run failed"))
+
+    # -- a job's way ------------------------------------------------------------------------------------------------
+
+    async def _begin(self, job: Job) -> bool:
+        """A request becomes a job with an id; False where it has come out already."""
+        job.begun = True
+        self._taken += 1
+        faults = tuple(fault for fault in check(job.request, self._account.gateway) if fault.severity == "error")
+        try:
+            await self._identify(job)
+        except (AttributeError, IndexError, TypeError, ValueError, OSError) as error:
+            job.id = job.id or f"invalid-{self._taken}"
+            faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
+        if faults:
+            text = "; ".join(map(str, faults))
+            outcome = Rejected(**job.told(), kind=Kind.VALIDATION, message=text, violations=faults)
+            await self._deliver_now(job, outcome)
+        elif not job.unique and not self._seen.add(job.id):
+            text = "this external_task_id came before in this batch"
+            await self._deliver_now(job, Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text))
+        elif self._jobbook is not None:
+            await self._recall(job, self._jobbook)
+        return not job.ended and not job.parked
+
+    async def _identify(self, job: Job) -> None:
+        """Its id, and what its content hashes to where that is needed."""
+        given = job.id or job.request.external_task_id
+        if given and self._jobbook is None:
+            job.id = given
+            return
+        sound = job.request.face_choose[0].sound_file
+        if isinstance(sound, AudioFile | AudioBytes):
+            await asyncio.to_thread(sound.digest)  # takes milliseconds, and is kept
+        if not given:
+            job.derived = True
+            longest = self._account.gateway.max_id_length
+            given = derive_id(job.request, prefix=self._options.id_prefix, max_length=longest)
+        job.id = given
+
+    async def _recall(self, job: Job, jobbook: Jobbook) -> None:
+        """What an earlier run with the same journal knows of this job."""
+        replayed = jobbook.recall(job, retry_rejected=self._options.retry_rejected)
+        if replayed is not None:
+            await self._deliver_now(job, replayed)
+        elif job.inquiry is not None:
+            job.inquiry.since = self._account.loop.time()
+            job.parked = True
+            self._park_inquiry(job)
+
+    async def _advance(self, job: Job, flight: Flight) -> None:
+        if self.stopped is not None:
+            await self._settle(job, self._unfinished(job, self.stopped.kind, self.stopped.message))
+        elif job.inquiry is not None:
+            await self._ask(job, flight)
+        else:
+            await self._send(job, flight)
+
+    async def _send(self, job: Job, flight: Flight) -> None:
+        account = self._account
+        flight.phase = Phase.WAITING
+        sent_at = account.admission.try_admit()
+        if sent_at is None:
+            sent_at = await account.admission.admit(self, first=job.attempts + job.refusals > 0)
+            if sent_at is None:  # the run was stopped
+                return await self._advance(job, flight)
+        try:
+            result = await self._post(job, flight)
+        except BaseException:
+            account.pacer.ended(account.loop.time(), sent_at)
+            account.admission.poke()
+            raise
+        if isinstance(result, NotSent):
+            account.pacer.ended(account.loop.time(), sent_at)
+            account.admission.poke()
+            return await self._settle(job, self._unfinished(job, result.kind, result.message))
+        verdict = judge(result, account.gateway, seen_reply=account.brake.heard)
+        if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
+            verdict = Verdict(Action.STOP, Kind.AUTH)
+        self._learn(job, verdict, result, sent_at)
+        await self._act(job, verdict, result)
+        return None
+
+    async def _post(self, job: Job, flight: Flight) -> Reply | Failure | NotSent:
+        """Intent, then bytes; NotSent says that they were never given out."""
+        account = self._account
+        refusal = self._options.allow(job.request) if self._options.allow and not job.attempts else None
+        if refusal is not None:
+            self.stop(Stop(Kind.QUOTA, refusal))
+            return NotSent(external_task_id=job.id, kind=Kind.QUOTA, message=refusal)
+        try:
+            headers = await account.credential.headers()
+        except LipSyncError as error:
+            self.stop(Stop(Kind.AUTH, str(error)))
+            return NotSent(external_task_id=job.id, kind=Kind.AUTH, message=str(error))
+        job.generation = account.credential.generation
+        job.attempts += 1
+        job.sent_at = account.wall_clock()
+        job.first_sent_at = job.first_sent_at or job.sent_at
+        if self._jobbook is not None:
+            try:
+                await self._jobbook.intend(job)
+            except JournalError as error:
+                job.attempts -= 1
+                self.stop(Stop(Kind.STORAGE, str(error)))
+                return NotSent(external_task_id=job.id, kind=Kind.STORAGE, message=str(error))
+        if self.stopped is not None:
+            job.attempts -= 1
+            return NotSent(external_task_id=job.id, kind=self.stopped.kind, message=self.stopped.message)
+        return await account.wire.post(account.create_url, headers, encode(job.request, job.id), flight)
+
+    def _learn(self, job: Job, verdict: Verdict, result: Reply | Failure, sent_at: float) -> None:
+        """Tells the pacer and the brake, and does what the brake orders."""
+        account = self._account
+        now = account.loop.time()
+        if verdict.action is Action.ACCEPT:
+            account.pacer.accepted(now, sent_at)
+            account.brake.accepted()
+            account.credential.good = job.generation
+            self._rejections.over = True
+        else:
+            self._learn_refusal(now, verdict, result, sent_at)
+        account.admission.poke()
+        if account.observer is not None:
+            account.observer(
+                Event(
+                    name="attempt",
+                    at=now,
+                    external_task_id=job.id,
+                    attempt=job.attempts,
+                    action=verdict.action.value,
+                    kind=verdict.kind,
+                    http_status=result.status if isinstance(result, Reply) else None,
+                    seconds=now - sent_at,
+                )
+            )
+
+    def _learn_refusal(self, now: float, verdict: Verdict, result: Reply | Failure, sent_at: float) -> None:
+        account = self._account
+        hint = result.retry_after if isinstance(result, Reply) else None
+        if verdict.action is Action.WAIT:
+            account.pacer.refused(now, sent_at, None if verdict.hidden else verdict.kind, hint)
+        else:
+            account.pacer.ended(now, sent_at)
+            if hint:
+                account.pacer.close(now, hint)
+        if verdict.kind is Kind.CANCELLED:
+            return  # broken off by us: no word of the gateway's
+        order = account.brake.judged(now, sent_at, verdict, result)
+        if order is None and not self._rejections.over and isinstance(result, Reply):
+            order = self._rejected_alike(verdict, result)
+        if isinstance(order, Pause):
+            account.pause(order.seconds)
+        elif order is not None:
+            account.stop(order)
+
+    def _rejected_alike(self, verdict: Verdict, reply: Reply) -> Stop | None:
+        if verdict.action is Action.FAIL:
+            return self._rejections.rejected(reply)
+        if verdict.action is not Action.WAIT:
+            self._rejections.over = True
+        return None
+
+    async def _act(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+        """The verdict, carried out."""
+        if self._jobbook is not None:
+            self._jobbook.tried(job, verdict, result)
+        match verdict.action:
+            case Action.ACCEPT:
+                await self._settle(job, self._accepted(job, result))
+            case Action.WAIT:
+                job.attempts -= 1
+                job.refusals += 1
+                self._park(job, 0.0)
+            case Action.STOP:
+                job.result = result
+                self._park(job, 0.0)  # surely refused; the brake has closed the gate, or ended the run
+            case Action.REFRESH:
+                await self._refresh(job)
+            case Action.RETRY:
+                await self._retry(job, verdict, result)
+            case Action.LOOK_UP:
+                await self._look_up(job, verdict, result)
+            case Action.FAIL:
+                await self._settle(job, self._rejected(job, verdict, result))
+
+    def _park(self, job: Job, delay: float) -> None:
+        if self._jobbook is not None:
+            self._jobbook.cleared(job)
+        self._intake.park(job, self._account.loop.time() + delay)
+
+    async def _retry(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+        account = self._account
+        hint = result.retry_after if isinstance(result, Reply) else None
+        delay = next_delay(account.retry, job.attempts, hint, account.dice)
+        if delay is None:
+            job.result = result
+            await self._settle(job, self._unfinished(job, verdict.kind or Kind.SERVER, result.message))
+        else:
+            self._park(job, delay)
+
+    async def _refresh(self, job: Job) -> None:
+        """An expired token: one new one for all, and the job again at no cost."""
+        try:
+            await self._account.credential.refresh(job.generation)
+        except Exception as error:  # noqa: BLE001 - the caller's callable may raise anything
+            self.stop(Stop(Kind.AUTH, f"the API key could not be renewed: {type(error).__name__}"))
+        job.attempts -= 1
+        job.refusals += 1
+        self._park(job, 0.0)
+
+    # -- ambiguity --------------------------------------------------------------------------------------------------
+
+    async def _look_up(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+        """It may have been acted upon: nothing is sent before that is known."""
+        policy = self._options.ambiguous
+        ambiguity = _ambiguity(job, verdict, result)
+        if policy == "resend" and not ambiguity.exists:
+            job.ambiguity = ambiguity
+            return await self._retry(job, verdict, result)
+        job.inquiry = Inquiry(
+            ambiguity,
+            since=self._account.loop.time(),
+            owned=job.derived or job.on_record or not ambiguity.exists,
+            first_intent_at=job.first_sent_at,
+        )
+        if policy == "report" or self.stopped is not None:
+            return await self._settle(job, self._unfinished(job, ambiguity.kind, ambiguity.message))
+        self._park_inquiry(job)
+        return None
+
+    def _park_inquiry(self, job: Job) -> None:
+        account = self._account
+        assert job.inquiry is not None
+        due = job.inquiry.due(trusted=account.trusts_lookups, settle_time=account.gateway.settle_time)
+        if account.brake.on:
+            due = max(due, account.loop.time() + 1.0)  # nobody would answer now
+        self._intake.park(job, due)
+
+    async def _ask(self, job: Job, flight: Flight) -> None:
+        """One look-up, and what it proves."""
+        account, inquiry = self._account, job.inquiry
+        assert inquiry is not None
+        if account.brake.on:
+            return self._park_inquiry(job)
+        await account.hear_witness(flight)
+        answer = await account.look_up(job.id, flight)
+        finding = judge_query(answer) if isinstance(answer, TaskReply) else Finding.PROVES_NOTHING
+        settle_time = account.gateway.settle_time
+        if finding is Finding.FOUND and isinstance(answer, TaskReply):
+            step = inquiry.found(answer, job.id, account.gateway.clock_skew)
+        elif finding is Finding.NOT_FOUND:
+            step = inquiry.missing(account.loop.time(), trusted=account.trusts_lookups, settle_time=settle_time)
+        else:
+            step = inquiry.failed()
+        if account.observer is not None:
+            now = account.loop.time()
+            account.observer(Event(name="look_up", at=now, external_task_id=job.id, action=step.value))
+        await self._act_on_finding(job, inquiry, step, answer)
+        return None
+
+    async def _act_on_finding(self, job: Job, inquiry: Inquiry, step: Next, answer: TaskReply | Failure) -> None:
+        match step:
+            case Next.ASK:
+                self._park_inquiry(job)
+            case Next.ADOPT:
+                assert isinstance(answer, TaskReply)
+                if not inquiry.ambiguity.exists:
+                    self._account.trusts_lookups = True
+                self._account.pacer.restore(1)
+                await self._settle(job, evolve(self._accepted(job, answer.reply), recovered=True))
+            case Next.ABSENT:
+                job.inquiry = None
+                ambiguity = inquiry.ambiguity
+                if job.attempts >= self._account.retry.max_attempts:
+                    await self._settle(job, self._unfinished(job, ambiguity.kind, ambiguity.message))
+                else:
+                    self._park(job, 0.0)
+            case Next.GIVE_UP:
+                await self._settle(job, self._unfinished(job, inquiry.ambiguity.kind, inquiry.ambiguity.message))
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _accepted(self, job: Job, result: Reply | Failure) -> Accepted:
+        assert isinstance(result, Reply)
+        assert result.task_id is not None
+        account = self._account
+        if account.witness is None:
+            account.witness = (job.id, result.task_id)
+        return Accepted(
+            external_task_id=job.id,
+            attempts=job.attempts,
+            refusals=job.refusals,
+            line=job.line,
+            task_id=result.task_id,
+            task_status=result.task_status,
+            request_id=result.request_id,
+            http_status=result.status,
+            created_at=result.created_at,
+        )
+
+    def _rejected(self, job: Job, verdict: Verdict, result: Reply | Failure) -> Outcome:
+        if job.ambiguity is not None:  # an earlier attempt may have been acted upon
+            return self._unfinished(job, job.ambiguity.kind, job.ambiguity.message)
+        told = _of_reply(result)
+        return Rejected(**job.told(), kind=verdict.kind or Kind.INVALID_REQUEST, message=result.message, **told)
+
+    def _unfinished(self, job: Job, kind: Kind, message: str) -> Unknown | NotSent:
+        """The join over all attempts: Unknown where one may have been acted upon, else NotSent."""
+        ambiguity = job.inquiry.ambiguity if job.inquiry is not None else job.ambiguity
+        if ambiguity is None:
+            return NotSent(**job.told(), kind=kind, message=message, **_of_reply(job.result))
+        return Unknown(
+            **job.told(),
+            kind=ambiguity.kind,
+            message=ambiguity.message,
+            http_status=ambiguity.http_status,
+            code=ambiguity.code,
+            request_id=ambiguity.request_id,
+            phase=ambiguity.phase,
+            attempt=ambiguity.attempt,
+            sent_at=ambiguity.sent_at,
+            found_task_id=job.inquiry.found_task_id if job.inquiry is not None else None,
+        )
+
+    async def _settle(self, job: Job, outcome: Outcome) -> None:
+        """Durable first, then told."""
+        if self._jobbook is not None:
+            try:
+                await self._jobbook.settle(job, outcome)
+            except JournalError as error:
+                self.stop(Stop(Kind.STORAGE, str(error)))  # the intent is on record: the next run looks it up
+        await self._deliver_now(job, outcome)
+
+    async def _deliver_now(self, job: Job, outcome: Outcome) -> None:
+        account = self._account
+        job.ended = True
+        if account.observer is not None:
+            kind = None if isinstance(outcome, Accepted) else outcome.kind
+            account.observer(
+                Event(
+                    name="outcome",
+                    at=account.loop.time(),
+                    external_task_id=job.id,
+                    attempt=job.attempts,
+                    action=outcome.name,
+                    kind=kind,
+                )
+            )
+        waiting = self._deliver(job, outcome)
+        if waiting is not None:
+            await waiting
+
+
+def _of_reply(result: Reply | Failure | None) -> dict[str, Any]:
+    if not isinstance(result, Reply):
+        return {}
+    return {"http_status": result.status, "code": result.code, "request_id": result.request_id}
+
+
+def _ambiguity(job: Job, verdict: Verdict, result: Reply | Failure) -> Ambiguity:
+    return Ambiguity(
+        attempt=job.attempts,
+        sent_at=job.sent_at,
+        phase=result.phase if isinstance(result, Failure) else Phase.ANSWERED,
+        kind=verdict.kind or Kind.SERVER,
+        message=result.message,
+        **_of_reply(result),
+    )

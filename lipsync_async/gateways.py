@@ -1,0 +1,97 @@
+"""A gateway as data: where it is, what it is called with, and what is known of its ways.
+
+Nothing here was observed on a live account: every statement is a default of a profile, never a constant in the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import evolve, field, frozen
+
+from .errors import ConfigurationError
+from .terms import Verdict
+
+
+def _absolute(_instance: Any, _attribute: Any, value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError(f"a gateway's base URL is like https://api.example.com, not {value!r}")
+    if parts.username or parts.password:
+        raise ConfigurationError("a gateway's base URL carries no name and no password")
+
+
+def _without_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+@frozen(kw_only=True)
+class Gateway:
+    """One reseller, or Kling itself (contract, sections 1 to 5).
+
+    Raises `ConfigurationError` for an unusable `base_url`.
+    """
+
+    name: str
+    base_url: str = field(validator=_absolute, converter=_without_slash)
+    prefix: str = "/kling"
+    """Stands between the base URL and `/v1/...`."""
+    key_variable: str = "LIPSYNC_API_KEY"
+    """The environment variable that holds the API key."""
+    fractional_volumes: bool = False
+    """Volumes such as 0.5 are taken."""
+    accepts_aac: bool = False
+    """Bare ADTS files are taken."""
+    drops_zero_volume: bool = True
+    """Written in Go, it may drop a volume of 0: the pre-flight warns."""
+    lists_tasks: bool = False
+    """The task list can be asked for."""
+    settle_time: float = 60.0
+    """Seconds after which a created task can surely be found."""
+    clock_skew: float = 300.0
+    """Seconds by which the gateway's clock may be off."""
+    max_id_length: int = 64
+    """Characters of an external_task_id."""
+    codes: Mapping[int | str, Verdict] = field(factory=dict)
+    """What codes of its own mean; looked at before the common table."""
+
+    @property
+    def create_url(self) -> str:
+        """Where a lip-sync task is created, queried (`/{id}`) and listed."""
+        return f"{self.base_url}{self.prefix}/v1/videos/advanced-lip-sync"
+
+    def at(self, base_url: str) -> Gateway:
+        """The same gateway at another address: Kling's other region, a proxy, a sandbox."""
+        return evolve(self, base_url=base_url)
+
+
+CHAINHUB = Gateway(name="chainhub", base_url="https://api.chainhub.tech", key_variable="CHAINHUB_API_KEY")
+ANYAPI = Gateway(name="anyapi", base_url="https://www.anyapi.vip", key_variable="ANYAPI_API_KEY")
+KLING = Gateway(
+    name="kling",
+    base_url="https://api-singapore.klingai.com",
+    prefix="",
+    key_variable="KLING_API_KEY",
+    fractional_volumes=True,
+    accepts_aac=True,
+    drops_zero_volume=False,
+    lists_tasks=True,
+)
+GATEWAYS: Mapping[str, Gateway] = {gateway.name: gateway for gateway in (CHAINHUB, ANYAPI, KLING)}
+
+
+def gateway_for(name_or_url: str | Gateway) -> Gateway:
+    """A gateway by its name or base URL; `/kling/v1/...` is appended to a URL, as for the resellers.
+
+    Raises `ConfigurationError` where it is neither.
+    """
+    if isinstance(name_or_url, Gateway):
+        return name_or_url
+    known = GATEWAYS.get(name_or_url.lower())
+    if known is not None:
+        return known
+    if "://" not in name_or_url:
+        raise ConfigurationError(f"{name_or_url!r} is neither a gateway ({', '.join(GATEWAYS)}) nor a URL")
+    return Gateway(name=urlsplit(name_or_url).netloc or name_or_url, base_url=name_or_url)

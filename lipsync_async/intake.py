@@ -1,0 +1,137 @@
+"""Where jobs come from: the caller's source, pulled by whichever worker is free, and the heap of parked jobs.
+
+A job that waits, backs off or is being looked up holds no slot: it is parked here.  Due jobs go before new ones;
+a full heap pauses the source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from itertools import count
+from typing import Generic, Protocol, TypeVar
+
+WINDOWS = 4
+"""How many windows of parked jobs pause the source."""
+
+
+class Parked(Protocol):
+    """What can be parked."""
+
+
+New = TypeVar("New")
+Old = TypeVar("Old", bound=Parked)
+
+
+class Intake(Generic[New, Old]):
+    """The one owner of what is yet to be done in a run; `next` is called by all its workers."""
+
+    def __init__(self, source: Iterable[New] | AsyncIterable[New], window: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._async: AsyncIterator[New] | None = None
+        self._sync: Iterator[New] = iter(())
+        if isinstance(source, AsyncIterable):
+            self._async = aiter(source)
+        else:
+            self._sync = iter(source)
+        self._room = WINDOWS * window
+        self._heap: list[tuple[float, int, Old]] = []
+        self._order = count()
+        self._exhausted = False
+        self._stopped = False
+        self._puller: asyncio.Task[object] | None = None
+        self._idle: dict[asyncio.Future[None], None] = {}
+
+    def __repr__(self) -> str:
+        return f"<Intake {len(self._heap)} parked, source {'exhausted' if self._exhausted else 'open'}>"
+
+    @property
+    def parked(self) -> int:
+        """How many jobs wait for their time."""
+        return len(self._heap)
+
+    @property
+    def extra_workers(self) -> int:
+        """An async source may take one worker for as long as it likes: parked jobs must not wait for it."""
+        return 0 if self._async is None else 1
+
+    def park(self, job: Old, due: float) -> None:
+        """A job comes back at `due`, the loop's time; jobs of one time in the order of parking."""
+        heapq.heappush(self._heap, (due, next(self._order), job))
+
+    def stop(self) -> None:
+        """Nothing more waits: parked jobs are handed out at once, an async source is left, a sync one drained."""
+        self._stopped = True
+        if self._async is not None:
+            self._exhausted = True
+        if self._puller is not None:
+            self._puller.cancel()
+        for waiter in self._idle:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def next(self) -> New | Old | None:
+        """A parked job that is due, else a new one; None: there is nothing left for this worker to do.
+
+        Raises what the source raises; it counts as exhausted then.
+        """
+        while True:
+            if self._heap and (self._stopped or self._heap[0][0] <= self._loop.time()):
+                return heapq.heappop(self._heap)[2]
+            if not self._exhausted and (self._stopped or len(self._heap) < self._room) and self._puller is None:
+                try:
+                    return next(self._sync) if self._async is None else await self._pull(self._async)
+                except (StopIteration, StopAsyncIteration):
+                    self._exhausted = True
+                    self._wake_all()
+                except BaseException:
+                    self._exhausted = True
+                    self._wake_all()
+                    raise
+            elif self._exhausted and len(self._heap) <= len(self._idle) and self._puller is None:
+                return None  # those who idle are enough for what is parked
+            else:
+                await self._rest()
+
+    async def _pull(self, source: AsyncIterator[New]) -> New:
+        self._puller = asyncio.current_task()
+        try:
+            return await anext(source)
+        except asyncio.CancelledError:
+            task = self._puller
+            if self._stopped and task is not None and task.uncancel() == 0:
+                raise StopAsyncIteration from None
+            raise
+        finally:
+            self._puller = None
+            self._wake_one()
+
+    async def _rest(self) -> None:
+        """Until the next parked job is due, or something changes."""
+        waiter = self._loop.create_future()
+        self._idle[waiter] = None
+        due = self._heap[0][0] if self._heap else math.inf
+        timer = None if due == math.inf else self._loop.call_at(due, _finish, waiter)
+        try:
+            await waiter
+        finally:
+            del self._idle[waiter]
+            if timer is not None:
+                timer.cancel()
+
+    def _wake_one(self) -> None:
+        for waiter in self._idle:
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _wake_all(self) -> None:
+        for waiter in self._idle:
+            _finish(waiter)
+
+
+def _finish(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,221 @@
+"""A job on its way, and its page in the journal.
+
+What is written down before a send and after an answer, and what a later run makes of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import JournalError
+from .identity import fingerprint
+from .journal import InlineJournal, Journal, Record, State, Try
+from .lookup import Ambiguity, Inquiry
+from .models import LipSyncRequest
+from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from .terms import Failure, Kind, Phase, Reply, TaskStatus, Verdict
+
+
+class Job:
+    """A request with its id on its way to an outcome; whoever works at it owns it."""
+
+    __slots__ = (
+        "ambiguity",
+        "attempts",
+        "begun",
+        "derived",
+        "ended",
+        "fingerprint",
+        "first_sent_at",
+        "generation",
+        "id",
+        "inquiry",
+        "line",
+        "on_record",
+        "parked",
+        "refusals",
+        "request",
+        "result",
+        "sent_at",
+        "tries",
+        "unique",
+    )  # fmt: skip
+
+    def __init__(self, request: LipSyncRequest, external_task_id: str = "", line: int | None = None) -> None:
+        self.request = request
+        self.id = external_task_id
+        self.line = line
+        self.unique = bool(external_task_id)
+        """Its id is known to come once: the whole list was looked through."""
+        self.begun = False
+        self.parked = False
+        """Its first step is a look-up, which has its time."""
+        self.ended = False
+        self.derived = False
+        """Its id was made of its content."""
+        self.on_record = False
+        """The journal holds an earlier intent of ours."""
+        self.attempts = 0
+        self.refusals = 0
+        self.generation = 0
+        """The credential's, at the last send."""
+        self.sent_at: float | None = None
+        self.first_sent_at: float | None = None
+        """Unix seconds, over all runs."""
+        self.result: Reply | Failure | None = None
+        """The last answer that did not end it."""
+        self.ambiguity: Ambiguity | None = None
+        """An attempt that may have been acted upon, where the user chose to send again all the same."""
+        self.inquiry: Inquiry | None = None
+        """An attempt that may have been acted upon, and is being looked up."""
+        self.fingerprint = b""
+        self.tries: list[Try] = []
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id}, {self.attempts} attempts, {self.refusals} refusals>"
+
+    def told(self) -> dict[str, Any]:
+        """What every outcome tells."""
+        return {
+            "external_task_id": self.id,
+            "attempts": self.attempts,
+            "refusals": self.refusals,
+            "line": self.line,
+        }
+
+
+SENDABLE = frozenset({State.NOT_SENT, State.CLEARED})
+"""States of an earlier run after which a job is sent."""
+MAY_BE_CHARGED = frozenset({State.ACCEPTED, State.UNKNOWN, State.OPEN})
+"""States after which other content under the same id is an error."""
+
+
+class Jobbook:
+    """The journal in the dispatcher's words."""
+
+    def __init__(self, journal: Journal | InlineJournal) -> None:
+        self._journal = journal
+
+    @property
+    def failed(self) -> JournalError | None:
+        """Why nothing more can be written, if so."""
+        return self._journal.failed
+
+    def conflict(self, request: LipSyncRequest, external_task_id: str) -> bool:
+        """An earlier run may have paid for other content under this id."""
+        record = self._journal.recall(external_task_id)
+        return record is not None and record.state in MAY_BE_CHARGED and record.fingerprint != fingerprint(request)
+
+    def recall(self, job: Job, *, retry_rejected: bool) -> Outcome | None:
+        """What an earlier run makes of this job: an outcome to replay, else None.
+
+        A job that may have been sent is set to be looked up.
+        """
+        job.fingerprint = fingerprint(job.request)
+        record = self._journal.recall(job.id)
+        if record is None:
+            return None
+        same = record.fingerprint == job.fingerprint
+        if record.state in MAY_BE_CHARGED and not same:
+            text = "the journal holds this external_task_id with other content"
+            return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
+        if record.state is State.ACCEPTED:
+            return _replayed(record, job)
+        if record.state is State.REJECTED and same and not retry_rejected:
+            return _replayed(record, job)
+        job.on_record = record.first_intent_at is not None
+        job.first_sent_at = record.first_intent_at
+        job.tries = list(record.history)
+        if record.state in MAY_BE_CHARGED:
+            job.attempts, job.refusals = record.attempts, record.refusals
+            job.inquiry = Inquiry(_remembered(record), since=0.0, first_intent_at=record.first_intent_at)
+        return None
+
+    async def intend(self, job: Job) -> None:
+        """Durable before the first byte leaves. Raises `JournalError`."""
+        await self._journal.write(self._record(job, State.OPEN, last_intent_at=job.sent_at))
+
+    def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+        """One more line of the job's history; written with the next state."""
+        phase = result.phase if isinstance(result, Failure) else Phase.ANSWERED
+        status, code = (result.status, result.code) if isinstance(result, Reply) else (None, None)
+        kind = verdict.kind and str(verdict.kind)
+        job.tries.append(Try(job.attempts, job.sent_at or 0.0, phase.name.lower(), kind, status, code))
+
+    def cleared(self, job: Job) -> None:
+        """Surely not acted upon: after a crash it need not be looked up. Nobody waits for this line."""
+        if job.ambiguity is None and self._journal.failed is None:
+            self._journal.post(self._record(job, State.CLEARED))
+
+    async def settle(self, job: Job, outcome: Outcome) -> None:
+        """Durable before the caller sees it. A job that was never begun leaves no page. Raises `JournalError`."""
+        match outcome:
+            case Accepted():
+                record = self._record(
+                    job,
+                    State.ACCEPTED,
+                    task_id=outcome.task_id,
+                    task_status=outcome.task_status and outcome.task_status.value,
+                    recovered=outcome.recovered,
+                    http_status=outcome.http_status,
+                    request_id=outcome.request_id,
+                )
+            case NotSent() if job.first_sent_at is None:
+                return
+            case _:
+                record = self._record(
+                    job,
+                    State(outcome.name),
+                    kind=outcome.kind.value,
+                    http_status=outcome.http_status,
+                    code=outcome.code,
+                    message=outcome.message,
+                    request_id=outcome.request_id,
+                    phase=outcome.phase.name.lower() if isinstance(outcome, Unknown) else None,
+                )
+        await self._journal.write(record)
+
+    def _record(self, job: Job, state: State, **values: Any) -> Record:
+        values.setdefault("last_intent_at", job.sent_at)
+        return Record(
+            external_task_id=job.id,
+            fingerprint=job.fingerprint,
+            state=state,
+            attempts=job.attempts,
+            refusals=job.refusals,
+            first_intent_at=job.first_sent_at,
+            line=job.line,
+            history=tuple(job.tries),
+            **values,
+        )
+
+
+def _replayed(record: Record, job: Job) -> Outcome:
+    told: dict[str, Any] = {
+        "external_task_id": record.external_task_id,
+        "attempts": record.attempts,
+        "refusals": record.refusals,
+        "line": job.line,
+        "http_status": record.http_status,
+        "request_id": record.request_id,
+    }
+    if record.state is State.ACCEPTED:
+        status = TaskStatus(record.task_status) if record.task_status else None
+        return Accepted(
+            **told, task_id=record.task_id or "", task_status=status, recovered=record.recovered, replayed=True
+        )
+    return Rejected(**told, kind=Kind(record.kind or "invalid_request"), message=record.message or "", code=record.code)
+
+
+def _remembered(record: Record) -> Ambiguity:
+    """The attempt that an earlier run left open: it may have been sent, for the intent comes before the first byte."""
+    return Ambiguity(
+        attempt=record.attempts,
+        sent_at=record.last_intent_at,
+        phase=Phase[record.phase.upper()] if record.phase else Phase.SENT,
+        kind=Kind(record.kind) if record.kind else Kind.CONNECTION,
+        message=record.message or "an earlier run ended before the answer came",
+        http_status=record.http_status,
+        code=record.code,
+        request_id=record.request_id,
+    )

@@ -1,0 +1,53 @@
+"""Seeded faults: what goes wrong with a create, decided in the order of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+BEFORE_THE_TASK: Mapping[str, str] = {
+    "reset_before": "the connection is reset before the body was read",
+    "503_before": "code 5001, nothing was created",
+    "502_before": "a front proxy's HTML page, nothing was created",
+}
+AFTER_THE_TASK: Mapping[str, str] = {
+    "lose_reply": "the task is created, then the connection is reset without a reply",
+    "hang": "the task is created, a reply never comes",
+    "502_after": "the task is created, a front proxy's HTML page is the reply",
+    "500_insert_task_failed": "the task is created, the gateway failed to store it and says so",
+    "truncate": "the task is created, the reply's body ends early",
+    "garbage": "the task is created, the reply is a 200 that cannot be read",
+    "html_200": "the task is created, the reply is a 200 with an HTML page",
+    "double_json": "the task is created, a second JSON object follows the first",
+    "slow": "the task is created, the reply comes late",
+}
+KNOWN_FAULTS: Mapping[str, str] = {**BEFORE_THE_TASK, **AFTER_THE_TASK}
+"""Every fault's name, and what it does."""
+
+
+class Faults:
+    """Dice that are thrown once for every create, so that the same order of arrival meets the same faults."""
+
+    def __init__(self, chances: Mapping[str, float] | None, seed: int) -> None:
+        self._dice = Random(f"faults-{seed}")
+        self.chances: dict[str, float] = {}
+        self.set(chances)
+
+    def set(self, chances: Mapping[str, float] | None) -> None:
+        """Replace the probabilities; raises ValueError for a name that is not known or chances above 1 in all."""
+        chances = dict(chances or {})
+        unknown = sorted(set(chances) - set(KNOWN_FAULTS))
+        if unknown:
+            raise ValueError(f"unknown fault {', '.join(unknown)}; known are {', '.join(KNOWN_FAULTS)}")
+        if any(chance < 0 for chance in chances.values()) or sum(chances.values()) > 1 + 1e-9:
+            raise ValueError("the chances of all faults together must lie within 0 and 1")
+        self.chances = chances
+
+    def draw(self) -> str | None:
+        """Throw once: the fault that this create meets, or None."""
+        left = self._dice.random()
+        for name, chance in self.chances.items():
+            left -= chance
+            if left < 0:
+                return name
+        return None

@@ -1,0 +1,198 @@
+"""The life of a run as its caller sees it: outcomes as they come, a journal for as long as it takes, an end with grace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from inspect import isawaitable
+from types import TracebackType
+from typing import Self
+
+import anyio
+from attrs import frozen
+
+from .account import Account, Stoppable
+from .brake import Stop
+from .dispatcher import Run, RunOptions
+from .gateways import Gateway
+from .jobbook import Job, Jobbook
+from .journal import InlineJournal, Journal
+from .models import LipSyncRequest
+from .outcomes import Outcome
+from .terms import Kind
+
+LAST_WORDS = 5.0
+"""Seconds for what was broken off to be written down and told."""
+CANCELLED = Stop(Kind.CANCELLED, "the batch was cancelled")
+STOPPED = Stop(Kind.CANCELLED, "the client was stopped")
+
+
+@frozen
+class Progress:
+    """What `on_progress` is told, once an outcome."""
+
+    done: int
+    total: int | None
+    """None where the length is not known."""
+    outcome: Outcome
+
+
+OnProgress = Callable[[Progress], Awaitable[None] | None]
+Jobs = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
+JournalLike = str | os.PathLike[str] | Journal | InlineJournal
+
+
+async def drain(run: Stoppable, workers: Sequence[asyncio.Task[None]], grace: float) -> None:
+    """Shielded from cancel scopes; a second native cancellation ends the grace at once."""
+    with anyio.CancelScope(shield=True):
+        try:
+            await asyncio.wait(workers, timeout=grace)
+        finally:
+            run.abort()
+            _, stuck = await asyncio.wait(workers, timeout=LAST_WORDS)
+            for worker in stuck:  # in the caller's own hook or source
+                worker.cancel()
+            if stuck:
+                await asyncio.wait(stuck)
+
+
+class OutcomeStream:
+    """Outcomes as they come; `async for` ends when every job came out. Raises what the caller's source raised."""
+
+    def __init__(
+        self,
+        account: Account,
+        jobs: Jobs,
+        on_progress: OnProgress | None,
+        journal: Opened,
+        options: RunOptions | None,
+        *,
+        window: int,
+        grace: float,
+    ) -> None:
+        self._account = account
+        self._jobs = jobs
+        self._on_progress = on_progress
+        self._journal = journal
+        self._options = options
+        self._ready: deque[Outcome] = deque()
+        self._window = self._bound = window
+        self._grace = grace
+        self._room: deque[asyncio.Future[None]] = deque()
+        self._news: asyncio.Future[None] | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._open = 0
+        self._done = 0
+        self._run: Run | None = None
+        self.rest: list[Outcome] = []
+        """Outcomes that came when nobody asked any more."""
+
+    async def __aenter__(self) -> Self:
+        jobbook = await self._journal.__aenter__()
+        self._run = Run(
+            self._account, self._jobs, self._deliver, window=self._window, options=self._options, jobbook=jobbook
+        )
+        self._workers = self._run.start()
+        self._open = len(self._workers)
+        for worker in self._workers:
+            worker.add_done_callback(self._worker_done)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run = self._run
+        assert run is not None
+        try:
+            run.stop(CANCELLED)
+            self._bound = 1 << 62
+            self._make_room()
+            await drain(run, self._workers, self._grace)
+        finally:
+            run.finish()
+            self.rest.extend(self._ready)
+            self._ready.clear()
+            with anyio.CancelScope(shield=True):
+                await self._journal.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> AsyncIterator[Outcome]:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        while not self._ready:
+            if not self._open:
+                if self._run is not None and self._run.failure is not None:
+                    raise self._run.failure
+                raise StopAsyncIteration
+            self._news = asyncio.get_running_loop().create_future()
+            await self._news
+        outcome = self._ready.popleft()
+        if self._room:
+            self._make_room()
+        return outcome
+
+    def stop(self) -> None:
+        """Ends intake; requests in flight finish, and all comes out."""
+        if self._run is not None:
+            self._run.stop(STOPPED)
+
+    def _deliver(self, _job: Job, outcome: Outcome) -> Awaitable[None] | None:
+        self._done += 1
+        self._ready.append(outcome)
+        self._tell_news()
+        if self._on_progress is not None or len(self._ready) > self._bound:
+            return self._after(outcome)
+        return None
+
+    async def _after(self, outcome: Outcome) -> None:
+        """The hook, and the wait for a reader that is slower than the gateway."""
+        if self._on_progress is not None and self._run is not None and self._run.failure is None:
+            waiting = self._on_progress(Progress(self._done, None, outcome))
+            if isawaitable(waiting):
+                await waiting
+        while len(self._ready) > self._bound:
+            room = asyncio.get_running_loop().create_future()
+            self._room.append(room)
+            await room
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._open -= 1
+        if not worker.cancelled() and (error := worker.exception()) is not None and self._run is not None:
+            self._run.failure = self._run.failure or error
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _make_room(self) -> None:
+        while self._room and len(self._ready) <= self._bound:
+            room = self._room.popleft()
+            if not room.done():
+                room.set_result(None)
+
+
+class Opened:
+    """A journal for as long as a run takes: opened where a path is given, left open where it is the caller's."""
+
+    def __init__(self, journal: JournalLike | None, gateway: Gateway, account: str) -> None:
+        self._given = journal
+        self._gateway = gateway
+        self._account = account
+        self._journal: Journal | InlineJournal | None = None
+
+    async def __aenter__(self) -> Jobbook | None:
+        if self._given is None:
+            return None
+        if isinstance(self._given, str | os.PathLike):
+            self._journal = await Journal.open(self._given, gateway=self._gateway.base_url, account=self._account)
+            return Jobbook(self._journal)
+        return Jobbook(self._given)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._journal is not None:
+            await self._journal.aclose()

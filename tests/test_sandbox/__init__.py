@@ -1,0 +1,1 @@
+"""Tests of the sandbox, one file for each of its modules."""
