@@ -18,6 +18,7 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict
@@ -269,8 +270,8 @@ class Transport:
             return explain(error, flight)
         finally:
             flight.begun = None
-            if response is not None:
-                response.release()
+            if response is not None and not response.closed:
+                response.close()  # not read to its end: the connection is good for nothing more
 
 
 async def read_body(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
@@ -278,28 +279,24 @@ async def read_body(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
 
     Broken is what was over the cap, was cut short, or is not encoded as it says.
     """
+    content = response.content
     try:
-        raw = await _read_capped(response)
+        raw = content.read_nowait() if content.is_eof() else await _read_capped(content)
     except (aiohttp.ClientError, OSError):
-        response.close()
         return b"", True
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if raw is None or encoding in {"", "identity"}:
-        return raw or b"", raw is None
-    return inflate(raw, encoding)
+    if len(raw) > MAX_REPLY:
+        return b"", True
+    encoding = response.headers.get(hdrs.CONTENT_ENCODING)
+    return (raw, False) if encoding is None else inflate(raw, encoding.strip().lower())
 
 
-async def _read_capped(response: aiohttp.ClientResponse) -> bytes | None:
-    length = response.content_length
-    if length is not None and length <= MAX_REPLY:
-        return await response.read()
-    pieces, size = [], 0
-    async for piece in response.content.iter_any():
+async def _read_capped(content: aiohttp.StreamReader) -> bytes:
+    """All of it, or just more than the cap."""
+    pieces = []
+    size = 0
+    while size <= MAX_REPLY and (piece := await content.readany()):
         pieces.append(piece)
         size += len(piece)
-        if size > MAX_REPLY:
-            response.close()  # what is left of it is not worth a connection
-            return None
     return b"".join(pieces)
 
 
@@ -308,6 +305,8 @@ _WINDOW_BITS: Mapping[str, int] = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 def inflate(raw: bytes, encoding: str) -> tuple[bytes, bool]:
     """Decompresses at most `MAX_REPLY` bytes; the flag says that it ended early, was over the cap, or can't be read."""
+    if encoding in {"", "identity"}:
+        return raw, False
     bits = _WINDOW_BITS.get(encoding)
     if bits is None:
         return b"", True
