@@ -1,0 +1,152 @@
+"""The journal's store against a dict, through every reopening."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from lipsync_async.journal import Reader, Record, State, Store, Try, iter_result_lines
+from lipsync_async.journal.record import from_row, to_row
+
+GATEWAY = "https://api.example.com"
+
+texts = st.text(max_size=20)
+words = st.none() | st.text(min_size=1, max_size=20)
+times = st.none() | st.floats(0, 4e9)
+counts = st.integers(0, 1000)
+codes = st.none() | st.integers(-(1 << 63), (1 << 63) - 1) | texts
+statuses = st.none() | st.integers(100, 599)
+tries = st.builds(
+    Try, number=st.integers(1, 99), at=st.floats(0, 4e9), phase=texts, kind=words, http_status=statuses, code=codes
+)
+
+
+def records(names: st.SearchStrategy[str]) -> st.SearchStrategy[Record]:
+    """Any record under one of these names."""
+    return st.builds(
+        Record,
+        external_task_id=names,
+        fingerprint=st.binary(max_size=32),
+        state=st.sampled_from(State),
+        attempts=counts,
+        refusals=counts,
+        first_intent_at=times,
+        last_intent_at=times,
+        task_id=words,
+        task_status=words,
+        recovered=st.booleans(),
+        kind=words,
+        http_status=statuses,
+        code=codes,
+        message=words,
+        request_id=words,
+        phase=words,
+        line=st.none() | counts,
+        history=st.lists(tries, max_size=3).map(tuple),
+    )
+
+
+@given(records(texts))
+def test_a_row_holds_the_whole_record(record: Record) -> None:
+    """To a row and back is the same record."""
+    assert from_row(to_row(record)) == record
+
+
+@given(st.text(st.characters(), max_size=9), st.integers() | st.text(st.characters(), max_size=9))
+@settings(deadline=None)
+def test_whatever_a_gateway_says_can_be_kept(message: str, code: int | str) -> None:
+    """No text and no number, however odd, keeps a record from being written and read."""
+    odd = Record(
+        external_task_id="a",
+        fingerprint=b"",
+        state=State.UNKNOWN,
+        message=message,
+        code=code,
+        history=(Try(1, 1.0, "sent", code=code),),
+    )
+    with Store(":memory:", gateway=GATEWAY) as store:
+        store.write([odd])
+        kept = store.recall("a")
+    assert kept is not None
+    assert kept.state is State.UNKNOWN
+    assert str(kept.code) == str(code).encode("utf-8", "backslashreplace").decode()
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """A store and a dict are told the same; whatever happens between, they agree."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = tempfile.TemporaryDirectory()
+        self.path = Path(self.directory.name) / "run.db"
+        self.network = False
+        self.jobs: dict[str, Record] = {}
+        self.notes: dict[str, str] = {}
+        self.lists: set[str] = set()
+        self.store = self.open()
+
+    def open(self) -> Store:
+        """The store at its path."""
+        return Store(self.path, gateway=GATEWAY, account="a", network=self.network)
+
+    @rule(group=st.lists(records(st.sampled_from("abcdefgh")), max_size=9))
+    def write(self, group: list[Record]) -> None:
+        """One group, ids twice in it or not."""
+        self.store.write(group)
+        for record in group:
+            self.jobs[record.external_task_id] = record
+
+    @rule(name=texts, value=texts)
+    def remember(self, name: str, value: str) -> None:
+        """A note."""
+        self.store.remember(name, value)
+        self.notes[name] = value
+
+    @rule(digest=texts)
+    def remember_list(self, digest: str) -> None:
+        """A list that was checked."""
+        self.store.remember_list(digest, 7)
+        self.lists.add(digest)
+
+    @rule(network=st.booleans())
+    def reopen(self, network: bool) -> None:
+        """Closed and opened again, perhaps on a disk of the other sort."""
+        self.store.close()
+        self.network = network
+        self.store = self.open()
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def recall(self, data: Any) -> None:
+        """One job, and one that never was."""
+        name = data.draw(st.sampled_from(sorted(self.jobs)))
+        assert self.store.recall(name) == self.jobs[name]
+        assert self.store.recall(name + "?") is None
+
+    @invariant()
+    def agrees(self) -> None:
+        """Jobs in the order of first arrival, counts, notes and lists; for the writer and a reader beside it."""
+        with Reader(self.path) as reader:
+            for eye in (self.store, reader):
+                assert list(eye.records()) == list(self.jobs.values())
+                for state, count in eye.counts().items():
+                    of_state = [record for record in self.jobs.values() if record.state is state]
+                    assert list(eye.records(state)) == of_state
+                    assert count == len(of_state)
+                assert {name: eye.note(name) for name in self.notes} == self.notes
+                assert all(eye.knows_list(digest) for digest in self.lists)
+                assert len(list(iter_result_lines(eye))) == len(self.jobs)
+
+    def teardown(self) -> None:
+        """Nothing stays behind."""
+        self.store.close()
+        self.directory.cleanup()
+
+
+TestStore = StoreMachine.TestCase
+TestStore.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
