@@ -13,7 +13,8 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any
 
-from attrs import evolve, field, frozen
+import msgspec
+from attrs import field, frozen
 
 from .account import Account, Event
 from .audio import AudioBytes, AudioFile
@@ -186,6 +187,8 @@ class Run:
         """What an earlier run with the same journal knows of this job."""
         replayed = jobbook.recall(job, retry_rejected=self._options.retry_rejected)
         if replayed is not None:
+            if isinstance(replayed, Accepted):
+                self._account.witness = self._account.witness or (job.id, replayed.task_id)
             await self._deliver_now(job, replayed)
         elif job.inquiry is not None:
             job.inquiry.since = self._account.loop.time()
@@ -412,13 +415,14 @@ class Run:
                 if not inquiry.ambiguity.exists:
                     self._account.trusts_lookups = True
                 self._account.pacer.restore(1)
-                await self._settle(job, evolve(self._accepted(job, answer.reply), recovered=True))
+                await self._settle(job, msgspec.structs.replace(self._accepted(job, answer.reply), recovered=True))
             case Next.ABSENT:
                 job.inquiry = None
                 ambiguity = inquiry.ambiguity
-                if job.attempts >= self._account.retry.max_attempts:
+                if job.attempts >= self._account.retry.max_attempts and not job.parked:
                     await self._settle(job, self._unfinished(job, ambiguity.kind, ambiguity.message))
                 else:
+                    job.parked = False  # its attempts were an earlier run's: this one has a try of its own
                     self._park(job, 0.0)
             case Next.GIVE_UP:
                 await self._settle(job, self._unfinished(job, inquiry.ambiguity.kind, inquiry.ambiguity.message))

@@ -127,7 +127,7 @@ class Jobbook:
         job.first_sent_at = record.first_intent_at
         job.tries = list(record.history)
         if record.state in MAY_BE_CHARGED:
-            job.attempts, job.refusals = record.attempts, record.refusals
+            job.attempts, job.refusals, job.sent_at = record.attempts, record.refusals, record.last_intent_at
             job.inquiry = Inquiry(_remembered(record), since=0.0, first_intent_at=record.first_intent_at)
         return None
 

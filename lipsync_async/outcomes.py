@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 import msgspec
-from attrs import field, frozen
+from attrs import frozen
 
 from .errors import BatchError, JobError, NotSentError, OutcomeUnknownError, RejectedError, Violation
 from .models import LipSyncRequest
 from .terms import Kind, Phase, TaskStatus
 
 
-@frozen(kw_only=True)
-class _Ended:
-    """What every outcome tells."""
+class _Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What every outcome tells; a msgspec struct, for there is one for every job, kept as long as the caller likes."""
 
     external_task_id: str
     attempts: int = 0
@@ -33,8 +32,7 @@ class _Ended:
     """The line of the job list, from 1, where the job came from one."""
 
 
-@frozen(kw_only=True)
-class Accepted(_Ended):
+class Accepted(_Ended, frozen=True, kw_only=True, gc=False):
     """The gateway made a task of it: it is paid for."""
 
     name: ClassVar[str] = "accepted"
@@ -54,8 +52,7 @@ class Accepted(_Ended):
         """Nothing to raise."""
 
 
-@frozen(kw_only=True)
-class _Refused(_Ended):
+class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
     """What an outcome that is no success tells beside it."""
 
     kind: Kind
@@ -69,13 +66,12 @@ class _Refused(_Ended):
         return {name: getattr(self, name) for name in names}
 
 
-@frozen(kw_only=True)
-class Rejected(_Refused):
+class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
     """The job itself is at fault; sending it again as it is will not help."""
 
     name: ClassVar[str] = "rejected"
 
-    violations: tuple[Violation, ...] = field(default=(), repr=lambda found: f"<{len(found)} violations>")
+    violations: tuple[Violation, ...] = ()
     """What the pre-flight found; empty where the gateway refused it."""
 
     def error(self) -> JobError:
@@ -83,8 +79,7 @@ class Rejected(_Refused):
         return RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
 
 
-@frozen(kw_only=True)
-class Unknown(_Refused):
+class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
     """It was sent and may have been charged: look it up by its external_task_id before it is sent again."""
 
     name: ClassVar[str] = "unknown"
@@ -106,8 +101,7 @@ class Unknown(_Refused):
         return OutcomeUnknownError(text, phase=self.phase.name.lower(), **self._told())
 
 
-@frozen(kw_only=True)
-class NotSent(_Refused):
+class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
     """Every attempt was surely refused or never left: safe to submit again as it is."""
 
     name: ClassVar[str] = "not_sent"

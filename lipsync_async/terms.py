@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum, StrEnum
 
 import attrs
+import msgspec
 
 
 class Kind(StrEnum):
@@ -56,9 +57,11 @@ class TaskStatus(StrEnum):
     FAILED = "failed"
 
 
-@attrs.frozen(kw_only=True)
-class Reply:
-    """What a gateway answered, whatever its dialect (contract, section 3). `wire.read_reply` makes it."""
+class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a gateway answered, whatever its dialect (contract, section 3). `wire.read_reply` makes it.
+
+    A msgspec struct: made for every job, it costs a tenth of a frozen attrs class.
+    """
 
     status: int
     """The HTTP status."""

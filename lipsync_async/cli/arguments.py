@@ -1,0 +1,202 @@
+"""The commands and their options; nothing heavy is loaded here."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from lipsync_async.gateways import GATEWAYS
+from lipsync_async.sandbox import add_arguments
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
+
+_PREFIX = re.compile(r"[A-Za-z0-9_-]{0,24}")
+_EXIT_CODES = """\
+exit codes: 0 all accepted; 1 some rejected; 2 usage or unreadable list, nothing was sent;
+3 stopped, or some not sent; 4 some unknown; 130 interrupted. The more serious wins: 130, 3, 4, 1.
+API keys come from the environment: CHAINHUB_API_KEY, ANYAPI_API_KEY, KLING_API_KEY, else LIPSYNC_API_KEY."""
+_JOBS = "the job list: JSONL or CSV; - is standard input (JSONL)"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line; each command names the module that runs it."""
+    parser = argparse.ArgumentParser(
+        prog="lipsync-async",
+        description="Bulk lip-sync jobs: paced, never paid for twice, one result line a job.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _check(commands)
+    _submit(commands)
+    _reconcile(commands)
+    _status(commands)
+    _journal(commands)
+    _demo(commands)
+    _sandbox(commands)
+    return parser
+
+
+def _add(commands: _Commands, name: str, module: str, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=text[:1].upper() + text[1:] + ".",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(module=module)
+    return parser
+
+
+def _check(commands: _Commands) -> None:
+    parser = _add(commands, "check", "check", "look through a job list: every fault with its line; sends nothing")
+    parser.add_argument("jobs", metavar="JOBS", help=_JOBS)
+    _add_gateway(parser, required=False)
+    parser.add_argument("--max-per-second", type=_above_zero, metavar="R", help="for the estimate of the time")
+    _add_list(parser)
+
+
+def _submit(commands: _Commands) -> None:
+    parser = _add(commands, "submit", "submit", "check a job list, then submit it: one result line a job")
+    parser.add_argument("jobs", metavar="JOBS", help=_JOBS)
+    _add_gateway(parser)
+    _add_out(parser)
+    _add_limits(parser)
+    _add_list(parser)
+    parser.add_argument("--max-units", type=_above_zero, metavar="U", help="a spending cap in units at list price")
+    parser.add_argument("--skip-invalid", action="store_true", help="send the rest of a list that has broken lines")
+    _add_journal(parser)
+    _add_talk(parser)
+
+
+def _reconcile(commands: _Commands) -> None:
+    parser = _add(commands, "reconcile", "reconcile", "look up what an earlier run left unknown; submits nothing")
+    parser.add_argument("journal", metavar="JOURNAL", help="the journal of that run")
+    _add_gateway(parser)
+    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    _add_out(parser)
+    _add_timeout(parser)
+    _add_talk(parser)
+
+
+def _status(commands: _Commands) -> None:
+    parser = _add(commands, "status", "journals", "show what a journal knows of its batch")
+    parser.add_argument("journal", metavar="JOURNAL", help="the journal; it may be in use")
+    parser.set_defaults(export=False)
+
+
+def _journal(commands: _Commands) -> None:
+    parser = commands.add_parser("journal", help="work with a journal", description="Work with a journal.")
+    inner = parser.add_subparsers(metavar="COMMAND", required=True)
+    export = _add(inner, "export", "journals", "write its result lines")
+    export.add_argument("journal", metavar="JOURNAL", help="the journal; it may be in use")
+    _add_out(export)
+    export.set_defaults(export=True)
+
+
+def _demo(commands: _Commands) -> None:
+    parser = _add(commands, "demo", "demo", "submit 42 jobs to a gateway inside this process: no key, no network")
+    parser.add_argument("--quiet", action="store_true", help="no progress, only the tables")
+
+
+def _sandbox(commands: _Commands) -> None:
+    parser = _add(commands, "sandbox", "serve", "run a gateway on loopback, with the limits and faults you choose")
+    add_arguments(parser)
+
+
+# --- groups of options ----------------------------------------------------------------------------------------------
+
+
+def _add_gateway(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    text = f"{', '.join(GATEWAYS)} or a base URL, to which /kling/v1/... is appended"
+    parser.add_argument("--gateway", required=required, metavar="NAME|URL", help=text)
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", default="-", metavar="FILE", help="where the result lines go (default: -, stdout)")
+    parser.add_argument("--overwrite", action="store_true", help="write over an --out that is not empty")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-in-flight", type=_count, default=64, metavar="N", help="requests under way at once (default: 64)"
+    )
+    parser.add_argument("--max-per-second", type=_above_zero, metavar="R", help="a cap; without it the rate is learned")
+    parser.add_argument("--max-running-tasks", type=_count, metavar="N", help="a cap; without it it is learned")
+    _add_timeout(parser)
+    parser.add_argument(
+        "--max-stall",
+        type=_above_zero,
+        default=3600.0,
+        metavar="S",
+        help="stop when nothing was accepted for so long (default: 3600)",
+    )
+
+
+def _add_timeout(parser: argparse.ArgumentParser) -> None:
+    text = "one HTTP attempt (default: 120; connect: 10)"
+    parser.add_argument("--timeout", type=_above_zero, default=120.0, metavar="S", help=text)
+
+
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N lines")
+    parser.add_argument(
+        "--id-prefix", type=_prefix, default="", metavar="P", help="begins every external_task_id that is derived"
+    )
+
+
+def _add_journal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--journal", metavar="FILE", help="remember every job here, and resume from it")
+    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+    parser.add_argument(
+        "--ambiguous",
+        choices=("lookup", "report", "resend"),
+        default="lookup",
+        help="what may have been acted upon is looked up (default), reported, or sent again and perhaps paid twice",
+    )
+    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    parser.add_argument("--retry-rejected", action="store_true", help="send again what an earlier run saw rejected")
+
+
+def _add_talk(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="no progress and no summary on stderr")
+    parser.add_argument("-v", "--verbose", action="store_true", help="every attempt, look-up and pause on stderr")
+
+
+# --- kinds of values ------------------------------------------------------------------------------------------------
+
+
+def _above_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return number
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 12 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        raise argparse.ArgumentTypeError("must be at most 24 of A-Z a-z 0-9 _ -")
+    return text
+
+
+def _version() -> str:
+    try:
+        return version("lipsync-async")
+    except PackageNotFoundError:
+        return "(not installed)"

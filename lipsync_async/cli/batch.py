@@ -1,0 +1,220 @@
+"""One list on its way through a client: lines in, outcomes out, and an end that can be asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Self, cast
+
+import msgspec
+from attrs import define, evolve
+
+from lipsync_async.checks import billed_units
+from lipsync_async.errors import Violation
+from lipsync_async.jobs import JobList, ListReport
+from lipsync_async.models import LipSyncRequest
+from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
+from lipsync_async.terms import Kind
+
+from .results import Results
+from .tally import INTERRUPTED
+
+if TYPE_CHECKING:
+    from lipsync_async.client import LipSyncClient
+    from lipsync_async.dispatcher import RunOptions
+    from lipsync_async.journal import Journal
+    from lipsync_async.streaming import OutcomeStream
+
+# A line that is broken takes the way of all others, so that a million of them hold up nothing.
+_NOTHING = LipSyncRequest(session_id="", face_choose=())
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ECHO = 0.2
+"""Seconds: `timeout` and some shells send one signal twice, and no person is so fast."""
+
+
+class Budget:
+    """A spending cap in units at list price: what is accepted or unknown is spent, what is under way is held."""
+
+    def __init__(self, most: float | None) -> None:
+        self._most = most
+        self.spent = 0.0
+        self._held: dict[int, float] = {}
+
+    def allow(self, request: LipSyncRequest) -> str | None:
+        """Asked before a job's first send, perhaps again after a wait; a text is the reason to stop."""
+        key = id(request)
+        if key not in self._held:
+            units = billed_units(request)
+            if self._most is not None and self.spent + sum(self._held.values()) + units > self._most:
+                return f"the cap of {self._most:g} units is reached: {self.spent:g} spent, the next job costs {units:g}"
+            self._held[key] = units
+        return None
+
+    def settle(self, request: LipSyncRequest, outcome: Outcome) -> None:
+        """A job came out."""
+        units = self._held.pop(id(request), 0.0)
+        if isinstance(outcome, Accepted | Unknown):
+            self.spent += units
+
+
+@define
+class _Waiting:
+    request: LipSyncRequest
+    violations: tuple[Violation, ...]
+    given_id: str
+
+
+class Submission:
+    """A list's lines as jobs, and the outcomes of jobs as outcomes of lines; it holds what is under way."""
+
+    def __init__(self, jobs: JobList, report: ListReport | None, *, limit: int | None, budget: Budget) -> None:
+        self._jobs = jobs
+        self._limit = limit
+        self._budget = budget
+        self._conflicts = report.conflicts if report is not None else {}
+        self._repeats = report.repeats if report is not None else {}
+        self._same: dict[int, list[int]] = {}
+        for line, first in self._repeats.items():
+            self._same.setdefault(first, []).append(line)
+        self._waiting: dict[int, _Waiting] = {}
+
+    def requests(self) -> Iterator[LipSyncRequest]:
+        """One a line, as the client pulls them; a line that repeats another is left out."""
+        from lipsync_async.jobbook import Job
+
+        for line in islice(self._jobs, self._limit):
+            if line.line in self._repeats:
+                continue
+            found = line.errors
+            if line.line in self._conflicts:
+                found = (*found, self._conflicts[line.line])
+            request = _NOTHING if found or line.request is None else line.request
+            if request is _NOTHING:
+                request = evolve(_NOTHING)  # told apart by its identity
+            self._waiting[line.line] = _Waiting(request, found, line.given_id)
+            # The dispatcher takes a job where it takes a request; only so does the line reach the outcome.
+            yield cast("LipSyncRequest", Job(request, "", line.line))
+
+    def told(self, outcome: Outcome) -> Iterator[Outcome]:
+        """The outcome of every line that this job stands for."""
+        assert outcome.line is not None
+        waiting = self._waiting.pop(outcome.line)
+        self._budget.settle(waiting.request, outcome)
+        if waiting.violations:
+            outcome = _invalid(outcome.line, waiting)
+        yield outcome
+        for line in self._same.get(outcome.line or 0, ()):
+            yield msgspec.structs.replace(outcome, line=line)
+
+
+def _invalid(line: int, waiting: _Waiting) -> Rejected:
+    repeated = any(fault.rule == "id_repeated" for fault in waiting.violations)
+    return Rejected(
+        external_task_id=waiting.given_id,
+        line=line,
+        kind=Kind.DUPLICATE_ID if repeated else Kind.VALIDATION,
+        message="; ".join(map(str, waiting.violations)),
+        violations=waiting.violations,
+    )
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets Ctrl-C end what never awaits: asyncio's own handler would wait for that."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Interrupts:
+    """SIGINT and SIGTERM: the first asks for an end, the second is one."""
+
+    def __init__(self, grace: float, on_first: Callable[[], None], on_second: Callable[[], None]) -> None:
+        self.count = 0
+        self._grace = grace
+        self._on_first = on_first
+        self._on_second = on_second
+        self._stream: OutcomeStream | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._first_at = 0.0
+
+    def __enter__(self) -> Self:
+        for number in SIGNALS:
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or no main thread
+                self._loop.add_signal_handler(number, self._told)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in SIGNALS:
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                self._loop.remove_signal_handler(number)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def guard(self, stream: OutcomeStream) -> None:
+        """Tells what is to be ended."""
+        self._stream = stream
+        if self.count:
+            self._end()
+
+    def _told(self) -> None:
+        now = self._loop.time()
+        if self.count and now - self._first_at < ECHO:
+            return
+        self.count += 1
+        if self.count == 1:
+            self._first_at = now
+            self._on_first()
+            self._end()
+        else:
+            self._on_second()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)  # what is in flight stays as intents, what was told is written
+
+    def _end(self) -> None:
+        if self._stream is not None:
+            self._stream.stop()
+            self._timer = self._loop.call_later(self._grace, self._break_off)
+
+    def _break_off(self) -> None:
+        run = self._stream._run if self._stream is not None else None  # noqa: SLF001 - no public door yet
+        if run is not None:
+            run.abort()
+
+
+async def run_batch(
+    client: LipSyncClient,
+    submission: Submission,
+    *,
+    options: RunOptions,
+    journal: Journal | None,
+    interrupts: Interrupts,
+    take: Callable[[Outcome], None],
+    results: Results | None = None,
+) -> None:
+    """Submits all; `take` gets the outcome of every line, and may put it into `results`.
+
+    When `results` cannot be written any more, intake ends.
+    Raises what the list raises where it cannot be read on.
+    """
+    async with client.stream(submission.requests(), journal=journal, options=options) as stream:
+        interrupts.guard(stream)
+        async for outcome in stream:
+            for told in submission.told(outcome):
+                take(told)
+            if results is not None:
+                await results.room()
+                if results.failed is not None:
+                    stream.stop()

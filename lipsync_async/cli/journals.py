@@ -1,0 +1,79 @@
+"""`status` and `journal export`: a look at a journal, also while a run is writing it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+
+import msgspec
+
+from lipsync_async.journal import Reader, Record, State, iter_result_lines
+
+from .display import print_table, say
+from .results import close_out, open_out
+from .tally import ACCEPTED, NOT_SENT
+
+_SHOWN = 20
+_MEANING = {
+    State.ACCEPTED: "paid for",
+    State.REJECTED: "at fault themselves; --retry-rejected sends them again",
+    State.UNKNOWN: "may have been paid for: lipsync-async reconcile looks them up",
+    State.OPEN: "under way, or left so by a crash: the next run or reconcile looks them up",
+    State.CLEARED: "surely not acted upon: the next run sends them",
+    State.NOT_SENT: "surely not acted upon: the next run sends them",
+}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Shows or exports; gives the exit code. Raises `JournalError` where there is no journal."""
+    with Reader(args.journal) as reader:
+        return _export(reader, args) if args.export else _status(reader)
+
+
+def _status(reader: Reader) -> int:
+    counts = reader.counts()
+    print(f"{reader.path}: gateway {reader.gateway}, account {reader.account}, {sum(counts.values())} jobs begun")
+    rows = [(state.value.replace("_", " "), str(count), _MEANING[state]) for state, count in counts.items() if count]
+    print_table(("state", "jobs", ""), rows, right=(1,), out=sys.stdout)
+    for state in (State.UNKNOWN, State.OPEN):
+        if counts[state]:
+            _show(reader, state, counts[state])
+    return ACCEPTED
+
+
+def _show(reader: Reader, state: State, count: int) -> None:
+    print(f"\n{state.value}:")
+    shown = [_row(record) for record, _ in zip(reader.records(state), range(_SHOWN), strict=False)]
+    print_table(("job", "sent", "attempt", "got", "why"), shown, right=(2,), out=sys.stdout)
+    if count > _SHOWN:
+        print(f"... and {count - _SHOWN} more: lipsync-async journal export {reader.path}")
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    why = " ".join(str(part) for part in (record.kind, record.http_status, record.code, record.message) if part)
+    return record.external_task_id, _when(record.last_intent_at), str(record.attempts), record.phase or "", why
+
+
+def _when(moment: float | None) -> str:
+    if moment is None:
+        return ""
+    local = datetime.fromtimestamp(moment, UTC).astimezone()
+    return local.strftime("%H:%M:%S" if time.time() - moment < 24 * 3600 else "%Y-%m-%d %H:%M")
+
+
+def _export(reader: Reader, args: argparse.Namespace) -> int:
+    encode = msgspec.json.Encoder().encode
+    out = open_out(args.out, overwrite=args.overwrite)
+    error: OSError | None = None
+    try:
+        for line in iter_result_lines(reader):
+            out.write(encode(line).decode() + "\n")
+    except OSError as failed:
+        error = failed
+    error = close_out(out) or error
+    if error is not None:
+        say(f"lipsync-async: the lines could not be written: {error.strerror}")
+        return NOT_SENT
+    return ACCEPTED

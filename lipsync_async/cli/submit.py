@@ -1,0 +1,212 @@
+"""`submit`: the whole list is checked first, then sent; one result line a line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import shlex
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, TextIO
+
+from lipsync_async.config import Limits, RetryPolicy, Timeouts
+from lipsync_async.errors import LipSyncError
+from lipsync_async.gateways import Gateway, gateway_for
+from lipsync_async.jobs import JobList, ListReport
+from lipsync_async.outcomes import Outcome, to_json_line
+
+from .batch import Budget, Interrupts, Submission, interruptible, run_batch
+from .check import price, tell_warnings
+from .display import say, shown
+from .monitor import Monitor
+from .results import Results, close_out, open_out
+from .tally import USAGE, Tally
+
+if TYPE_CHECKING:
+    from lipsync_async.account import Event, Observer
+    from lipsync_async.client import LipSyncClient
+    from lipsync_async.journal import Journal
+
+_SHOWN = 20
+"""Faults that are shown before `check` is recommended."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Checks and submits; gives the exit code. Raises `LipSyncError` where nothing was sent."""
+    from lipsync_async.client import LipSyncClient
+
+    gateway = gateway_for(args.gateway)
+    tally = Tally()
+    monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, tally)
+    client = LipSyncClient(
+        gateway,
+        limits=Limits(
+            max_in_flight=args.max_in_flight,
+            max_per_second=args.max_per_second,
+            max_running_tasks=args.max_running_tasks,
+        ),
+        retry=RetryPolicy(max_stall=args.max_stall),
+        timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout)),
+        trust_env=True,
+        trust_lookups=args.trust_lookup,
+        observer=observer(monitor, verbose=args.verbose),
+    )
+    with JobList.open(args.jobs) as jobs:
+        out = open_out(args.out, overwrite=args.overwrite)
+        try:
+            return asyncio.run(_Submit(args, gateway, client, jobs, out, monitor).run())
+        finally:
+            close_out(out)
+
+
+def observer(monitor: Monitor, *, verbose: bool) -> Observer:
+    """The monitor's hook, which also speaks where that is wanted."""
+    if not verbose:
+        return monitor.observe
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
+
+    def tell(event: Event) -> None:
+        monitor.observe(event)
+        say(describe(event))
+
+    return tell
+
+
+def describe(event: Event) -> str:
+    """An event of the dispatcher's in one line."""
+    parts = [event.name, event.external_task_id, f"#{event.attempt}" if event.attempt else "", event.action]
+    parts += [event.kind, f"HTTP {event.http_status}" if event.http_status else ""]
+    parts += [f"{event.seconds:.2f} s" if event.seconds else ""]
+    return "  ".join(part for part in parts if part)
+
+
+class _Submit:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        gateway: Gateway,
+        client: LipSyncClient,
+        jobs: JobList,
+        out: TextIO,
+        monitor: Monitor,
+    ) -> None:
+        self._args = args
+        self._gateway = gateway
+        self._client = client
+        self._jobs = jobs
+        self._out = out
+        self._monitor = monitor
+        self._tally = monitor.tally
+        self._budget = Budget(args.max_units)
+        self._trouble = ""
+
+    async def run(self) -> int:
+        async with AsyncExitStack() as stack:
+            journal = await self._open_journal()
+            if journal is not None:
+                stack.push_async_callback(journal.aclose)
+            report = await self._check(journal)
+            if report is not None and not report.ok and not self._args.skip_invalid:
+                told = f"{report.broken} of {report.lines} lines are broken"
+                say(f"nothing was sent: {told} (--skip-invalid sends the rest)")
+                return USAGE
+            await self._send(journal, report)
+        self._say_how_it_went()
+        return self._tally.exit_code()
+
+    async def _open_journal(self) -> Journal | None:
+        if self._args.journal is None:
+            return None
+        from lipsync_async.journal import Journal
+
+        return await Journal.open(self._args.journal, gateway=self._gateway.base_url, account=self._args.account)
+
+    async def _check(self, journal: Journal | None) -> ListReport | None:
+        """Looks through the list; None where the journal says that this very list was found sound before."""
+        args = self._args
+        digest = ""
+        if journal is not None:
+            digest, count = self._jobs.digest(self._gateway, args.id_prefix, args.limit)
+            if journal.reader.knows_list(digest):
+                self._monitor.total = min(count, args.limit or count)
+                return None
+        with interruptible():
+            report = self._jobs.check(self._gateway, id_prefix=args.id_prefix, limit=args.limit)
+        self._monitor.total = report.lines
+        for fault in report.faults[:_SHOWN]:
+            say(str(fault))
+        if report.fault_count > _SHOWN:
+            more = report.fault_count - _SHOWN
+            say(f"... and {more} more: lipsync-async check {shlex.quote(args.jobs)} shows them all")
+        tell_warnings(report, quiet=args.quiet)
+        say(f"{report.jobs} jobs, {price(report.units)}", quiet=args.quiet)
+        if journal is not None and report.ok and not report.repeats:
+            await journal.remember_list(digest, report.lines)
+        return report
+
+    async def _send(self, journal: Journal | None, report: ListReport | None) -> None:
+        from lipsync_async.dispatcher import RunOptions
+
+        args, tally = self._args, self._tally
+        options = RunOptions(
+            id_prefix=args.id_prefix,
+            ambiguous=args.ambiguous,
+            retry_rejected=args.retry_rejected,
+            allow=self._budget.allow if args.max_units is not None else None,
+        )
+        submission = Submission(self._jobs, report, limit=args.limit, budget=self._budget)
+        results = Results(self._out)
+
+        def take(outcome: Outcome) -> None:
+            tally.add(outcome)
+            results.put(to_json_line(outcome))
+
+        async with self._client as client:
+            self._monitor.watch(client)
+            with Interrupts(Timeouts().grace, self._on_interrupt, self._on_second) as interrupts:
+                async with shown(self._monitor, quiet=args.quiet):
+                    try:
+                        await run_batch(
+                            client,
+                            submission,
+                            options=options,
+                            journal=journal,
+                            interrupts=interrupts,
+                            take=take,
+                            results=results,
+                        )
+                    except (LipSyncError, OSError) as error:
+                        tally.stopped = True
+                        self._trouble = str(error)
+                await results.finish()
+        if results.failed is not None:
+            tally.stopped = True
+            why = results.failed.strerror or str(results.failed)
+            self._trouble = f"stopped: the results could not be written ({why}); {results.lost} lines are lost"
+
+    def _on_interrupt(self) -> None:
+        self._tally.interrupted = self._monitor.stopping = True
+        say("stopping: requests in flight may finish (Ctrl-C again ends at once)")
+
+    def _on_second(self) -> None:
+        say(f"ended at once: what was in flight may have been accepted. {self._how_to_go_on()}")
+
+    def _say_how_it_went(self) -> None:
+        quiet = self._args.quiet
+        tally = self._tally
+        if self._trouble:
+            say(f"lipsync-async: {self._trouble}")
+        say(f"{tally}", quiet=quiet)
+        for reason in tally.reasons():
+            say(f"  {reason}", quiet=quiet)
+        if tally.counts["not_sent"] or tally.counts["unknown"] or tally.stopped or tally.interrupted:
+            say(self._how_to_go_on(), quiet=quiet and not tally.interrupted)
+
+    def _how_to_go_on(self) -> str:
+        args = self._args
+        if args.journal is not None:
+            return f"To resume, run the same command again: --journal {shlex.quote(args.journal)} knows what is done."
+        return "What is not_sent is safe to submit again; look up what is unknown first. A --journal does both."

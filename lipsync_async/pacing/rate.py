@@ -1,0 +1,218 @@
+"""The rate, a bracket: `lo` is believed to hold, `hi` was refused, `pace` is what is sent at now.
+
+STARTING: the pace doubles with every half second in which it was used.
+    Refused: `hi` = pace; try the estimate (between pace/8 and pace/2), with half of it for `lo`.
+TRYING a pace above `lo`, until enough was accepted: `lo` = pace.
+    Then the middle of the bracket; hold when it is narrow; without a `hi`, gallop upwards.
+    Refused: `hi` = pace.
+    In a wide bracket try the estimate; in a narrow one go back to `lo`, or to a sure estimate below it, and hold four
+    times as long as the last time.
+HOLDING `lo`, until enough was accepted: a fresh wide bracket is halved.
+    Any other is forgotten upwards: the limit may have risen.
+    Refused: noise, unless refusals pass `target_waste` or the estimate is far below.
+    Then `hi` = `lo`, and `lo` comes down to the estimate.
+
+The estimate is what was accepted over the time it took, since the last refusal: at both its ends the limiter was empty.
+Sends are spaced by 1/pace.
+Only `CATCH_UP` seconds of a missed turn are made good: a bigger credit halves the first interval after every pause,
+and a strict limiter answers that with a cascade of refusals.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+CATCH_UP = 0.001
+"""Seconds by which a send may be nearer to the one before it than 1/pace."""
+EARLY = 1e-6
+"""Seconds by which a timer may fire early and still be on time."""
+SLOWEST = 0.02
+"""Requests a second; no refusal lowers the pace below it, so that what holds again is found within a minute."""
+FREE = 1000.0
+"""Requests a second; past it an account that never refused is not spaced: a timer a job costs more than it saves."""
+
+FIRST_HOLD = 25.0
+LONGEST_HOLD = 800.0
+"""Accepted jobs: how long a pace is held before the next is tried."""
+STALE = 30.0
+"""Seconds after which what was refused may hold again; longer is calmer, and later to see a limit rise."""
+STEP = 1.06
+"""The first step upwards out of a closed bracket; each that holds is cubed for the next, up to 2."""
+NARROW = 1.06
+"""hi/lo of a bracket that is not worth halving."""
+NEAR = 1.3
+"""hi/lo below which a refusal ends the search."""
+FAR_BELOW = 0.85
+"""A limit that fell, not noise: estimate/lo."""
+MEMORY = 0.02
+"""The weight of one reply in the moving share of refusals."""
+
+
+class Phase(Enum):
+    """What the pace is an answer to."""
+
+    STARTING = "starting"
+    TRYING = "trying"
+    HOLDING = "holding"
+
+
+class Rate:
+    """The pace, and what is known about it; all in requests a second."""
+
+    __slots__ = (
+        "_accepted", "_cap", "_count", "_hold", "_initial", "_mark", "_measured", "_need", "_paused", "_step",
+        "_stopped", "_target", "_waste", "hi", "interval", "lo", "next_at", "pace", "phase", "pressed_at",
+    )  # fmt: skip
+
+    def __init__(self, initial: float, cap: float | None, target_waste: float) -> None:
+        self._cap = math.inf if cap is None else cap
+        self._initial = initial if cap is None else cap
+        self._target = target_waste
+        self.lo, self.hi = 0.0, math.inf
+        self.phase = Phase.STARTING
+        self.next_at = self.pressed_at = -math.inf  # the next turn; when somebody last had to wait for one
+        self._count, self._need = 0, math.inf  # accepted in this phase while the pace was used, and how many prove it
+        self._hold, self._step = FIRST_HOLD, STEP
+        self._waste = self._measured = 0.0
+        self._accepted, self._mark, self._paused, self._stopped = 0, math.nan, 0.0, math.nan  # since the last refusal
+        self._set(self._initial)
+
+    # ------------------------------------------------------------------------------------------------- events
+
+    def sent(self, now: float) -> None:
+        """A request leaves, at `next_at` or later."""
+        if self.interval == 0.0:
+            return
+        late = now - self.next_at
+        if self.phase is Phase.STARTING:
+            self._start(now)
+        elif late > self.interval:
+            self._mark += late  # nobody wanted to send: that time tells nothing of the limit
+        self.next_at = (self.next_at if late < CATCH_UP else now - CATCH_UP) + self.interval
+
+    def resumed(self, now: float) -> None:
+        """The pause after a refusal is over: its canary leaves."""
+        self._paused += now - self._stopped
+        self._stopped = now
+        self.next_at = max(self.next_at, now)
+
+    def accepted(self, now: float, sent_at: float) -> None:
+        """A request passed the gateway's limits."""
+        self._waste -= self._waste * MEMORY
+        self._accepted += 1
+        if self.interval == 0.0:
+            self._measure(now)
+        elif sent_at <= self.pressed_at + 2 * self.interval:
+            self._count += 1
+            if self._count >= self._need:
+                self._believe()
+
+    def refused(self, now: float) -> None:
+        """A request that was sent since the last cut was refused, and no pause preceded it."""
+        self._waste += (1 - self._waste) * MEMORY
+        limit = self._estimate(now)
+        if self.interval == 0.0:
+            self._bracket(max(self._measured or FREE, self._initial), None)
+        elif self.phase is Phase.STARTING:
+            self._bracket(self.pace, limit)
+        elif self.phase is Phase.TRYING:
+            self._retreat(limit, now)
+        elif limit is not None and (self._waste > self._target or limit < FAR_BELOW * self.lo):
+            self._come_down(limit)
+        if limit is not None:
+            self._accepted, self._mark, self._paused = 0, now, 0.0
+        self._stopped = now
+
+    # -------------------------------------------------------------------------------------------- transitions
+
+    def _start(self, now: float) -> None:
+        if self._mark != self._mark:  # not a number: the first request of all
+            self._mark = now
+        # A turn that nobody had to wait for proves nothing, so it does not quicken the pace.
+        if self.pressed_at >= self.next_at - self.interval:
+            self._set(self.pace * 4**self.interval)
+
+    def _bracket(self, refused: float, limit: float | None) -> None:
+        pace = refused / 2 if limit is None else min(refused / 2, max(refused / 8, limit))
+        self.hi, self.lo = refused, min(refused / 4, pace / 2)
+        self._try(pace)
+
+    def _retreat(self, limit: float | None, now: float) -> None:
+        self.hi = self.pace
+        if self.hi >= NEAR * self.lo:
+            self._try(min(0.97 * self.hi, max(self.lo, limit or math.sqrt(self.lo * self.hi))))
+            return
+        self._hold, self._step = min(LONGEST_HOLD, self._hold * 4), STEP
+        # Sure is an estimate of many jobs, and of few pauses, for they refilled the limiter by an unknown amount.
+        if limit is not None and self._accepted >= 25 and self._paused < 0.12 * (now - self._mark):
+            self.lo = min(self.lo, max(0.7 * self.lo, limit))
+        self._keep()
+
+    def _come_down(self, limit: float) -> None:
+        if limit < FAR_BELOW * self.lo:
+            self._hold = FIRST_HOLD
+        self.hi = self.lo
+        self.lo *= min(0.97, max(0.7, limit / self.lo))
+        self._keep()
+
+    def _believe(self) -> None:
+        if self.phase is Phase.TRYING:
+            self.lo = self.pace
+        elif self._hold > FIRST_HOLD or self.hi <= NARROW * self.lo:
+            self.hi = math.inf
+        if self.hi == math.inf:
+            self._gallop()
+        elif self.hi <= NARROW * self.lo:
+            self._keep()
+        else:
+            self._try(math.sqrt(self.lo * self.hi))
+
+    def _gallop(self) -> None:
+        if self.phase is Phase.TRYING:
+            if self._step > STEP:  # one step may be a burst's, two are a limit that rose
+                self._hold = FIRST_HOLD
+            self._step = min(2.0, self._step**3)
+        self._try(self.lo * self._step)
+
+    def _try(self, pace: float) -> None:
+        self._set(pace)
+        if self.pace <= self.lo:
+            self._keep()
+            return
+        self.phase, self._count = Phase.TRYING, 0
+        # A small excess needs long to drain a burst; a shorter wait makes a false `lo`.
+        self._need = self.pace * min(8.0, max(1.0, 0.5 / (self.pace / self.lo - 1)))
+
+    def _keep(self) -> None:
+        self.lo = max(self.lo, min(SLOWEST, self._initial))
+        self._set(self.lo)
+        self.phase, self._count = Phase.HOLDING, 0
+        self._need = FIRST_HOLD
+        if self._hold > FIRST_HOLD or self.hi <= NARROW * self.lo:
+            self._need = min(self._hold, max(50.0, STALE * self.lo))
+
+    def _set(self, pace: float) -> None:
+        if pace > FREE and self.hi == self._cap == math.inf:
+            pace = math.inf
+        self.pace = min(pace, self._cap)
+        self.interval = 1 / self.pace
+
+    # ---------------------------------------------------------------------------------------------- measuring
+
+    def _measure(self, now: float) -> None:
+        """Without spacing, the pace is what comes of it: measured over a second."""
+        if now - self._mark >= 1:
+            self._measured = self._accepted / (now - self._mark)
+            self._accepted, self._mark = 0, now
+
+    def _estimate(self, now: float) -> float | None:
+        """The limit, from what was accepted since the last refusal; None: too little to tell.
+
+        Over the whole time it is too low, without the pauses too high (they refilled the limiter by an unknown amount):
+        hence the middle.
+        """
+        span = now - self._mark
+        if self._accepted < 8 or span < 0.3:
+            return None
+        return math.sqrt(self._accepted / span * min(self.pace, self._accepted / max(0.001, span - self._paused)))

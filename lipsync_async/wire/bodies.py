@@ -1,0 +1,116 @@
+"""A request as the create call's JSON (contract, section 2), direct and fast: it is on the way of every job."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from attrs import frozen
+from msgspec import Raw
+from msgspec.json import Encoder
+
+from lipsync_async.audio import AudioBytes, AudioFile
+from lipsync_async.models import FaceChoice, LipSyncRequest, Sound
+
+_SEAM = b"\xff"
+"""Stands where the Base64 text is to go: no UTF-8 text holds this byte, so no text of a user's is taken for it."""
+_PLACEHOLDER = Raw(b'"' + _SEAM + b'"')
+
+_dump = Encoder().encode
+_dump_sorted = Encoder(order="sorted").encode
+
+
+@frozen
+class Body:
+    """A create call's body: `head`, then the sound's Base64 text if there is any, then `tail`."""
+
+    head: bytes
+    """All of it where there is no sound to stream."""
+    sound: AudioFile | AudioBytes | None
+    tail: bytes
+    length: int
+    """Bytes of the whole, Base64 included."""
+
+
+def encode(request: LipSyncRequest, external_task_id: str) -> Body:
+    """The create call's JSON; the same bytes on every attempt.
+
+    `extra_body` is merged last and may override any field but the id, the key of everything (contract, section 2).
+    Raises TypeError for a value that JSON does not know, UnicodeEncodeError for a text that is no Unicode,
+    ValueError for more than one sound to stream.
+    """
+    wire = _wire(request, _to_stream)
+    if external_task_id:
+        wire["external_task_id"] = external_task_id
+    data = _dump(wire)
+    if _SEAM not in data:
+        return Body(data, None, b"", len(data))
+    head, tail = data.split(_SEAM)
+    sound = _streamed_sound(request)
+    return Body(head, sound, tail, len(head) + sound.base64_length + len(tail))
+
+
+def canonical(request: LipSyncRequest, sound_digest: str | None = None, prefix: str = "") -> bytes:
+    """What a request says, whatever its id: sorted keys, compact, UTF-8, after an optional prefix.
+
+    Sound is told by the sha256 of its decoded bytes, so a file, its bytes and its Base64 text are the same.
+    `sound_digest` is that hash in hex where the caller has it; else the sound is read (which may raise OSError).
+    """
+
+    def told(sound: Sound) -> str:
+        return _tell_text(sound) if isinstance(sound, str) else f"sha256:{sound_digest or sound.digest()}"
+
+    wire = _wire(request, told)
+    wire.pop("external_task_id", None)
+    return prefix.encode() + _dump_sorted(wire)
+
+
+def _wire(request: LipSyncRequest, sound: Callable[[Sound], object]) -> dict[str, Any]:
+    wire: dict[str, Any] = {
+        "session_id": request.session_id,
+        "face_choose": [_face(face, sound) for face in request.face_choose],
+    }
+    if request.callback_url:
+        wire["callback_url"] = request.callback_url
+    if request.watermark_info is not None:
+        wire["watermark_info"] = request.watermark_info
+    if request.extra_body:
+        wire.update(request.extra_body)
+    return wire
+
+
+def _face(face: FaceChoice, sound: Callable[[Sound], object]) -> dict[str, Any]:
+    wire: dict[str, Any] = {"face_id": face.face_id}
+    if face.audio_id:
+        wire["audio_id"] = face.audio_id
+    if face.sound_file:
+        wire["sound_file"] = sound(face.sound_file)
+    wire["sound_start_time"] = _whole(face.sound_start_time)
+    wire["sound_end_time"] = _whole(face.sound_end_time)
+    wire["sound_insert_time"] = _whole(face.sound_insert_time)
+    wire["sound_volume"] = _whole(face.sound_volume)
+    wire["original_audio_volume"] = _whole(face.original_audio_volume)
+    return wire
+
+
+def _whole(value: float) -> float:
+    """A gateway written in Go refuses 1.0 where it wants an integer."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _to_stream(sound: Sound) -> object:
+    return sound if isinstance(sound, str) else _PLACEHOLDER
+
+
+def _streamed_sound(request: LipSyncRequest) -> AudioFile | AudioBytes:
+    return next(face.sound_file for face in request.face_choose if isinstance(face.sound_file, AudioFile | AudioBytes))
+
+
+def _tell_text(sound: str) -> str:
+    """A Base64 text by what it holds, a URL as it is (its colon is not in Base64's alphabet)."""
+    try:
+        return f"sha256:{sha256(b64decode(sound, validate=True)).hexdigest()}"
+    except ValueError:
+        return sound

@@ -1,0 +1,196 @@
+"""What holds for the pacer after any history."""
+
+import math
+import random
+
+import hypothesis.strategies as st
+from hypothesis import given, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from lipsync_async.config import Limits
+from lipsync_async.pacing import Pacer
+from lipsync_async.terms import Kind
+
+KINDS = st.sampled_from([Kind.RATE, Kind.CAPACITY, None])
+HINTS = st.none() | st.floats(0, 50)
+PAUSES = st.floats(0, 2) | st.floats(0, 100)
+
+
+class Account(RuleBasedStateMachine):
+    """Any order of requests, replies and pauses; a small model beside the pacer says what it owes."""
+
+    @initialize(
+        in_flight=st.integers(1, 8),
+        per_second=st.none() | st.floats(0.5, 5000),
+        tasks=st.none() | st.integers(1, 6),
+        seed=st.integers(0, 99),
+    )
+    def begin(self, in_flight: int, per_second: float | None, tasks: int | None, seed: int) -> None:
+        """An account whose user gave these limits."""
+        self.limits = Limits(max_in_flight=in_flight, max_per_second=per_second, max_running_tasks=tasks)
+        self.pacer = Pacer(self.limits, dice=random.Random(seed).random)
+        self.now = 1000.0
+        self.under_way: list[float] = []
+        self.sends: list[float] = []
+        self.hinted_until = -math.inf
+        self.closed_at: float | None = None  # by the brake or a hint; None since an answer to what was sent later
+        self.live = 0
+        self.held_at: float | None = None  # at the user's limit of tasks, since
+
+    def _admit(self) -> float:
+        wait = self.pacer.admit(self.now)
+        if wait:
+            return wait
+        assert self.now >= self.hinted_until, "a Retry-After was undercut"
+        if self.closed_at is not None:
+            assert all(sent <= self.closed_at for sent in self.under_way), "a second canary"
+        self.under_way.append(self.now)
+        self.sends.append(self.now)
+        return wait
+
+    @rule()
+    def ask(self) -> None:
+        """A worker has a job."""
+        assert self._admit() >= 0
+
+    @rule(count=st.integers(2, 30))
+    def press(self, count: int) -> None:
+        """A worker waits for its turn, again and again."""
+        for _ in range(count):
+            wait = self._admit()
+            if wait > 10:
+                return
+            self.now += wait
+
+    @rule(pause=PAUSES)
+    def pass_time(self, pause: float) -> None:
+        """Nothing happens."""
+        self.now += pause
+
+    def _answered(self, data: st.DataObject) -> float:
+        sent_at = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        if self.closed_at is not None and sent_at > self.closed_at:
+            self.closed_at = None
+        return sent_at
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def accept(self, data: st.DataObject) -> None:
+        """One is accepted."""
+        self.pacer.accepted(self.now, self._answered(data))
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def accept_all(self, data: st.DataObject) -> None:
+        """All are accepted."""
+        while self.under_way:
+            self.accept(data)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), kind=KINDS, hint=HINTS)
+    def refuse(self, data: st.DataObject, kind: Kind | None, hint: float | None) -> None:
+        """One is refused."""
+        self.pacer.refused(self.now, self._answered(data), kind, hint)
+        if hint is not None:
+            self.hinted_until = max(self.hinted_until, self.now + hint)
+            self.closed_at = self.now
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        """One ends without news."""
+        self.pacer.ended(self.now, self._answered(data))
+
+    @rule(tasks=st.integers(1, 5))
+    def complete(self, tasks: int) -> None:
+        """Tasks are seen to end."""
+        self.pacer.completed(self.now, tasks)
+
+    @rule(live=st.integers(0, 9))
+    def resume(self, live: int) -> None:
+        """Tasks of an earlier run are found."""
+        self.pacer.restore(live)
+
+    @rule(wait=st.floats(0, 50))
+    def brake(self, wait: float) -> None:
+        """Somebody shuts the gate."""
+        self.pacer.close(self.now, wait)
+        self.hinted_until = max(self.hinted_until, self.now + wait)
+        self.closed_at = self.now
+
+    @invariant()
+    def in_flight_is_bounded(self) -> None:
+        """Never more than `max_in_flight`, and the count is right."""
+        assert self.pacer.in_flight == len(self.under_way) <= self.limits.max_in_flight
+
+    @invariant()
+    def pace_is_bounded(self) -> None:
+        """`w` seconds see at most `1 + max_per_second * (w + 0.001001)` requests."""
+        per_second = self.limits.max_per_second
+        if per_second is None or not self.sends:
+            return
+        assert self.pacer.pace <= per_second
+        last = self.sends[-1]
+        for count, sent_at in enumerate(reversed(self.sends[-300:]), 1):
+            assert count <= 1 + per_second * (last - sent_at + 0.001001) + 1e-3
+
+    @invariant()
+    def it_can_be_asked_and_shown(self) -> None:
+        """What holds a request back is always one of the words."""
+        words = {"", "rate", "gate", "canary", "running tasks", "requests in flight"}
+        assert self.pacer.waiting_for(self.now) in words
+        assert self.pacer.statistics().in_flight == self.pacer.in_flight
+        assert repr(self.pacer).startswith("<Pacer ")
+
+    def teardown(self) -> None:
+        """There is no dead end: with nothing in flight a request goes within a bounded time."""
+        if not hasattr(self, "pacer"):
+            return
+        for sent_at in self.under_way:
+            self.pacer.ended(self.now, sent_at)
+        begun = self.now
+        for _ in range(20):
+            wait = self.pacer.admit(self.now)
+            if not wait:
+                break
+            assert wait < math.inf, "a dead end"
+            self.now += wait
+        else:
+            raise AssertionError("asked twenty times")
+        # A hint, the patience with running tasks, a drip, a turn at the slowest pace.
+        assert self.now - begun < 50 + 300 + 30 + 60 + 1
+
+
+Account.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAccount = Account.TestCase
+
+
+@given(gap=st.floats(0.13, 1000), jobs=st.integers(1, 300), latency=st.floats(0, 0.1))
+def test_a_pace_that_is_not_used_does_not_grow(gap: float, jobs: int, latency: float) -> None:
+    """Jobs that come slower than the pace leave it as it was."""
+    pacer = Pacer(Limits(), dice=random.Random(1).random)
+    for job in range(jobs):
+        sent_at = job * gap
+        assert pacer.admit(sent_at) == 0.0
+        pacer.accepted(sent_at + latency, sent_at)
+    assert pacer.pace == 8.0
+
+
+@given(limit=st.integers(1, 20), seconds=st.integers(1, 2000), told=st.booleans())
+def test_running_tasks_are_never_more_than_the_user_allows(limit: int, seconds: int, told: bool) -> None:
+    """Less one, or all, per 300 s without progress, what runs stays at or below the limit."""
+    pacer = Pacer(Limits(max_running_tasks=limit), dice=random.Random(1).random)
+    dice = random.Random(seconds)
+    running, presumed, last_progress = 0, 0, 0.0
+    for second in range(seconds):
+        now = float(second)
+        if pacer.admit(now) == 0.0:
+            if running - presumed >= limit:
+                assert now - last_progress >= 300
+                presumed = running if not told else presumed + 1
+            pacer.accepted(now, now)
+            running, last_progress = running + 1, now
+        if told and running and dice.random() < 0.01:
+            pacer.completed(now)
+            running, last_progress = running - 1, now
+        assert running - presumed <= limit
