@@ -19,7 +19,7 @@ from attrs import field, frozen
 from .account import Account, Event
 from .audio import AudioBytes, AudioFile
 from .brake import Pause, SameRejection, Stop
-from .checks import check
+from .checks import check, errors_of
 from .errors import JournalError, LipSyncError, Violation
 from .identity import SeenIds, derive_id
 from .intake import Intake
@@ -151,7 +151,8 @@ class Run:
         """A request becomes a job with an id; False where it has come out already."""
         job.begun = True
         self._taken += 1
-        faults = tuple(fault for fault in check(job.request, self._account.gateway) if fault.severity == "error")
+        found = check(job.request, self._account.gateway)
+        faults = tuple(errors_of(found)) if found else ()
         try:
             await self._identify(job)
         except (AttributeError, IndexError, TypeError, ValueError, OSError) as error:
@@ -224,19 +225,22 @@ class Run:
         verdict = judge(result, account.gateway, seen_reply=account.brake.heard)
         if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
             verdict = Verdict(Action.STOP, Kind.AUTH)
-        self._learn(job, verdict, result, sent_at)
+        try:
+            self._learn(job, verdict, result, sent_at)
+        except Exception as error:  # noqa: BLE001 - the caller's observer: what became of the job stands all the same
+            self._fail(error)
         await self._act(job, verdict, result)
         return None
 
     async def _post(self, job: Job, flight: Flight) -> Reply | Failure | NotSent:
         """Intent, then bytes; NotSent says that they were never given out."""
         account = self._account
-        refusal = self._options.allow(job.request) if self._options.allow and not job.attempts else None
+        refusal = self._options.allow(job.request) if self._options.allow and job.first_sent_at is None else None
         if refusal is not None:
             self.stop(Stop(Kind.QUOTA, refusal))
             return NotSent(external_task_id=job.id, kind=Kind.QUOTA, message=refusal)
         try:
-            headers = await account.credential.headers()
+            headers = account.credential.known_headers or await account.credential.headers()
         except LipSyncError as error:
             self.stop(Stop(Kind.AUTH, str(error)))
             return NotSent(external_task_id=job.id, kind=Kind.AUTH, message=str(error))
@@ -388,9 +392,11 @@ class Run:
         """One look-up, and what it proves."""
         account, inquiry = self._account, job.inquiry
         assert inquiry is not None
-        if account.brake.on:
-            return self._park_inquiry(job)
+        if account.brake.on and not self._intake.crowded:
+            return self._park_inquiry(job)  # but where inquiries are all there is, no canary would ever go
         await account.hear_witness(flight)
+        if self.stopped is not None:
+            return await self._advance(job, flight)
         answer = await account.look_up(job.id, flight)
         finding = judge_query(answer) if isinstance(answer, TaskReply) else Finding.PROVES_NOTHING
         settle_time = account.gateway.settle_time
@@ -402,7 +408,7 @@ class Run:
             step = inquiry.failed()
         if account.observer is not None:
             now = account.loop.time()
-            account.observer(Event(name="look_up", at=now, external_task_id=job.id, action=step.value))
+            self._observe(Event(name="look_up", at=now, external_task_id=job.id, action=step.value))
         await self._act_on_finding(job, inquiry, step, answer)
         return None
 
@@ -485,7 +491,7 @@ class Run:
         job.ended = True
         if account.observer is not None:
             kind = None if isinstance(outcome, Accepted) else outcome.kind
-            account.observer(
+            self._observe(
                 Event(
                     name="outcome",
                     at=account.loop.time(),
@@ -498,6 +504,14 @@ class Run:
         waiting = self._deliver(job, outcome)
         if waiting is not None:
             await waiting
+
+    def _observe(self, event: Event) -> None:
+        """The caller's observer may fail; the job goes on to its outcome."""
+        assert self._account.observer is not None
+        try:
+            self._account.observer(event)
+        except Exception as error:  # noqa: BLE001 - told when the run is over
+            self._fail(error)
 
 
 def _of_reply(result: Reply | Failure | None) -> dict[str, Any]:

@@ -53,6 +53,11 @@ class Intake(Generic[New, Old]):
         return len(self._heap)
 
     @property
+    def crowded(self) -> bool:
+        """One more parked job, and the source is paused."""
+        return len(self._heap) + 1 >= self._room
+
+    @property
     def extra_workers(self) -> int:
         """An async source may take one worker for as long as it likes: parked jobs must not wait for it."""
         return 0 if self._async is None else 1

@@ -117,7 +117,8 @@ class Credential:
         self.generation = 0
         self.good = 0
         """The last generation with which a job was accepted."""
-        self._headers: CIMultiDict[str] | None = None
+        self.known_headers: CIMultiDict[str] | None = None
+        """The headers of every call, once they are known."""
 
     def __repr__(self) -> str:
         return f"<Credential, generation {self.generation}>"
@@ -128,17 +129,17 @@ class Credential:
 
     async def headers(self) -> CIMultiDict[str]:
         """The headers of every call. Raises `ConfigurationError` where the callable gives no usable key."""
-        if self._headers is None:
+        if self.known_headers is None:
             async with self._lock:
-                if self._headers is None:
-                    self._headers = await self._make()
-        return self._headers
+                if self.known_headers is None:
+                    self.known_headers = await self._make()
+        return self.known_headers
 
     async def refresh(self, generation: int) -> None:
         """A new key, unless somebody else has renewed that generation already."""
         async with self._lock:
             if self.generation == generation:
-                self._headers = await self._make()
+                self.known_headers = await self._make()
 
     async def _make(self) -> CIMultiDict[str]:
         key = self._key

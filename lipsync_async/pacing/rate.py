@@ -127,10 +127,10 @@ class Rate:
     # -------------------------------------------------------------------------------------------- transitions
 
     def _start(self, now: float) -> None:
+        # A turn that nobody had to wait for proves nothing, so it does not quicken the pace.
         if self._mark != self._mark:  # not a number: the first request of all
             self._mark = now
-        # A turn that nobody had to wait for proves nothing, so it does not quicken the pace.
-        if self.pressed_at >= self.next_at - self.interval:
+        elif self.pressed_at >= self.next_at - self.interval:
             self._set(self.pace * 4**self.interval)
 
     def _bracket(self, refused: float, limit: float | None) -> None:

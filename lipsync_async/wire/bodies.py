@@ -7,8 +7,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from attrs import frozen
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.json import Encoder
 
 from lipsync_async.audio import AudioBytes, AudioFile
@@ -22,8 +21,7 @@ _dump = Encoder().encode
 _dump_sorted = Encoder(order="sorted").encode
 
 
-@frozen
-class Body:
+class Body(Struct, frozen=True, gc=False):
     """A create call's body: `head`, then the sound's Base64 text if there is any, then `tail`."""
 
     head: bytes
