@@ -1,0 +1,156 @@
+"""The README is true: its code runs, its output is what comes out, and it names every command and option."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from lipsync_async import gateways
+from lipsync_async.cli import main
+from lipsync_async.cli.arguments import make_parser
+from lipsync_async.sandbox import Sandbox, in_thread
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+CLIP = Path(__file__).parent / "clips" / "mp3_cbr128_xing_id3.mp3"
+
+
+def blocks(language: str) -> list[str]:
+    """All blocks of one language, in order."""
+    return [text for name, text in BLOCKS if name == language]
+
+
+def python_with(word: str) -> str:
+    """The one Python block that holds a word."""
+    (found,) = [text for text in blocks("python") if word in text]
+    return found
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The gateways' names lead to a sandbox, with a key in the environment and clips in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(3):
+        shutil.copy(CLIP, tmp_path / f"line-{number}.mp3")
+    with in_thread(Sandbox()) as running:
+        known = {name: gateway.at(running.base_url) for name, gateway in gateways.GATEWAYS.items()}
+        monkeypatch.setattr(gateways, "GATEWAYS", known)
+        monkeypatch.setenv("LIPSYNC_API_KEY", running.api_key)
+        yield running
+
+
+def run_python(code: str) -> dict[str, Any]:
+    """Runs a block as a script."""
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(code, "README.md", "exec"), names)
+    return names
+
+
+def test_code_comes_before_line_thirty() -> None:
+    """A newcomer sees code at once."""
+    assert README[: README.index("```python")].count("\n") < 30
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_the_first_example_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first block of code gives the first block of output, and the second run, told by the journal, the same."""
+    code = python_with("submit_many(jobs, journal")
+    run_python(code)
+    assert capsys.readouterr().out == blocks("text")[0]
+    run_python(code)
+    assert capsys.readouterr().out == blocks("text")[0]
+
+
+def test_the_second_run_sends_nothing(sandbox: Sandbox) -> None:
+    """What the README says of running it again."""
+    code = python_with("submit_many(jobs, journal")
+    run_python(code)
+    run_python(code)
+    assert sandbox.ledger.requests == 3
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_the_script_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The streaming script gives the second block of output."""
+    lines = [f'{{"id": "scene-{n}", "url": "https://cdn.example.com/{n}.mp3", "ms": 4000}}\n' for n in (1, 2)]
+    Path("voices.jsonl").write_text("".join(lines), encoding="utf-8")
+    run_python(python_with("voices.jsonl"))
+    assert capsys.readouterr().out == blocks("text")[1]
+
+
+def test_the_service_answers(sandbox: Sandbox) -> None:
+    """The web service takes a job, and tells a wrong one."""
+
+    async def ask() -> list[int]:
+        names = run_python(python_with("aiohttp import web"))
+        async with TestClient(TestServer(names["app"])) as client:
+            good = await client.post("/dub", json={"session": "s", "face": "0", "audio": "a"})
+            bad = await client.post("/dub", json={"session": "", "face": "0", "audio": "a"})
+            return [good.status, bad.status]
+
+    assert asyncio.run(ask()) == [202, 422]
+    assert len(sandbox.ledger.entries) == 1
+
+
+def test_the_pytest_example_passes(tmp_path: Path) -> None:
+    """The block for users' own tests is a test that passes."""
+    (tmp_path / "test_example.py").write_text(python_with("lipsync_sandbox"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_the_shell_commands_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command of the shell section runs on the list that is shown, one after the other."""
+    Path("jobs.jsonl").write_text(blocks("json")[0], encoding="utf-8")
+    commands = re.findall(r"^\$ lipsync-async (.*)$", README, re.MULTILINE)
+    assert len(commands) == 5
+    for command in commands:
+        assert main(shlex.split(command)) == 0, (command, capsys.readouterr())
+    assert len(Path("results.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def parsers(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command with its parser."""
+    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not inner:
+        yield name, parser
+    for action in inner:
+        for word, child in action.choices.items():
+            yield from parsers(child, f"{name} {word}".strip())
+
+
+@pytest.mark.parametrize(("command", "parser"), list(parsers(make_parser())), ids=lambda value: str(value)[:20])
+def test_every_command_and_option_is_named(command: str, parser: argparse.ArgumentParser) -> None:
+    """The table of commands has a row a command, and each row all its options."""
+    (row,) = re.findall(rf"^\| `{command}(?: [A-Z]+)?` \|(.*)$", README, re.MULTILINE)
+    options = {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
+    assert {name for name in options - {"--help"} if f"`{name}`" not in row} == set()
+    assert set(re.findall(r"`(--[a-z-]+)`", row)) <= options
+
+
+def test_the_two_commands_are_targets_of_make() -> None:
+    """What the README asks a newcomer to type exists."""
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    typed = re.findall(r"^make ([a-z-]+)$", README, re.MULTILINE)
+    assert typed == ["demo", "test"]
+    assert set(typed) <= set(targets)
+
+
+def test_linked_files_exist() -> None:
+    """No link of the README leads nowhere."""
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert [link for link in links if not (ROOT / link).exists()] == []
