@@ -60,6 +60,7 @@ class Brake:
     def _begin(self) -> None:
         self._silent = 0
         self._silent_since = 0.0
+        self._last = (Kind.SERVER, "")
         self._paused_at = -1.0
         self._pause = 0.0
         self._stops = 0
@@ -74,8 +75,13 @@ class Brake:
 
     @property
     def on(self) -> bool:
-        """The gate is closed for want of answers: nothing that is asked now would be answered."""
+        """The gate is closed for want of answers: what is asked now will hardly be answered."""
         return self._pause > 0
+
+    @property
+    def pause(self) -> float:
+        """Seconds from one canary to the next; 0.0 while the gate is not closed."""
+        return self._pause
 
     def accepted(self) -> None:
         """A job was accepted: all is well."""
@@ -116,16 +122,30 @@ class Brake:
         if not self._silent:
             self._silent_since = now
         self._silent += 1
-        kind = verdict.kind or Kind.SERVER
-        patience = self._policy.max_outage if self.heard else min(FIRST_WORD, self._policy.max_outage)
-        if self._silent >= ROW and now - self._silent_since >= patience:
-            return self._stop(Stop(kind, f"no usable answer for {now - self._silent_since:.0f} s: {result.message}"))
+        self._last = (verdict.kind or Kind.SERVER, result.message)
+        if self._silent >= ROW and now - self._silent_since >= self._patience:
+            return self._give_up(now)
+        hint = (result.retry_after if isinstance(result, Reply) else None) or 0.0
+        if now - self._silent_since + hint > self._policy.max_outage:
+            return self._stop(Stop(self._last[0], f"no usable answer, and asked to wait for {hint:.0f} s"))
         if self._silent < ROW or (self._pause and sent_at < self._paused_at):
             return None  # what was under way when the gate closed says nothing new
         self._pause = min(LONGEST_PAUSE, self._pause * 2 or 1.0)
         self._paused_at = now + self._pause
-        left = self._silent_since + patience - now
+        left = self._silent_since + self._patience - now
         return Pause(min(self._pause, max(left, 0.0)))
+
+    def unanswered(self, now: float) -> Stop | None:
+        """A look-up got no answer while the gate is closed: where only look-ups are left, none else would end it."""
+        return self._give_up(now) if self._pause and now - self._silent_since >= self._patience else None
+
+    @property
+    def _patience(self) -> float:
+        return self._policy.max_outage if self.heard else min(FIRST_WORD, self._policy.max_outage)
+
+    def _give_up(self, now: float) -> Stop:
+        kind, message = self._last
+        return self._stop(Stop(kind, f"no usable answer for {now - self._silent_since:.0f} s: {message}"))
 
     def _confirm(self, now: float, sent_at: float, verdict: Verdict, result: Reply | Failure) -> Order:
         stop = Stop(verdict.kind or Kind.CONFIGURATION, result.message)

@@ -14,14 +14,13 @@ import aiohttp
 from attrs import evolve
 
 from .account import Account, Observer
-from .audio import AudioBytes, AudioFile
 from .checks import check
 from .config import Limits, RetryPolicy, Timeouts
-from .dispatcher import Run, RunOptions
+from .dispatcher import YIELD_EVERY, Run, RunOptions
 from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
 from .gateways import Gateway, gateway_for
 from .identity import derive_id
-from .jobbook import Job, Jobbook
+from .jobbook import UNHASHABLE, Job, Jobbook, hash_sound
 from .models import LipSyncRequest
 from .outcomes import Accepted, BatchResult, Outcome
 from .pacing import Pacer, PacerStatistics
@@ -194,7 +193,7 @@ class LipSyncClient:
 
         async with Opened(journal, self._gateway, account) as jobbook:
             if jobbook is not None:
-                _refuse_conflicts(jobbook, listed)
+                await _refuse_conflicts(jobbook, listed)
             run = Run(shared, listed, deliver, window=self._limits.max_in_flight, options=options, jobbook=jobbook)
             await self._finish(run, self._timeouts.grace, jobs=len(listed))
         return BatchResult({job.id: job.request for job in requests.values()}, outcomes)
@@ -231,7 +230,7 @@ class LipSyncClient:
         count = 0
         async for request in _each(jobs):
             count += 1
-            if not count % 256:
+            if not count % YIELD_EVERY:
                 await asyncio.sleep(0)
             job = Job(request, request.external_task_id or await self._derived(request, options))
             job.derived = not request.external_task_id
@@ -247,11 +246,9 @@ class LipSyncClient:
     async def _derived(self, request: LipSyncRequest, options: RunOptions) -> str:
         """The id of the content; "" where the request is too broken to have one."""
         try:
-            sound = request.face_choose[0].sound_file
-            if isinstance(sound, AudioFile | AudioBytes):
-                await asyncio.to_thread(sound.digest)
+            await hash_sound(request)
             return derive_id(request, prefix=options.id_prefix, max_length=self._gateway.max_id_length)
-        except (AttributeError, IndexError, TypeError, ValueError, OSError):
+        except UNHASHABLE:
             return ""
 
     async def _finish(self, run: Run, grace: float, jobs: int | None = None) -> None:
@@ -277,9 +274,12 @@ def _content(request: LipSyncRequest) -> LipSyncRequest:
     return evolve(request, external_task_id=None)
 
 
-def _refuse_conflicts(jobbook: Jobbook, listed: Sequence[Job]) -> None:
-    for job in listed:
-        if job.id and jobbook.conflict(job.request, job.id):
+async def _refuse_conflicts(jobbook: Jobbook, listed: Sequence[Job]) -> None:
+    """Raises `DuplicateIdError` where an earlier run may have paid for other content under an id of this list."""
+    for place, job in enumerate(listed):
+        if not place % YIELD_EVERY:
+            await asyncio.sleep(0)
+        if job.id and await jobbook.conflict(job):
             text = f"the journal holds {job.id} with other content, and it may have been paid for; nothing was sent"
             raise DuplicateIdError(text, external_task_id=job.id)
 

@@ -10,20 +10,19 @@ On the way of a job that is accepted there is no task, no queue, no cancel scope
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
 from attrs import field, frozen
 
 from .account import Account, Event
-from .audio import AudioBytes, AudioFile
 from .brake import Pause, SameRejection, Stop
 from .checks import check, errors_of
 from .errors import JournalError, LipSyncError, Violation
 from .identity import SeenIds, derive_id
 from .intake import Intake
-from .jobbook import Job, Jobbook
+from .jobbook import UNHASHABLE, Job, Jobbook, hash_sound
 from .lookup import Ambiguity, Inquiry, Next
 from .models import LipSyncRequest
 from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -71,13 +70,15 @@ class Run:
         self._options = options or RunOptions()
         self._jobbook = jobbook
         self._intake: Intake[LipSyncRequest | Job, Job] = Intake(source, window)
-        self._seen = SeenIds()
+        self._seen: SeenIds | None = None
         self._taken = 0
         self._turns = 0
         self._rejections = SameRejection()
         self._flights: list[Flight] = []
         self.window = window
         self.workers: list[asyncio.Task[None]] = []
+        self._finite = False
+        """All that is in the source was handed in, pulled or not."""
         self.stopped: Stop | None = None
         self.failure: BaseException | None = None
         """What the caller's source or hook raised: the run ends, and raises it."""
@@ -88,15 +89,18 @@ class Run:
         """One task a worker; `jobs`, where it is known, spares idle ones."""
         workers = self.window + self._intake.extra_workers
         if jobs is not None:
-            workers = min(workers, jobs)
+            workers, self._finite = min(workers, jobs), True
         self._account.runs.add(self)
         create_task = self._account.loop.create_task
         self.workers = [create_task(self._work(), name=f"lipsync-{number}") for number in range(workers)]
         return self.workers
 
     def finish(self) -> None:
-        """It takes no part in stops any more."""
+        """It takes no part in stops any more; what workers that were taken away left behind comes out now."""
         self._account.runs.discard(self)
+        if self.stopped is not None:
+            for item in self._intake.rest(whole=self._finite):
+                self._sweep(item if isinstance(item, Job) else Job(item))
 
     def stop(self, stop: Stop) -> None:
         """Intake ends; requests in flight may finish; all else comes out as not sent."""
@@ -122,6 +126,9 @@ class Run:
                 except Exception as error:  # noqa: BLE001 - the caller's hook, or a fault of ours: the job comes out all the same
                     self._fail(error)
                     await self._come_out(job, flight)
+                except asyncio.CancelledError:  # its grace is over
+                    self._cut_off(job, flight)
+                    raise
                 self._turns += 1
                 if not self._turns % YIELD_EVERY:
                     await asyncio.sleep(0)
@@ -140,10 +147,34 @@ class Run:
 
     async def _come_out(self, job: Job, flight: Flight) -> None:
         if not job.ended:
-            if flight.phase >= Phase.SENT and job.attempts and job.inquiry is None:
-                verdict = Verdict(Action.LOOK_UP, Kind.PROTOCOL)
-                job.ambiguity = _ambiguity(job, verdict, Failure(kind=Kind.PROTOCOL, phase=flight.phase))
-            await self._settle(job, self._unfinished(job, Kind.CANCELLED, "the run failed"))
+            await self._settle(job, self._interrupted(job, flight, "the run failed"))
+
+    def _interrupted(self, job: Job, flight: Flight, message: str) -> Unknown | NotSent:
+        if flight.phase >= Phase.SENT and job.attempts and job.inquiry is None:
+            verdict = Verdict(Action.LOOK_UP, Kind.PROTOCOL)
+            job.ambiguity = _ambiguity(job, verdict, Failure(kind=Kind.PROTOCOL, phase=flight.phase))
+        return self._unfinished(job, Kind.CANCELLED, message)
+
+    def _cut_off(self, job: Job, flight: Flight) -> None:
+        """Its worker is taken away: no hook is asked any more, and what is in the journal has to do."""
+        if not job.ended:
+            self._tell_at_once(job, self._interrupted(job, flight, "the batch was cancelled"))
+
+    def _sweep(self, job: Job) -> None:
+        """No worker is left for it."""
+        self._taken += 1
+        outcome: Outcome | None = None
+        if not job.begun:
+            job.id = job.id or job.request.external_task_id or f"invalid-{self._taken}"
+            if self._jobbook is not None and not errors_of(check(job.request, self._account.gateway)):
+                outcome = self._jobbook.recall(job, retry_rejected=self._options.retry_rejected)
+        self._tell_at_once(job, outcome or self._unfinished(job, Kind.CANCELLED, "the batch was cancelled"))
+
+    def _tell_at_once(self, job: Job, outcome: Outcome) -> None:
+        job.ended = True
+        waiting = self._deliver(job, outcome)
+        if isinstance(waiting, Coroutine):
+            waiting.close()
 
     # -- a job's way ------------------------------------------------------------------------------------------------
 
@@ -155,19 +186,24 @@ class Run:
         faults = tuple(errors_of(found)) if found else ()
         try:
             await self._identify(job)
-        except (AttributeError, IndexError, TypeError, ValueError, OSError) as error:
+        except UNHASHABLE as error:
             job.id = job.id or f"invalid-{self._taken}"
             faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
         if faults:
             text = "; ".join(map(str, faults))
             outcome = Rejected(**job.told(), kind=Kind.VALIDATION, message=text, violations=faults)
             await self._deliver_now(job, outcome)
-        elif not job.unique and not self._seen.add(job.id):
+        elif not job.unique and not self._is_new(job.id):
             text = "this external_task_id came before in this batch"
             await self._deliver_now(job, Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text))
         elif self._jobbook is not None:
             await self._recall(job, self._jobbook)
         return not job.ended and not job.parked
+
+    def _is_new(self, external_task_id: str) -> bool:
+        if self._seen is None:
+            self._seen = SeenIds()
+        return self._seen.add(external_task_id)
 
     async def _identify(self, job: Job) -> None:
         """Its id, and what its content hashes to where that is needed."""
@@ -175,9 +211,7 @@ class Run:
         if given and self._jobbook is None:
             job.id = given
             return
-        sound = job.request.face_choose[0].sound_file
-        if isinstance(sound, AudioFile | AudioBytes):
-            await asyncio.to_thread(sound.digest)  # takes milliseconds, and is kept
+        await hash_sound(job.request)
         if not given:
             job.derived = True
             longest = self._account.gateway.max_id_length
@@ -293,8 +327,8 @@ class Run:
             account.pacer.refused(now, sent_at, None if verdict.hidden else verdict.kind, hint)
         else:
             account.pacer.ended(now, sent_at)
-            if hint:
-                account.pacer.close(now, hint)
+            if hint and verdict.action in {Action.LOOK_UP, Action.RETRY}:
+                account.pacer.close(now, hint)  # it moves the gate, it does not make the job sendable
         if verdict.kind is Kind.CANCELLED:
             return  # broken off by us: no word of the gateway's
         order = account.brake.judged(now, sent_at, verdict, result)
@@ -373,6 +407,7 @@ class Run:
             ambiguity,
             since=self._account.loop.time(),
             owned=job.derived or job.on_record or not ambiguity.exists,
+            derived=job.derived,
             first_intent_at=job.first_sent_at,
         )
         if policy == "report" or self.stopped is not None:
@@ -385,19 +420,26 @@ class Run:
         assert job.inquiry is not None
         due = job.inquiry.due(trusted=account.trusts_lookups, settle_time=account.gateway.settle_time)
         if account.brake.on:
-            due = max(due, account.loop.time() + 1.0)  # nobody would answer now
+            due = max(due, account.loop.time() + account.brake.pause)  # perhaps nobody would answer now
         self._intake.park(job, due)
+
+    def _wait_for_word(self, job: Job) -> None:
+        """An outage: this look-up does not count, but the silence does; there may be no job left to be the canary."""
+        stop = self._account.brake.unanswered(self._account.loop.time())
+        if stop is not None:
+            self._account.stop(stop)
+        self._park_inquiry(job)
 
     async def _ask(self, job: Job, flight: Flight) -> None:
         """One look-up, and what it proves."""
         account, inquiry = self._account, job.inquiry
         assert inquiry is not None
-        if account.brake.on and not self._intake.crowded:
-            return self._park_inquiry(job)  # but where inquiries are all there is, no canary would ever go
         await account.hear_witness(flight)
         if self.stopped is not None:
             return await self._advance(job, flight)
         answer = await account.look_up(job.id, flight)
+        if account.brake.on and not _is_word(answer):
+            return self._wait_for_word(job)
         finding = judge_query(answer) if isinstance(answer, TaskReply) else Finding.PROVES_NOTHING
         settle_time = account.gateway.settle_time
         if finding is Finding.FOUND and isinstance(answer, TaskReply):
@@ -512,6 +554,11 @@ class Run:
             self._account.observer(event)
         except Exception as error:  # noqa: BLE001 - told when the run is over
             self._fail(error)
+
+
+def _is_word(answer: TaskReply | Failure) -> bool:
+    """Somebody answered, if only that there is nothing to be asked."""
+    return isinstance(answer, TaskReply) and (answer.found is not None or answer.reply.status < 500)
 
 
 def _of_reply(result: Reply | Failure | None) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _rebuild(cls: type[LipSyncError], args: tuple[Any, ...], state: dict[str, An
 
 
 class ConfigurationError(LipSyncError):
-    """The client cannot work as it was set up: no key, an unusable address, another event loop; the cure is in the text."""
+    """The client cannot work as it was set up: no key, an unusable address, another event loop."""
 
     default_kind = "configuration"
 

@@ -53,11 +53,6 @@ class Intake(Generic[New, Old]):
         return len(self._heap)
 
     @property
-    def crowded(self) -> bool:
-        """One more parked job, and the source is paused."""
-        return len(self._heap) + 1 >= self._room
-
-    @property
     def extra_workers(self) -> int:
         """An async source may take one worker for as long as it likes: parked jobs must not wait for it."""
         return 0 if self._async is None else 1
@@ -76,6 +71,13 @@ class Intake(Generic[New, Old]):
         for waiter in self._idle:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def rest(self, *, whole: bool) -> Iterator[New | Old]:
+        """What nobody took: the parked jobs; with `whole` what is left of a sync source too."""
+        while self._heap:
+            yield heapq.heappop(self._heap)[2]
+        if whole and not self._exhausted:
+            yield from self._sync
 
     async def next(self) -> New | Old | None:
         """A parked job that is due, else a new one; None: there is nothing left for this worker to do.

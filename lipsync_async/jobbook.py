@@ -5,8 +5,10 @@ What is written down before a send and after an answer, and what a later run mak
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+from .audio import AudioBytes, AudioFile
 from .errors import JournalError
 from .identity import fingerprint
 from .journal import InlineJournal, Journal, Record, State, Try
@@ -84,8 +86,17 @@ class Job:
         }
 
 
-SENDABLE = frozenset({State.NOT_SENT, State.CLEARED})
-"""States of an earlier run after which a job is sent."""
+UNHASHABLE = (AttributeError, IndexError, TypeError, ValueError, OSError)
+"""What hashing a request raises that is too broken to be sent, or whose file is gone or changed."""
+
+
+async def hash_sound(request: LipSyncRequest) -> None:
+    """Reads a file's or bytes' sound in a thread; the digest is kept for what follows. Raises `OSError`."""
+    sound = request.face_choose[0].sound_file
+    if isinstance(sound, AudioFile | AudioBytes):
+        await asyncio.to_thread(sound.digest)
+
+
 MAY_BE_CHARGED = frozenset({State.ACCEPTED, State.UNKNOWN, State.OPEN})
 """States after which other content under the same id is an error."""
 
@@ -101,10 +112,16 @@ class Jobbook:
         """Why nothing more can be written, if so."""
         return self._journal.failed
 
-    def conflict(self, request: LipSyncRequest, external_task_id: str) -> bool:
-        """An earlier run may have paid for other content under this id."""
-        record = self._journal.recall(external_task_id)
-        return record is not None and record.state in MAY_BE_CHARGED and record.fingerprint != fingerprint(request)
+    async def conflict(self, job: Job) -> bool:
+        """Whether an earlier run may have paid for other content under this id."""
+        record = self._journal.recall(job.id)
+        if record is None or record.state not in MAY_BE_CHARGED:
+            return False
+        try:
+            await hash_sound(job.request)
+            return record.fingerprint != fingerprint(job.request)
+        except UNHASHABLE:
+            return False  # too broken to be sent
 
     def recall(self, job: Job, *, retry_rejected: bool) -> Outcome | None:
         """What an earlier run makes of this job: an outcome to replay, else None.
@@ -128,7 +145,9 @@ class Jobbook:
         job.tries = list(record.history)
         if record.state in MAY_BE_CHARGED:
             job.attempts, job.refusals, job.sent_at = record.attempts, record.refusals, record.last_intent_at
-            job.inquiry = Inquiry(_remembered(record), since=0.0, first_intent_at=record.first_intent_at)
+            job.inquiry = Inquiry(
+                _remembered(record), since=0.0, derived=job.derived, first_intent_at=record.first_intent_at
+            )
         return None
 
     async def intend(self, job: Job) -> None:

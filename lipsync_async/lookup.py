@@ -68,8 +68,10 @@ class Inquiry:
     """When it became ambiguous."""
     owned: bool = True
     """Its id was derived by us, or an intent of ours is on record: a task that carries it is ours."""
+    derived: bool = False
+    """Its id was derived by us: a task that is said to exist is this very job, however old."""
     first_intent_at: float | None = None
-    """Unix seconds: no task of ours is older."""
+    """Unix seconds: no task of ours is older, but for a derived id's."""
     not_founds: int = 0
     failures: int = 0
     found_task_id: str | None = field(default=None)
@@ -113,9 +115,9 @@ class Inquiry:
             and self.first_intent_at is not None
             and reply.created_at < self.first_intent_at - clock_skew
         )
-        if self.owned and (self.ambiguity.exists or not too_old):
+        if not too_old and (self.owned or not self.ambiguity.exists):
             return Next.ADOPT
-        if not self.ambiguity.exists and not too_old:
+        if self.derived and self.ambiguity.exists:
             return Next.ADOPT
         self.found_task_id = reply.task_id
         return Next.GIVE_UP

@@ -1,4 +1,4 @@
-"""The life of a run as its caller sees it: outcomes as they come, a journal for as long as it takes, an end with grace."""
+"""A run as its caller sees it: outcomes as they come, a journal for as long as it takes, an end with grace."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from .audio import AudioBytes, AudioChanged, AudioFile
 from .config import Limits, Timeouts
 from .errors import ConfigurationError
 from .terms import Failure, Kind, Phase, Reply
-from .wire import Body, TaskReply, read_reply, read_task, read_task_list
+from .wire import Body, TaskReply, read_reply, read_task, read_task_list, texts
 
 MAX_REPLY = 1 << 20
 """Bytes of a reply's body, decompressed."""
@@ -186,6 +186,9 @@ class _Upload(aiohttp.Payload):
         assert isinstance(writer, StreamWriter)
         body, flight = self._value, self._flight
         flight.phase = Phase.SENDING
+        if writer.transport is not None and writer.transport.get_protocol().should_close:  # type: ignore[attr-defined]
+            # a reply that nobody asked for lies in a kept connection, and would be taken for this job's
+            raise aiohttp.ClientConnectionResetError("the connection holds what another request left")
         if body.sound is not None:
             await writer.write(body.head)
             await self._write_sound(writer, body.sound)
@@ -225,6 +228,7 @@ class Transport:
         if isinstance(answer, Failure):
             return answer
         response, raw, broken = answer
+        raw = without_key(raw, headers)
         return read_reply(response.status, response.headers, raw, broken=broken, now=time.time())
 
     async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
@@ -247,6 +251,8 @@ class Transport:
         self, method: str, url: URL, headers: CIMultiDict[str], flight: Flight, body: Body | None = None
     ) -> tuple[aiohttp.ClientResponse, bytes, bool] | Failure:
         flight.begin(self._loop.time())
+        if body is None:
+            flight.phase = Phase.SENDING  # nothing will tell when it was connected: the whole time is its deadline
         response: aiohttp.ClientResponse | None = None
         try:
             response = await self._session.request(
@@ -268,7 +274,7 @@ class Transport:
                 return response, b"", True
             return Failure(kind=flight.aborted or Kind.CANCELLED, phase=flight.phase, message="broken off")
         except Exception as error:  # noqa: BLE001 - whatever a connection can do wrong, the job must come out
-            return explain(error, flight)
+            return explain(error, flight, headers)
         finally:
             flight.begun = None
             if response is not None and not response.closed:
@@ -319,6 +325,17 @@ def inflate(raw: bytes, encoding: str) -> tuple[bytes, bool]:
     return body, not inflater.eof
 
 
+_SHORTEST_SECRET = 8
+
+
+def without_key(raw: bytes, headers: Mapping[str, str]) -> bytes:
+    """What a gateway said, the key cut out: some repeat what they refuse, and what they say is shown and written down."""
+    key = headers["Authorization"].removeprefix("Bearer ").encode()
+    if len(key) < _SHORTEST_SECRET:
+        return raw  # a stand-in; it would be found where it is not
+    return raw.replace(key, b"[...]").replace(key.replace(b"/", b"\\/"), b"[...]")
+
+
 MISCONFIGURED = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.InvalidURL,
@@ -326,17 +343,22 @@ MISCONFIGURED = (
     ssl.SSLCertVerificationError,
 )
 """No try will be better than the last."""
+_NO_TLS_THERE = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST"})
+"""OpenSSL's words for another protocol on that port."""
 
 
-def explain(error: Exception, flight: Flight) -> Failure:
+def explain(error: Exception, flight: Flight, headers: Mapping[str, str]) -> Failure:
     """What went wrong, in the words of `terms`; the flight knows how far the request got."""
     if flight.audio_changed is not None:
         return Failure(kind=Kind.VALIDATION, phase=flight.phase, message=str(flight.audio_changed))
-    return Failure(kind=_kind_of(error), phase=flight.phase, message=f"{type(error).__name__}: {error}"[:300])
+    text = without_key(f"{type(error).__name__}: {error}".encode(errors="replace"), headers)
+    return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text.decode())[:300])
 
 
 def _kind_of(error: Exception) -> Kind:
     if isinstance(error, MISCONFIGURED):
+        return Kind.CONFIGURATION
+    if isinstance(error, aiohttp.ClientConnectorSSLError) and error.os_error.reason in _NO_TLS_THERE:  # type: ignore[attr-defined]
         return Kind.CONFIGURATION
     if isinstance(error, TimeoutError):
         return Kind.TIMEOUT

@@ -12,7 +12,7 @@ import msgspec
 from lipsync_async.journal import Reader, Record, State, iter_result_lines
 
 from .display import print_table, say
-from .results import close_out, open_out
+from .results import begin, close_out, open_out
 from .tally import ACCEPTED, NOT_SENT
 
 _SHOWN = 20
@@ -65,7 +65,7 @@ def _when(moment: float | None) -> str:
 
 def _export(reader: Reader, args: argparse.Namespace) -> int:
     encode = msgspec.json.Encoder().encode
-    out = open_out(args.out, overwrite=args.overwrite)
+    out = begin(open_out(args.out, overwrite=args.overwrite))
     error: OSError | None = None
     try:
         for line in iter_result_lines(reader):

@@ -16,7 +16,7 @@ from lipsync_async.outcomes import to_json_line
 from .batch import Interrupts
 from .display import say, shown
 from .monitor import Monitor
-from .results import Results, close_out, open_out
+from .results import Results, begin, close_out, open_out
 from .submit import observer
 from .tally import Tally
 
@@ -67,7 +67,7 @@ async def _reconcile(
         monitor.total = counts[State.UNKNOWN] + counts[State.OPEN]
         monitor.watch(client)
         _call_witness(client, journal.reader)
-        results = Results(out)
+        results = Results(begin(out))
         with Interrupts(Timeouts().grace, on_interrupt, lambda: None) as interrupts:
             async with shown(monitor, quiet=args.quiet) if monitor.total else nullcontext():
                 # A text is the reason not to send; no job of ours comes so far, and if one did it would go no further.

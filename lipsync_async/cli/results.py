@@ -15,7 +15,7 @@ _MOST_QUEUED = 1_000
 
 
 def open_out(name: str, *, overwrite: bool) -> TextIO:
-    """The file of that name, or stdout for `-`.
+    """The file of that name, or stdout for `-`; what it holds stays until `begin`.
 
     Raises `ConfigurationError`, also where it would write over something.
     """
@@ -25,9 +25,16 @@ def open_out(name: str, *, overwrite: bool) -> TextIO:
     try:
         if not overwrite and path.is_file() and path.stat().st_size:
             raise ConfigurationError(f"{name} is not empty: use another --out, or --overwrite")
-        return path.open("w", encoding="utf-8", newline="\n")
+        return path.open("a", encoding="utf-8", newline="\n")
     except OSError as error:
         raise ConfigurationError(f"{name} cannot be written: {error.strerror or error}") from error
+
+
+def begin(out: TextIO) -> TextIO:
+    """Empties a file that may be written over, now that there is something to write."""
+    if out is not sys.stdout and out.seekable() and out.tell():
+        out.truncate(0)
+    return out
 
 
 def close_out(out: TextIO) -> OSError | None:

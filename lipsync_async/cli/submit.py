@@ -20,7 +20,7 @@ from .batch import Budget, Interrupts, Submission, interruptible, run_batch
 from .check import price, tell_warnings
 from .display import say, shown
 from .monitor import Monitor
-from .results import Results, close_out, open_out
+from .results import Results, begin, close_out, open_out
 from .tally import USAGE, Tally
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class _Submit:
             allow=self._budget.allow if args.max_units is not None else None,
         )
         submission = Submission(self._jobs, report, limit=args.limit, budget=self._budget)
-        results = Results(self._out)
+        results = Results(begin(self._out))
 
         def take(outcome: Outcome) -> None:
             tally.add(outcome)

@@ -35,9 +35,9 @@ FREE = 1000.0
 FIRST_HOLD = 25.0
 LONGEST_HOLD = 800.0
 """Accepted jobs: how long a pace is held before the next is tried."""
-STALE = 30.0
+STALE = 28.0
 """Seconds after which what was refused may hold again; longer is calmer, and later to see a limit rise."""
-STEP = 1.06
+STEP = 1.08
 """The first step upwards out of a closed bracket; each that holds is cubed for the next, up to 2."""
 NARROW = 1.06
 """hi/lo of a bracket that is not worth halving."""
