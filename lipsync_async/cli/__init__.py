@@ -9,7 +9,8 @@ from importlib import import_module
 from lipsync_async.errors import JobListError, LipSyncError
 
 from .arguments import make_parser
-from .tally import INTERRUPTED, USAGE
+from .results import give_up
+from .tally import INTERRUPTED, NOT_SENT, USAGE
 
 __all__ = ["main"]
 
@@ -26,9 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = import_module(f".{args.module}", __package__).run
         return int(run(args))
     except KeyboardInterrupt:
+        print("lipsync-async: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        return USAGE
+        give_up(sys.stdout)
+        return NOT_SENT
     except LipSyncError as error:
         _explain(error)
         return USAGE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -127,7 +127,7 @@ def _states(view: View) -> list[tuple[str, str]]:
     told = [("accepted", f"{counts['accepted']} accepted")]
     told += [(name, f"{counts[name]} {name.replace('_', ' ')}") for name in list(_COLOURS)[1:] if counts[name]]
     if view.looked_up:
-        told.append(("", f"{view.looked_up} being looked up"))
+        told.append(("", f"{view.looked_up} in doubt"))
     return [*told, ("", f"{view.in_flight} in flight")]
 
 
@@ -173,7 +173,7 @@ def _print_plain(headers: Sequence[str], rows: Sequence[Sequence[str]], right: S
             cell.rjust(width) if place in right else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        print("  ".join(cells).rstrip(), file=out)
+        print(" ".join(cells).rstrip(), file=out)
 
 
 def say(text: str, *, quiet: bool = False) -> None:
@@ -181,6 +181,3 @@ def say(text: str, *, quiet: bool = False) -> None:
     if not quiet:
         with suppress(OSError):
             print(text, file=sys.stderr, flush=True)
-
-
-Say = Callable[[str], None]

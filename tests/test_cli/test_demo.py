@@ -1,0 +1,76 @@
+"""`demo`: it runs anywhere, and what it shows is true."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from lipsync_async.cli import demo, main
+from lipsync_async.outcomes import Accepted
+
+from .helpers import CLIPS, command
+
+
+def test_the_demo_shows_every_job(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a key: 42 lines, the two that were refused, no duplicates, and exit code 0."""
+    monkeypatch.delenv("LIPSYNC_API_KEY")
+    assert main(["demo"]) == 0
+    captured = capsys.readouterr()
+    rows = re.findall(r"^demo-\d\d .*$", captured.out, re.MULTILINE)
+    assert len(rows) == 42
+    assert [row.split()[0] for row in rows if "rejected" in row] == ["demo-13", "demo-30"]
+    assert max(map(len, captured.out.splitlines())) <= 80
+    assert "40 accepted" in captured.out
+    assert "ledger: 40 tasks, 23.5 units billed, duplicates: 0." in captured.out
+    assert "not sent: line 13" in captured.err
+
+
+def test_the_clips_are_small() -> None:
+    """They come with every installation."""
+    assert sum(path.stat().st_size for path in CLIPS.iterdir()) < 700_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminals")
+def test_on_a_terminal_it_is_live(tmp_path: Path) -> None:
+    """A bar on stderr that is drawn over itself; stdout has the table alone."""
+    ours, theirs = os.openpty()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while data := os.read(ours, 1 << 16):
+                seen.append(data)
+        except OSError:
+            """The other end was closed."""
+
+    reader = Thread(target=read)
+    reader.start()
+    process = command("demo", env={"TERM": "xterm-256color", "COLUMNS": "80"}, stderr=theirs)
+    os.close(theirs)
+    with process:
+        out, _ = process.communicate(timeout=60)
+    reader.join()
+    os.close(ours)
+    shown = b"".join(seen).decode()
+    assert process.returncode == 0
+    assert "42 of 42" in shown
+    assert "in flight" in shown
+    assert "\x1b[" in shown
+    assert "\x1b" not in out
+    assert out.startswith("job ")
+
+
+def test_a_demo_that_goes_wrong_says_so() -> None:
+    """An accepted job that the ledger does not have, or one that was refused, is exit code 1."""
+
+    class Ledger:
+        duplicates: dict[str, int] = {}  # noqa: RUF012
+        entries: list[object] = []  # noqa: RUF012
+
+    assert demo._wrong([Accepted(external_task_id="a", task_id="1")], Ledger())  # type: ignore[arg-type]
+    assert demo._wrong([], Ledger())  # type: ignore[arg-type]
