@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -21,6 +22,10 @@ from .pacing import Pacer
 from .terms import Failure, Kind, Reply
 from .transport import Credential, Flight
 from .wire import Body, TaskReply
+
+LOG = logging.getLogger("lipsync_async")
+"""Silent until the user gives it a handler; it never sees a key or a sound."""
+LOG.addHandler(logging.NullHandler())
 
 
 class Wire(Protocol):
@@ -121,6 +126,7 @@ class Account:
     def pause(self, seconds: float) -> None:
         """Closes the gate for everybody; then one canary."""
         self.pacer.close(self.loop.time(), seconds)
+        LOG.info("the gate is closed for %.1f s, then one job goes first: %r", seconds, self.brake)
         self.tell("pause", seconds=seconds)
 
     def tell(self, name: str, *, kind: Kind | None = None, seconds: float = 0.0) -> None:

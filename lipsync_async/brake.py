@@ -126,7 +126,8 @@ class Brake:
         if self._silent >= ROW and now - self._silent_since >= self._patience:
             return self._give_up(now)
         hint = (result.retry_after if isinstance(result, Reply) else None) or 0.0
-        if now - self._silent_since + hint > self._policy.max_outage:
+        waited = now - self._silent_since if self._silent >= ROW else 0.0  # two failures in a quiet night are no outage
+        if hint and waited + hint > self._policy.max_outage:
             return self._stop(Stop(self._last[0], f"no usable answer, and asked to wait for {hint:.0f} s"))
         if self._silent < ROW or (self._pause and sent_at < self._paused_at):
             return None  # what was under way when the gate closed says nothing new

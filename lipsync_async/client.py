@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+import anyio
 from attrs import evolve
 
 from .account import Account, Observer
@@ -24,7 +25,18 @@ from .jobbook import UNHASHABLE, Job, Jobbook, hash_sound
 from .models import LipSyncRequest
 from .outcomes import Accepted, BatchResult, Outcome
 from .pacing import Pacer, PacerStatistics
-from .streaming import CANCELLED, STOPPED, Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Progress, drain
+from .streaming import (
+    CANCELLED,
+    STOPPED,
+    Jobs,
+    JournalLike,
+    OnProgress,
+    Opened,
+    OutcomeStream,
+    Progress,
+    Requests,
+    drain,
+)
 from .terms import Kind
 from .transport import (
     ApiKey,
@@ -81,11 +93,11 @@ class LipSyncClient:
     async def __aenter__(self) -> Self:
         if self._closed or self._account is not None:
             raise ClientClosedError("a LipSyncClient is entered once")
+        proxy = proxy_from_environment(self._gateway.base_url) if self._trust_env else None
         session = self._borrowed or make_session()
         if self._borrowed is not None:
             warn_of_small_pool(session, self._limits)
         self._session = session
-        proxy = proxy_from_environment(self._gateway.base_url) if self._trust_env else None
         self._account = Account(
             self._gateway,
             Transport(session, self._timeouts, proxy=proxy),
@@ -105,13 +117,16 @@ class LipSyncClient:
     async def aclose(self) -> None:
         """Stops what still runs and closes what is ours; a borrowed session stays open. May be called twice."""
         self._closed = True
-        if self._account is not None:
-            self._account.stop(STOPPED)
-            for run in tuple(self._account.runs):
-                await drain(run, run.workers, self._timeouts.grace)
-        session, self._session = self._session, None
-        if session is not None and session is not self._borrowed:
-            await session.close()
+        try:
+            if self._account is not None and self._account.runs:
+                self._account.stop(STOPPED)
+                for run in tuple(self._account.runs):
+                    await drain(run, run.workers, self._timeouts.grace)
+        finally:
+            session, self._session = self._session, None
+            if session is not None and session is not self._borrowed:
+                with anyio.CancelScope(shield=True):
+                    await session.close()
 
     def __del__(self) -> None:
         if getattr(self, "_session", None) is not None:
@@ -121,6 +136,11 @@ class LipSyncClient:
         """Ends all batches gracefully: requests in flight finish, the rest comes out as not sent."""
         if self._account is not None:
             self._account.stop(STOPPED)
+
+    def waiting_for(self) -> str:
+        """What holds the next request back, for a display: "" for nothing, or "rate", "gate", "running tasks" ..."""
+        account = self._ready()
+        return account.pacer.waiting_for(account.loop.time())
 
     def statistics(self) -> PacerStatistics:
         """What was learned of the account. Raises `ClientClosedError` outside of `async with`."""
@@ -157,7 +177,7 @@ class LipSyncClient:
 
     async def submit_many(
         self,
-        jobs: Jobs,
+        jobs: Requests,
         into: MutableMapping[str, Outcome] | None = None,
         *,
         on_progress: OnProgress | None = None,
@@ -172,7 +192,7 @@ class LipSyncClient:
         `into` takes the outcomes as they come, so that they are not lost when this call is cancelled.
         With a `journal` (a path) an earlier run is resumed; raises `JournalError` where it cannot be used.
         """
-        shared = self._ready()
+        self._ready()
         options = options or RunOptions()
         listed = await self._index(jobs, options)
         requests = {job.id or f"#{place}": job for place, job in enumerate(listed)}
@@ -194,6 +214,9 @@ class LipSyncClient:
         async with Opened(journal, self._gateway, account) as jobbook:
             if jobbook is not None:
                 await _refuse_conflicts(jobbook, listed)
+            shared = self._ready()  # it may have been closed while the list was looked through
+            if jobbook is not None:
+                shared.witness = shared.witness or jobbook.witness()
             run = Run(shared, listed, deliver, window=self._limits.max_in_flight, options=options, jobbook=jobbook)
             await self._finish(run, self._timeouts.grace, jobs=len(listed))
         return BatchResult({job.id: job.request for job in requests.values()}, outcomes)
@@ -213,8 +236,9 @@ class LipSyncClient:
         A repeated id is not sent: it comes out `Rejected` (`duplicate_id`).
         Left early, it stops; what was drained is in `outcomes.rest`.
         """
+        self._ready()
         return OutcomeStream(
-            self._ready(),
+            self._ready,
             jobs,
             on_progress,
             Opened(journal, self._gateway, account),
@@ -223,7 +247,25 @@ class LipSyncClient:
             grace=self._timeouts.grace,
         )
 
-    async def _index(self, jobs: Jobs, options: RunOptions) -> list[Job]:
+    def reconcile(
+        self, journal: JournalLike, *, account: str = "default", on_progress: OnProgress | None = None
+    ) -> OutcomeStream:
+        """Looks up what earlier runs left open or unknown, and writes what it learns; sends nothing.
+
+        What is proven absent comes out as not sent: the next run with its list sends it.
+        """
+        self._ready()
+        return OutcomeStream(
+            self._ready,
+            None,
+            on_progress,
+            Opened(journal, self._gateway, account),
+            RunOptions(look_only=True),
+            window=self._limits.max_in_flight,
+            grace=self._timeouts.grace,
+        )
+
+    async def _index(self, jobs: Requests, options: RunOptions) -> list[Job]:
         """The whole list with its ids, each once. Raises `DuplicateIdError`."""
         listed: dict[str, Job] = {}
         nameless: list[Job] = []
@@ -254,10 +296,9 @@ class LipSyncClient:
     async def _finish(self, run: Run, grace: float, jobs: int | None = None) -> None:
         """Waits for a run; cancelled, it lets requests in flight finish for `grace` seconds, then breaks them off."""
         workers = run.start(jobs)
-        if not workers:
-            return
         try:
-            await asyncio.wait(workers)
+            if workers:
+                await asyncio.wait(workers)
         except asyncio.CancelledError:
             run.stop(CANCELLED)
             await drain(run, workers, grace)
@@ -284,7 +325,7 @@ async def _refuse_conflicts(jobbook: Jobbook, listed: Sequence[Job]) -> None:
             raise DuplicateIdError(text, external_task_id=job.id)
 
 
-async def _each(jobs: Jobs) -> AsyncIterator[LipSyncRequest]:
+async def _each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
     if isinstance(jobs, AsyncIterable):
         async for request in jobs:
             yield request

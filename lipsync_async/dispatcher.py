@@ -10,13 +10,14 @@ On the way of a job that is accepted there is no task, no queue, no cancel scope
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
 from attrs import field, frozen
 
-from .account import Account, Event
+from .account import LOG, Account, Event
 from .brake import Pause, SameRejection, Stop
 from .checks import check, errors_of
 from .errors import JournalError, LipSyncError, Violation
@@ -49,7 +50,9 @@ class RunOptions:
     retry_rejected: bool = False
     """With a journal: what was rejected in an earlier run is sent again."""
     allow: Callable[[LipSyncRequest], str | None] | None = field(default=None)
-    """Asked right before a job's first send; a text is the reason not to send it (a spending cap)."""
+    """Asked once a job, right before its first send; a text is the reason to stop (a spending cap)."""
+    look_only: bool = False
+    """Nothing is sent: what a look-up proves absent comes out as not sent."""
 
 
 class Run:
@@ -106,6 +109,8 @@ class Run:
         """Intake ends; requests in flight may finish; all else comes out as not sent."""
         if self.stopped is None:
             self.stopped = stop
+            level = logging.INFO if stop.kind is Kind.CANCELLED else logging.WARNING
+            LOG.log(level, "the batch stops (%s): %s", stop.kind, stop.message)
             self._intake.stop()
             self._account.admission.dismiss(self)
 
@@ -182,6 +187,8 @@ class Run:
         """A request becomes a job with an id; False where it has come out already."""
         job.begun = True
         self._taken += 1
+        if job.inquiry is not None:
+            return self._take_up(job)
         found = check(job.request, self._account.gateway)
         faults = tuple(errors_of(found)) if found else ()
         try:
@@ -226,9 +233,15 @@ class Run:
                 self._account.witness = self._account.witness or (job.id, replayed.task_id)
             await self._deliver_now(job, replayed)
         elif job.inquiry is not None:
-            job.inquiry.since = self._account.loop.time()
-            job.parked = True
-            self._park_inquiry(job)
+            self._take_up(job)
+
+    def _take_up(self, job: Job) -> bool:
+        """An earlier run left it in doubt: its first step is a look-up, which has its time."""
+        assert job.inquiry is not None
+        job.inquiry.since = self._account.loop.time()
+        job.parked = True
+        self._park_inquiry(job)
+        return False
 
     async def _advance(self, job: Job, flight: Flight) -> None:
         if self.stopped is not None:
@@ -269,7 +282,8 @@ class Run:
     async def _post(self, job: Job, flight: Flight) -> Reply | Failure | NotSent:
         """Intent, then bytes; NotSent says that they were never given out."""
         account = self._account
-        refusal = self._options.allow(job.request) if self._options.allow and job.first_sent_at is None else None
+        refusal = self._options.allow(job.request) if self._options.allow and not job.allowed else None
+        job.allowed = True
         if refusal is not None:
             self.stop(Stop(Kind.QUOTA, refusal))
             return NotSent(external_task_id=job.id, kind=Kind.QUOTA, message=refusal)
@@ -304,6 +318,8 @@ class Run:
             account.credential.good = job.generation
             self._rejections.over = True
         else:
+            if LOG.isEnabledFor(logging.DEBUG):
+                LOG.debug("%r: %s (%s): %s", job, verdict.action.value, verdict.kind, result.message)
             self._learn_refusal(now, verdict, result, sent_at)
         account.admission.poke()
         if account.observer is not None:
@@ -418,9 +434,10 @@ class Run:
     def _park_inquiry(self, job: Job) -> None:
         account = self._account
         assert job.inquiry is not None
-        due = job.inquiry.due(trusted=account.trusts_lookups, settle_time=account.gateway.settle_time)
+        now, settle_time = account.loop.time(), account.gateway.settle_time
+        due = job.inquiry.due(now, trusted=account.trusts_lookups, settle_time=settle_time)
         if account.brake.on:
-            due = max(due, account.loop.time() + account.brake.pause)  # perhaps nobody would answer now
+            due = max(due, now + account.brake.pause)  # perhaps nobody would answer now
         self._intake.park(job, due)
 
     def _wait_for_word(self, job: Job) -> None:
@@ -467,7 +484,8 @@ class Run:
             case Next.ABSENT:
                 job.inquiry = None
                 ambiguity = inquiry.ambiguity
-                if job.attempts >= self._account.retry.max_attempts and not job.parked:
+                spent = job.attempts >= self._account.retry.max_attempts and not job.parked
+                if spent or self._options.look_only:
                     await self._settle(job, self._unfinished(job, ambiguity.kind, ambiguity.message))
                 else:
                     job.parked = False  # its attempts were an earlier run's: this one has a try of its own
@@ -506,6 +524,7 @@ class Run:
         ambiguity = job.inquiry.ambiguity if job.inquiry is not None else job.ambiguity
         if ambiguity is None:
             return NotSent(**job.told(), kind=kind, message=message, **_of_reply(job.result))
+        LOG.warning("%r may have been charged, and its fate is not known (%s)", job, ambiguity.kind)
         return Unknown(
             **job.told(),
             kind=ambiguity.kind,

@@ -15,6 +15,8 @@ from typing import Generic, Protocol, TypeVar
 
 WINDOWS = 4
 """How many windows of parked jobs pause the source."""
+EARLY = 1e-6
+"""Seconds by which a timer may fire early and still be on time; else it would be set again and again at one moment."""
 
 
 class Parked(Protocol):
@@ -66,8 +68,8 @@ class Intake(Generic[New, Old]):
         self._stopped = True
         if self._async is not None:
             self._exhausted = True
-        if self._puller is not None:
-            self._puller.cancel()
+        if self._puller is not None and self._puller is not asyncio.current_task(self._loop):
+            self._puller.cancel()  # but a source that ends its own run is not waiting
         for waiter in self._idle:
             if not waiter.done():
                 waiter.set_result(None)
@@ -85,7 +87,7 @@ class Intake(Generic[New, Old]):
         Raises what the source raises; it counts as exhausted then.
         """
         while True:
-            if self._heap and (self._stopped or self._heap[0][0] <= self._loop.time()):
+            if self._heap and (self._stopped or self._heap[0][0] <= self._loop.time() + EARLY):
                 return heapq.heappop(self._heap)[2]
             if not self._exhausted and (self._stopped or len(self._heap) < self._room) and self._puller is None:
                 try:
@@ -113,7 +115,10 @@ class Intake(Generic[New, Old]):
             raise
         finally:
             self._puller = None
-            self._wake_one()
+            if self._stopped:  # nobody takes its place
+                self._wake_all()
+            else:
+                self._wake_one()
 
     async def _rest(self) -> None:
         """Until the next parked job is due, or something changes."""

@@ -6,6 +6,7 @@ What is written down before a send and after an answer, and what a later run mak
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from .audio import AudioBytes, AudioFile
@@ -22,6 +23,7 @@ class Job:
     """A request with its id on its way to an outcome; whoever works at it owns it."""
 
     __slots__ = (
+        "allowed",
         "ambiguity",
         "attempts",
         "begun",
@@ -41,7 +43,7 @@ class Job:
         "sent_at",
         "tries",
         "unique",
-    )  # fmt: skip
+    )
 
     def __init__(self, request: LipSyncRequest, external_task_id: str = "", line: int | None = None) -> None:
         self.request = request
@@ -49,6 +51,8 @@ class Job:
         self.line = line
         self.unique = bool(external_task_id)
         """Its id is known to come once: the whole list was looked through."""
+        self.allowed = False
+        """The caller's leave to send it was asked for, and given."""
         self.begun = False
         self.parked = False
         """Its first step is a look-up, which has its time."""
@@ -86,6 +90,8 @@ class Job:
         }
 
 
+NOTHING = LipSyncRequest(session_id="", face_choose=())
+"""Stands for the content of a job that is only looked up."""
 UNHASHABLE = (AttributeError, IndexError, TypeError, ValueError, OSError)
 """What hashing a request raises that is too broken to be sent, or whose file is gone or changed."""
 
@@ -140,14 +146,23 @@ class Jobbook:
             return _replayed(record, job)
         if record.state is State.REJECTED and same and not retry_rejected:
             return _replayed(record, job)
-        job.on_record = record.first_intent_at is not None
-        job.first_sent_at = record.first_intent_at
-        job.tries = list(record.history)
-        if record.state in MAY_BE_CHARGED:
-            job.attempts, job.refusals, job.sent_at = record.attempts, record.refusals, record.last_intent_at
-            job.inquiry = Inquiry(
-                _remembered(record), since=0.0, derived=job.derived, first_intent_at=record.first_intent_at
-            )
+        _take_up(job, record)
+        return None
+
+    def unresolved(self) -> Iterator[Job]:
+        """What earlier runs left open or unknown, as jobs whose next step is a look-up."""
+        for state in (State.UNKNOWN, State.OPEN):
+            for record in self._journal.reader.records(state):
+                job = Job(NOTHING, record.external_task_id, record.line)
+                job.fingerprint = record.fingerprint
+                _take_up(job, record)
+                yield job
+
+    def witness(self) -> tuple[str, str] | None:
+        """An accepted job's external id and task id, if there is one."""
+        for record in self._journal.reader.records(State.ACCEPTED):
+            if record.task_id:
+                return record.external_task_id, record.task_id
         return None
 
     async def intend(self, job: Job) -> None:
@@ -207,6 +222,17 @@ class Jobbook:
             history=tuple(job.tries),
             **values,
         )
+
+
+def _take_up(job: Job, record: Record) -> None:
+    """What an earlier run did counts; what it left in doubt is looked up."""
+    job.on_record = record.first_intent_at is not None
+    job.first_sent_at = record.first_intent_at
+    job.tries = list(record.history)
+    if record.state in MAY_BE_CHARGED:
+        job.attempts, job.refusals, job.sent_at = max(1, record.attempts), record.refusals, record.last_intent_at
+        first = record.first_intent_at
+        job.inquiry = Inquiry(_remembered(record), since=0.0, derived=job.derived, first_intent_at=first)
 
 
 def _replayed(record: Record, job: Job) -> Outcome:

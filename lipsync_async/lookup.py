@@ -77,12 +77,12 @@ class Inquiry:
     found_task_id: str | None = field(default=None)
     """A task of this id that is not known to be ours."""
 
-    def due(self, *, trusted: bool, settle_time: float) -> float:
+    def due(self, now: float, *, trusted: bool, settle_time: float) -> float:
         """When to ask next."""
-        if self.failures:
-            step = min(60.0, FAILURE_DELAY * 2.0 ** (self.failures - 1))
-            return self.since + step if not self.not_founds else self._planned(trusted, settle_time) + step
-        return self._planned(trusted, settle_time)
+        planned = self._planned(trusted, settle_time)
+        if not self.failures:
+            return planned
+        return max(planned, now + min(60.0, FAILURE_DELAY * 2.0 ** (self.failures - 1)))
 
     def _planned(self, trusted: bool, settle_time: float) -> float:
         asked = min(self.not_founds, NOT_FOUNDS - 1)
@@ -98,6 +98,8 @@ class Inquiry:
     def missing(self, now: float, *, trusted: bool, settle_time: float) -> Next:
         """A look-up answered: no such task."""
         self.failures = 0
+        if not self.not_founds:  # who came late to ask must not ask three times at once
+            self.since += max(0.0, now - self._planned(trusted, settle_time))
         self.not_founds += 1
         if self.not_founds < NOT_FOUNDS:
             return Next.ASK

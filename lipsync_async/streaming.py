@@ -40,7 +40,9 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], Awaitable[None] | None]
-Jobs = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
+Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
+Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
+"""Requests; or jobs, where a line of a list is to reach the outcome."""
 JournalLike = str | os.PathLike[str] | Journal | InlineJournal
 
 
@@ -63,8 +65,8 @@ class OutcomeStream:
 
     def __init__(
         self,
-        account: Account,
-        jobs: Jobs,
+        ready: Callable[[], Account],
+        jobs: Jobs | None,
         on_progress: OnProgress | None,
         journal: Opened,
         options: RunOptions | None,
@@ -72,7 +74,7 @@ class OutcomeStream:
         window: int,
         grace: float,
     ) -> None:
-        self._account = account
+        self._ready_account = ready
         self._jobs = jobs
         self._on_progress = on_progress
         self._journal = journal
@@ -81,7 +83,7 @@ class OutcomeStream:
         self._window = self._bound = window
         self._grace = grace
         self._room: deque[asyncio.Future[None]] = deque()
-        self._news: asyncio.Future[None] | None = None
+        self._readers: deque[asyncio.Future[None]] = deque()
         self._workers: list[asyncio.Task[None]] = []
         self._open = 0
         self._done = 0
@@ -90,10 +92,20 @@ class OutcomeStream:
         """Outcomes that came when nobody asked any more."""
 
     async def __aenter__(self) -> Self:
+        self._ready_account()
         jobbook = await self._journal.__aenter__()
-        self._run = Run(
-            self._account, self._jobs, self._deliver, window=self._window, options=self._options, jobbook=jobbook
-        )
+        try:
+            account = self._ready_account()  # it may have been closed since
+            jobs = self._jobs
+            if jobbook is not None:
+                account.witness = account.witness or jobbook.witness()
+                jobs = jobbook.unresolved() if jobs is None else jobs
+            self._run = Run(
+                account, jobs or (), self._deliver, window=self._window, options=self._options, jobbook=jobbook
+            )
+        except BaseException:
+            await self._journal.__aexit__(None, None, None)
+            raise
         self._workers = self._run.start()
         self._open = len(self._workers)
         for worker in self._workers:
@@ -126,8 +138,9 @@ class OutcomeStream:
                 if self._run is not None and self._run.failure is not None:
                     raise self._run.failure
                 raise StopAsyncIteration
-            self._news = asyncio.get_running_loop().create_future()
-            await self._news
+            news = asyncio.get_running_loop().create_future()
+            self._readers.append(news)
+            await news
         outcome = self._ready.popleft()
         if self._room:
             self._make_room()
@@ -137,6 +150,12 @@ class OutcomeStream:
         """Ends intake; requests in flight finish, and all comes out."""
         if self._run is not None:
             self._run.stop(STOPPED)
+
+    def abort(self) -> None:
+        """Ends it at once: requests in flight are broken off, and may have been acted upon."""
+        if self._run is not None:
+            self._run.stop(STOPPED)
+            self._run.abort()
 
     def _deliver(self, _job: Job, outcome: Outcome) -> Awaitable[None] | None:
         self._done += 1
@@ -164,8 +183,10 @@ class OutcomeStream:
         self._tell_news()
 
     def _tell_news(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        while self._readers:  # all of them: one that was told may be gone before it runs
+            reader = self._readers.popleft()
+            if not reader.done():
+                reader.set_result(None)
 
     def _make_room(self) -> None:
         while self._room and len(self._ready) <= self._bound:

@@ -36,6 +36,7 @@ KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
 TICK = 0.5
 """Seconds between two looks of the watchdog."""
+STALE = "the connection held a reply that nobody had asked for"
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 ApiKey = str | Callable[[], str | Awaitable[str]]
@@ -185,10 +186,9 @@ class _Upload(aiohttp.Payload):
         """The same: the length is our own, and there is nothing to cut."""
         assert isinstance(writer, StreamWriter)
         body, flight = self._value, self._flight
-        flight.phase = Phase.SENDING
         if writer.transport is not None and writer.transport.get_protocol().should_close:  # type: ignore[attr-defined]
-            # a reply that nobody asked for lies in a kept connection, and would be taken for this job's
-            raise aiohttp.ClientConnectionResetError("the connection holds what another request left")
+            raise aiohttp.ClientConnectionResetError(STALE)
+        flight.phase = Phase.SENDING
         if body.sound is not None:
             await writer.write(body.head)
             await self._write_sound(writer, body.sound)
@@ -265,6 +265,9 @@ class Transport:
                 timeout=self._no_timers,
                 proxy=self._proxy,
             )
+            if flight.phase is Phase.CONNECTING:  # it was there before the request
+                response.close()
+                return Failure(kind=Kind.CONNECTION, phase=Phase.CONNECTING, message=STALE)
             flight.phase = Phase.ANSWERED
             return response, *await read_body(response)
         except asyncio.CancelledError:
@@ -329,13 +332,15 @@ _SHORTEST_SECRET = 8
 
 
 def without_key(raw: bytes, headers: Mapping[str, str]) -> bytes:
-    """What a gateway said, the key cut out: some repeat what they refuse, and what they say is shown and written down."""
+    """What a gateway said, the key cut out: some repeat what they refuse, and it would be shown and written down."""
     key = headers["Authorization"].removeprefix("Bearer ").encode()
     if len(key) < _SHORTEST_SECRET:
         return raw  # a stand-in; it would be found where it is not
     return raw.replace(key, b"[...]").replace(key.replace(b"/", b"\\/"), b"[...]")
 
 
+_PASSWORD = re.compile(r"//[^\s/@]+@")
+"""Of a proxy, in its URL."""
 MISCONFIGURED = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.InvalidURL,
@@ -351,14 +356,15 @@ def explain(error: Exception, flight: Flight, headers: Mapping[str, str]) -> Fai
     """What went wrong, in the words of `terms`; the flight knows how far the request got."""
     if flight.audio_changed is not None:
         return Failure(kind=Kind.VALIDATION, phase=flight.phase, message=str(flight.audio_changed))
-    text = without_key(f"{type(error).__name__}: {error}".encode(errors="replace"), headers)
-    return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text.decode())[:300])
+    text = without_key(f"{type(error).__name__}: {error}".encode(errors="replace"), headers).decode()
+    text = _PASSWORD.sub("//", text)
+    return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text)[:300])
 
 
 def _kind_of(error: Exception) -> Kind:
     if isinstance(error, MISCONFIGURED):
         return Kind.CONFIGURATION
-    if isinstance(error, aiohttp.ClientConnectorSSLError) and error.os_error.reason in _NO_TLS_THERE:  # type: ignore[attr-defined]
+    if isinstance(error, aiohttp.ClientConnectorSSLError) and getattr(error.os_error, "reason", "") in _NO_TLS_THERE:
         return Kind.CONFIGURATION
     if isinstance(error, TimeoutError):
         return Kind.TIMEOUT
@@ -387,8 +393,19 @@ def warn_of_small_pool(session: aiohttp.ClientSession, limits: Limits) -> None:
 
 
 def proxy_from_environment(url: str) -> str | None:
-    """The proxy that the environment names for a URL, looked up once; None: none."""
+    """The proxy that the environment names for a URL, looked up once; None: none.
+
+    Raises `ConfigurationError` for one that speaks anything but HTTP.
+    """
     parts = URL(url)
     if parts.host is None or proxy_bypass(parts.host):
         return None
-    return getproxies().get(parts.scheme)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not proxy.startswith(("http://", "https://")):
+        scheme = proxy.partition("://")[0]
+        raise ConfigurationError(f"the environment names a proxy that speaks {scheme}; only http and https will do")
+    return proxy

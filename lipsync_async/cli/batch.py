@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from threading import current_thread, main_thread
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 from attrs import define, evolve
@@ -28,6 +28,7 @@ from .tally import INTERRUPTED
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
     from lipsync_async.dispatcher import RunOptions
+    from lipsync_async.jobbook import Job
     from lipsync_async.journal import Journal
     from lipsync_async.streaming import OutcomeStream
 
@@ -84,7 +85,7 @@ class Submission:
             self._same.setdefault(first, []).append(line)
         self._waiting: dict[int, _Waiting] = {}
 
-    def requests(self) -> Iterator[LipSyncRequest]:
+    def requests(self) -> Iterator[Job]:
         """One a line, as the client pulls them; a line that repeats another is left out."""
         from lipsync_async.jobbook import Job
 
@@ -99,7 +100,7 @@ class Submission:
                 request = evolve(_NOTHING)  # told apart by its identity
             self._waiting[line.line] = _Waiting(request, found, line.given_id)
             # The dispatcher takes a job where it takes a request; only so does the line reach the outcome.
-            yield cast("LipSyncRequest", Job(request, "", line.line))
+            yield Job(request, "", line.line)
 
     def told(self, outcome: Outcome) -> Iterator[Outcome]:
         """The outcome of every line that this job stands for."""
@@ -189,9 +190,8 @@ class Interrupts:
             self._timer = self._loop.call_later(self._grace, self._break_off)
 
     def _break_off(self) -> None:
-        run = self._stream._run if self._stream is not None else None  # noqa: SLF001 - no public door yet
-        if run is not None:
-            run.abort()
+        if self._stream is not None:
+            self._stream.abort()
 
 
 async def run_batch(

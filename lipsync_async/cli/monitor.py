@@ -92,7 +92,7 @@ class Monitor:
         measured = self._measure(now)
         done, pace = self.tally.total, _pace(learned.pace)
         flying, live = learned.in_flight, learned.live_tasks
-        wait = _WAITS.get(self._wait(now), "") if done < self.total else ""
+        wait = _WAITS.get(self._wait(), "") if done < self.total else ""
         running = "a try now and then" if learned.ceiling == math.inf else f"{learned.ceiling:.0f} may run"
         waiting_for = wait.format(flying=flying, running=running, pace=pace, reason=self._reason)
         if self._looked_up and not flying and done + len(self._looked_up) >= self.total:
@@ -115,9 +115,8 @@ class Monitor:
             left=None if self.stopping or not measured else (self.total - done) / measured,
         )
 
-    def _wait(self, now: float) -> str:
-        account = self._client._account if self._client is not None else None  # noqa: SLF001 - no public door yet
-        return account.pacer.waiting_for(now) if account is not None else ""
+    def _wait(self) -> str:
+        return self._client.waiting_for() if self._client is not None else ""
 
     def _measure(self, now: float) -> float:
         count = self.tally.counts["accepted"] - self.tally.replayed

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, TextIO
 
-from lipsync_async.config import RetryPolicy, Timeouts
+from lipsync_async.config import Timeouts
 from lipsync_async.gateways import Gateway, gateway_for
-from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import to_json_line
 
 from .batch import Interrupts
@@ -22,9 +20,6 @@ from .tally import Tally
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
-    from lipsync_async.journal import Reader
-
-_NOTHING = LipSyncRequest(session_id="", face_choose=())
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,8 +32,6 @@ def run(args: argparse.Namespace) -> int:
     monitor = Monitor(f"reconcile {args.journal}", 0, Tally())
     client = LipSyncClient(
         gateway,
-        # One attempt, and every job has had it: whatever a look-up proves, nothing can be sent.
-        retry=RetryPolicy(max_attempts=1),
         timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout)),
         trust_env=True,
         trust_lookups=args.trust_lookup,
@@ -54,7 +47,6 @@ def run(args: argparse.Namespace) -> int:
 async def _reconcile(
     args: argparse.Namespace, gateway: Gateway, client: LipSyncClient, out: TextIO, monitor: Monitor
 ) -> int:
-    from lipsync_async.dispatcher import RunOptions
     from lipsync_async.journal import Journal, State
 
     tally = monitor.tally
@@ -66,51 +58,18 @@ async def _reconcile(
         counts = journal.reader.counts()
         monitor.total = counts[State.UNKNOWN] + counts[State.OPEN]
         monitor.watch(client)
-        _call_witness(client, journal.reader)
         results = Results(begin(out))
         with Interrupts(Timeouts().grace, on_interrupt, lambda: None) as interrupts:
-            async with shown(monitor, quiet=args.quiet) if monitor.total else nullcontext():
-                # A text is the reason not to send; no job of ours comes so far, and if one did it would go no further.
-                options = RunOptions(allow=lambda _: "reconcile sends nothing")
-                async with client.stream(_left(journal.reader), journal=journal, options=options) as stream:
-                    interrupts.guard(stream)
-                    async for outcome in stream:
-                        tally.add(outcome)
-                        results.put(to_json_line(outcome))
-                        await results.room()
+            display = shown(monitor, quiet=args.quiet) if monitor.total else nullcontext()
+            async with display, client.reconcile(journal) as stream:
+                interrupts.guard(stream)
+                async for outcome in stream:
+                    tally.add(outcome)
+                    results.put(to_json_line(outcome))
+                    await results.room()
             await results.finish()
     say(f"{monitor.total} looked up: {tally}", quiet=args.quiet)
     if results.failed is not None:
         say(f"lipsync-async: the lines could not be written ({results.failed.strerror}); the journal has them all")
         tally.stopped = True
     return tally.exit_code()
-
-
-def _left(reader: Reader) -> Iterator[LipSyncRequest]:
-    """What was left, as jobs that have begun: their next step is a look-up."""
-    from lipsync_async.jobbook import Job, _remembered
-    from lipsync_async.journal import State
-    from lipsync_async.lookup import Inquiry
-
-    loop = asyncio.get_running_loop()
-    for state in (State.UNKNOWN, State.OPEN):
-        for record in reader.records(state):
-            job = Job(_NOTHING, record.external_task_id, record.line)
-            job.begun = job.on_record = True
-            job.fingerprint = record.fingerprint
-            job.attempts, job.refusals = max(1, record.attempts), record.refusals
-            job.first_sent_at, job.sent_at = record.first_intent_at, record.last_intent_at
-            job.tries = list(record.history)
-            job.inquiry = Inquiry(_remembered(record), since=loop.time(), first_intent_at=record.first_intent_at)
-            yield cast("LipSyncRequest", job)
-
-
-def _call_witness(client: LipSyncClient, reader: Reader) -> None:
-    """An accepted job of the journal: where a look-up finds that one, a not-found means something (contract, 5)."""
-    from lipsync_async.journal import State
-
-    account = client._account  # noqa: SLF001 - no public door yet
-    for record in reader.records(State.ACCEPTED):
-        if account is not None and record.task_id:
-            account.witness = (record.external_task_id, record.task_id)
-            return

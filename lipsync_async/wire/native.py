@@ -1,6 +1,6 @@
 """The one reply that nearly every job gets: a native create that succeeded, read in one typed pass.
 
-Whatever is not exactly this shape is left to `replies`, which reads all of them and agrees on this one (a property test).
+Whatever is not exactly this shape is left to `replies`, which reads them all, and this one alike (a property test).
 """
 
 from __future__ import annotations

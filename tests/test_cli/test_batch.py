@@ -53,10 +53,11 @@ def test_one_signal_told_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lipsync_async.cli.batch.os._exit", ends.append)
 
     class Stream:
-        _run = None
-
         def stop(self) -> None:
             told.append("stop")
+
+        def abort(self) -> None:
+            told.append("abort")
 
     async def scene() -> None:
         with Interrupts(0.0, lambda: told.append("first"), lambda: told.append("second")) as interrupts:
@@ -75,11 +76,8 @@ def test_after_the_grace_requests_are_broken_off() -> None:
     """What hangs holds up the end for so long and no longer."""
     broken = asyncio.Event()
 
-    class Run:
-        abort = broken.set
-
     class Stream:
-        _run = Run()
+        abort = broken.set
         stop: Callable[[], None] = staticmethod(lambda: None)
 
     async def scene() -> None:

@@ -89,14 +89,12 @@ class Pacing:
             "pace": math.inf, "lo": 0.0, "hi": math.inf, "in_flight": 0, "live_tasks": 3, "ceiling": math.inf,
             "accepted": 0, "refused": 0, "gate_open": True, **values,
         }  # fmt: skip
-        self._account = self
-        self.pacer = self
 
     def statistics(self) -> PacerStatistics:
         """What is known."""
         return PacerStatistics(**self.values)
 
-    def waiting_for(self, _: float) -> str:
+    def waiting_for(self) -> str:
         """What holds the next one back."""
         return self.waits
 
