@@ -1,0 +1,74 @@
+"""What is killed: one run over a journal, as a script of a user's would do it; see `crashes`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+from lipsync_async import Gateway, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, Timeouts
+from lipsync_async.models import FaceChoice
+from lipsync_async.outcomes import Outcome
+from lipsync_async.streaming import Progress
+
+
+def request(number: int) -> LipSyncRequest:
+    """A job whose id comes from its content, so that every run means the same jobs."""
+    face = FaceChoice(
+        face_id="0",
+        audio_id=f"82545176049956{number:04}",
+        sound_start_time=0,
+        sound_end_time=5000,
+        sound_insert_time=0,
+        sound_volume=1,
+        original_audio_volume=1,
+    )
+    return LipSyncRequest(session_id="s-1", face_choose=(face,))
+
+
+async def outcomes_of(client: LipSyncClient, journal: str, jobs: int, mode: str) -> AsyncIterator[Outcome]:
+    """The outcomes, and a line on stdout as soon as there is a first."""
+    started = False
+
+    def tell(_: Progress) -> None:
+        nonlocal started
+        if not started:
+            started = True
+            print("started", flush=True)  # noqa: T201 - the parent waits for it
+
+    def source() -> Iterator[LipSyncRequest]:
+        return map(request, range(jobs))
+
+    if mode == "many":
+        result = await client.submit_many(source(), journal=journal, on_progress=tell)
+        for outcome in result.values():
+            yield outcome
+        return
+    async with client.stream(source(), journal=journal, on_progress=tell) as outcomes:
+        async for outcome in outcomes:
+            yield outcome
+
+
+async def main(base_url: str, journal: str, jobs: int, mode: str, per_second: float, settle_time: float) -> None:
+    """One run; its summary is the last line."""
+    gateway = Gateway(name="sandbox", base_url=base_url, settle_time=settle_time)
+    client = LipSyncClient(
+        gateway,
+        api_key="sandbox-key",
+        limits=Limits(max_in_flight=16, max_per_second=per_second),
+        retry=RetryPolicy(base_delay=0.05),
+        timeouts=Timeouts(total=5.0, connect=2.0),
+        trust_lookups=True,
+    )
+    told: Counter[str] = Counter()
+    async with client:
+        async for outcome in outcomes_of(client, journal, jobs, mode):
+            told[outcome.name] += 1
+    print(json.dumps(told), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    url, path, count, how, pace, settle = sys.argv[1:]
+    asyncio.run(main(url, path, int(count), how, float(pace), float(settle)))

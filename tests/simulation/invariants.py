@@ -1,0 +1,206 @@
+"""What must hold in every world: the map's invariants, seen from the gateway's side and from the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+
+from lipsync_async.identity import derive_id
+from lipsync_async.intake import WINDOWS
+from lipsync_async.models import LipSyncRequest
+from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.streaming import LAST_WORDS
+from lipsync_async.terms import Kind
+
+from .drawn import Drawn
+from .report import Broken, RunReport
+
+
+class Invariants(Drawn):
+    """The checks; `faults` tells what broke."""
+
+    # -- checking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def lies(self) -> bool:
+        """The gateway's look-ups prove what is not so."""
+        ways = self.gateway.ways
+        return ways.forgets_after < 1e11
+
+    def id_of(self, job: LipSyncRequest) -> str:
+        """The id under which a job goes."""
+        return job.external_task_id or derive_id(job, prefix=self.options.id_prefix)
+
+    def _check_run(self, report: RunReport) -> None:
+        self.faults += self.gateway.violations
+        self.gateway.violations.clear()
+        if not report.crashed:
+            self._check_count(report)
+        self._check_wire(report)
+        for outcome in report.told:
+            self._check_outcome(report, outcome)
+        if (
+            self.mode == "stream"
+            and report.parked > WINDOWS * self.limits.max_in_flight + self.limits.max_in_flight + 1
+        ):
+            self.faults.append(f"run {report.number}: {report.parked} jobs were parked")
+        self._check_reason(report)
+
+    def _check_grace(self, report: RunReport, ended: float) -> None:
+        """A cancellation is always raised again, and soon."""
+        if report.interrupted_at is None:
+            return
+        if not isinstance(report.raised, asyncio.CancelledError):
+            self.faults.append(f"run {report.number}: a cancellation was swallowed ({report.raised!r})")
+        grace = self.timeouts.submit_grace if self.mode == "submit" else self.timeouts.grace
+        if ended - report.interrupted_at > grace + LAST_WORDS + 0.1:
+            self.faults.append(f"run {report.number}: {ended - report.interrupted_at} s of grace")
+
+    def _check_reason(self, report: RunReport) -> None:
+        name = report.interruption.name
+        wanted = {"hook_raises", "source_raises"}
+        if isinstance(report.raised, Broken) and name not in {*wanted, "observer_raises"}:
+            self.faults.append(f"run {report.number}: {report.raised!r} came out of the blue")
+
+    def _check_count(self, report: RunReport) -> None:
+        told = Counter(outcome.external_task_id for outcome in report.told)
+        if isinstance(report.raised, asyncio.CancelledError) and self.mode == "submit":
+            return
+        if self.mode == "many":
+            wanted = {self.id_of(job) for job in self.jobs if job.session_id or job.external_task_id}
+            named = {name for name in told if not name.startswith("invalid-")}
+            missing = wanted - named
+            if missing:
+                self.faults.append(f"run {report.number}: lost {sorted(missing)[:5]} of {len(missing)}")
+            twice = [name for name, number in told.items() if number > 1]
+            if twice:
+                self.faults.append(f"run {report.number}: came out twice: {twice[:5]}")
+        elif len(report.told) != report.pulled:
+            self.faults.append(f"run {report.number}: {report.pulled} jobs in, {len(report.told)} out")
+        elif (
+            report.interruption.name == "none"
+            and report.pulled != len(self.jobs)
+            and not any(isinstance(outcome, NotSent | Unknown) for outcome in report.told)  # else the batch was stopped
+        ):
+            self.faults.append(f"run {report.number}: only {report.pulled} of {len(self.jobs)} jobs were pulled")
+
+    def _check_wire(self, report: RunReport) -> None:
+        wire = report.wire
+        if wire is None:
+            return
+        if wire.peak_in_flight > self.limits.max_in_flight:
+            self.faults.append(f"run {report.number}: {wire.peak_in_flight} in flight")
+        rate = self.limits.max_per_second
+        # a journal's commit comes between the door and the wire, and may bring sends together
+        slack = 0.25 if self.journal == "group" or self.credential == "async" else 0.001002
+        if rate is not None:
+            excess = _fastest(wire.sends, rate, slack)
+            if excess > 0:
+                self.faults.append(f"run {report.number}: {excess} requests too many for {rate}/s")
+
+    def _check_outcome(self, report: RunReport, outcome: Outcome) -> None:
+        name = outcome.external_task_id
+        tell = f"run {report.number}: {name}"
+        gateway = self.gateway
+        tasks = gateway.ours(name, report.number)
+        posts = [post for post in gateway.posts_of.get(name, ()) if post.run <= report.number]
+        if self.strangers and any(task.post is None for task in gateway.tasks if task.external_task_id == name):
+            return self._check_stranger(tell, outcome)
+        match outcome:
+            case Accepted():
+                if not any(task.task_id == outcome.task_id for task in tasks):
+                    self.faults.append(f"{tell} is accepted as {outcome.task_id}, but the gateway has {tasks}")
+            case Unknown():
+                doubt = any(post.told in {"doubt", "accepted", "nothing"} for post in posts)
+                crashed = any(one.crashed or one.interruption.name == "disk_full" for one in self.reports)
+                if not doubt and not crashed and outcome.kind is not Kind.DUPLICATE_ID:
+                    self.faults.append(f"{tell} is unknown ({outcome.kind}), but nothing of it was in doubt")
+            case Rejected() if outcome.kind is Kind.DUPLICATE_ID:
+                pass
+            case NotSent() | Rejected():
+                if tasks and not self.lies:
+                    self.faults.append(f"{tell} is {outcome.name} ({outcome.kind}), but {tasks} was made")
+        return None
+
+    def _check_stranger(self, tell: str, outcome: Outcome) -> None:
+        """Another customer's task is never taken for ours."""
+        made = self.gateway.ours(outcome.external_task_id)
+        if isinstance(outcome, Accepted) and outcome.task_id not in {task.task_id for task in made}:
+            self.faults.append(f"{tell} was adopted, but it is another customer's")
+
+    def _check_the_end(self) -> None:
+        self.gateway.advance(self.now + 100_000)
+        for report in self.reports:  # again, for the gateway may have acted late
+            for outcome in report.told:
+                self._check_outcome(report, outcome)
+        self._check_duplicates()
+        if self.journal != "none":
+            self._check_story()
+            self._check_last_run()
+        elif self.reports[0].interruption.name == "none":
+            self._check_attempts(self.reports[0])
+
+    def _check_duplicates(self) -> None:
+        if self.lies or self.ambiguous == "resend":
+            return
+        twice = {name: number for name, number in self.gateway.counts().items() if number > 1}
+        if twice:
+            self.faults.append(f"paid for twice: {twice}")
+
+    def _check_story(self) -> None:
+        """What was told is not taken back by a later run."""
+        known: dict[str, Accepted] = {}
+        for report in self.reports:
+            for outcome in report.told:
+                name = outcome.external_task_id
+                before = known.get(name)
+                if isinstance(outcome, Accepted):
+                    if before is not None and before.task_id != outcome.task_id:
+                        self.faults.append(f"{name} was {before.task_id}, now it is {outcome.task_id}")
+                    if report.interruption.name != "disk_full":  # then it is told, but cannot be kept
+                        known[name] = outcome
+                elif before is not None and outcome.kind is not Kind.DUPLICATE_ID:
+                    told_now = report.interruption.name
+                    self.faults.append(
+                        f"{name} was accepted, and is {outcome.name} in run {report.number} ({told_now})"
+                    )
+
+    def _check_last_run(self) -> None:
+        """The last run met a healthy gateway: what can be accepted is, what was lost is found."""
+        last = self.reports[-1]
+        ways = self.gateway.ways
+        for outcome in last.told:
+            name = outcome.external_task_id
+            made = [task for task in self.gateway.ours(name) if task.found_from <= last.started_at]
+            tell = f"at the end {name} is {outcome.name} ({getattr(outcome, 'message', '')})"
+            if self.strangers:
+                continue
+            if isinstance(outcome, NotSent):
+                self.faults.append(tell)
+            findable = ways.lookups == "external" and self.ambiguous == "lookup" and (made or self.trust)
+            if isinstance(outcome, Unknown) and findable:
+                self.faults.append(f"{tell}; {made}")
+
+    def _check_attempts(self, report: RunReport) -> None:
+        """Refusals cost no attempt."""
+        for outcome in report.told:
+            posts = self.gateway.posts_of.get(outcome.external_task_id, [])
+            if isinstance(outcome, Rejected) and outcome.kind in {Kind.DUPLICATE_ID, Kind.VALIDATION}:
+                continue
+            if self.mode == "submit" or len(set(map(self.id_of, self.jobs))) != len(self.jobs):
+                continue
+            if outcome.attempts + outcome.refusals != len(posts):
+                self.faults.append(f"{outcome} after {[(post.told, post.fault) for post in posts]}")
+            waits = sum(post.reply is not None and post.reply[0] == 429 and post.told == "refused" for post in posts)
+            if self.gateway.ways.balance > 1e11 and outcome.refusals < waits:
+                self.faults.append(f"{outcome} after {waits} refusals")
+
+
+def _fastest(sends: list[float], rate: float, slack: float) -> float:
+    """How many sends too many any span saw: at most 1 + rate x (span + slack) may begin in it."""
+    worst, best = 0.0, math.inf
+    for number, at in enumerate(sends):
+        best = min(best, number - rate * at)
+        worst = max(worst, number - rate * at - best - rate * slack)
+    return worst if worst > 1e-6 else 0.0

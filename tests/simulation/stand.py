@@ -1,0 +1,141 @@
+"""What stands between the library and a virtual world: a client without sockets, journals without threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Any, Self
+
+from lipsync_async.account import Account
+from lipsync_async.client import LipSyncClient
+from lipsync_async.errors import JournalError
+from lipsync_async.journal import InlineJournal, Record, Store
+from lipsync_async.journal.record import Row, to_row
+from lipsync_async.models import FaceChoice, LipSyncRequest
+from lipsync_async.pacing import Pacer
+from lipsync_async.transport import Credential
+
+from .model import EPOCH, ModelWire
+
+
+class SimClient(LipSyncClient):
+    """The real client over a modelled line: its dice are seeded, and its clock is the loop's."""
+
+    def __init__(self, *args: Any, dice: Random, wire: Callable[[], Any], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._dice = dice
+        self._make_wire = wire
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._account = Account(
+            self._gateway,
+            self._make_wire(),
+            Credential(self._key),
+            Pacer(self._limits, dice=self._dice.random),
+            self._retry,
+            observer=self._observer,
+            dice=self._dice.random,
+            wall_clock=lambda: EPOCH + loop.time(),
+        )
+        self._account.trusts_lookups = self._trust_lookups
+        return self
+
+    @property
+    def account(self) -> Account:
+        """What its runs share."""
+        assert self._account is not None
+        return self._account
+
+    @property
+    def wire(self) -> ModelWire:
+        """The line."""
+        wire = self.account.wire
+        assert isinstance(wire, ModelWire)
+        return wire
+
+
+class CrashingStore(Store):
+    """A store that a crash may hit before or after each commit, and whose disk may fill up."""
+
+    step: Callable[[], None] | None = None
+    writes_left = 1 << 60
+    dead = False
+
+    def write_rows(self, rows: Any) -> None:
+        """A commit."""
+        if self.dead:
+            raise JournalError("the process is gone")
+        if self.writes_left <= 0:
+            raise JournalError("no space left")
+        self.writes_left -= 1
+        if self.step is not None:
+            self.step()
+        super().write_rows(rows)
+        if self.step is not None:
+            self.step()
+
+
+class GroupJournal(InlineJournal):
+    """As the real journal: what is queued is committed together, a little later, and a crash loses what was queued."""
+
+    def __init__(self, store: Store, dice: Random, slowest: float = 0.05) -> None:
+        super().__init__(store)
+        self._loop = asyncio.get_running_loop()
+        self._dice = dice
+        self._slowest = slowest
+        self._rows: list[Row] = []
+        self._waiters: list[asyncio.Future[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def write(self, record: Record) -> None:
+        """Durable on return."""
+        self._check()
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        self._queue(record)
+        await waiter
+
+    def post(self, record: Record) -> None:
+        """Durable some time."""
+        if self.failed is None:
+            self._queue(record)
+
+    def _queue(self, record: Record) -> None:
+        self._rows.append(to_row(record))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._dice.uniform(0.0005, self._slowest), self.commit)
+
+    def commit(self) -> None:
+        """What was queued becomes durable."""
+        rows, self._rows = self._rows, []
+        waiters, self._waiters = self._waiters, []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if rows:
+            self._do(lambda: self.store.write_rows(rows))
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if self.failed is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(JournalError(*self.failed.args))
+
+
+def request(
+    number: int = 0, external_task_id: str | None = None, *, face_id: str = "0", session: str = "s-1"
+) -> LipSyncRequest:
+    """A request whose content is its number; the model reads its fate from the face."""
+    face = FaceChoice(
+        face_id=face_id,
+        audio_id=f"audio-{number}",
+        sound_start_time=0,
+        sound_end_time=5000,
+        sound_insert_time=0,
+        sound_volume=1,
+        original_audio_volume=1,
+    )
+    return LipSyncRequest(session_id=session, face_choose=(face,), external_task_id=external_task_id)

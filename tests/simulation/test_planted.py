@@ -1,0 +1,170 @@
+"""Bugs that are planted on purpose: if the worlds did not find these, their silence would prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lipsync_async import dispatcher, verdicts
+from lipsync_async.brake import Brake
+from lipsync_async.dispatcher import Run
+from lipsync_async.gateways import Gateway
+from lipsync_async.intake import Intake
+from lipsync_async.jobbook import Job, Jobbook
+from lipsync_async.journal import State
+from lipsync_async.lookup import Inquiry, Next
+from lipsync_async.outcomes import Accepted, Outcome
+from lipsync_async.pacing import Pacer
+from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
+
+from .world import World
+
+SEEDS = range(1_000)
+"""Looked through until the first that complains."""
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def send_before_intent(patch: pytest.MonkeyPatch) -> None:
+    """The intent is written when the answer is there."""
+    usual = Jobbook.tried
+
+    async def intend(_book: Jobbook, _job: Job) -> None:
+        return
+
+    def tried(book: Jobbook, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+        book._journal.post(book._record(job, State.OPEN))
+        usual(book, job, verdict, result)
+
+    patch.setattr(Jobbook, "intend", intend)
+    patch.setattr(Jobbook, "tried", tried)
+
+
+def resend_on_reset(patch: pytest.MonkeyPatch) -> None:
+    """A reset after the last slice is taken for one before."""
+    usual = verdicts.judge
+
+    def judge(result: Reply | Failure, gateway: Gateway, *, seen_reply: bool = True) -> Verdict:
+        if isinstance(result, Failure) and result.kind is Kind.CONNECTION and result.phase is Phase.SENT:
+            return Verdict(Action.RETRY, Kind.CONNECTION)
+        return usual(result, gateway, seen_reply=seen_reply)
+
+    patch.setattr(dispatcher, "judge", judge)
+
+
+def forget_the_outcome(patch: pytest.MonkeyPatch) -> None:
+    """That a job was accepted is told, but not written down."""
+    usual = Jobbook.settle
+
+    async def settle(book: Jobbook, job: Job, outcome: Outcome) -> None:
+        if not isinstance(outcome, Accepted):
+            await usual(book, job, outcome)
+
+    patch.setattr(Jobbook, "settle", settle)
+
+
+def clear_what_is_in_doubt(patch: pytest.MonkeyPatch) -> None:
+    """A job that is to be looked up is written down as surely not acted upon."""
+    usual = Run._park_inquiry
+
+    def park(run: Run, job: Job) -> None:
+        if run._jobbook is not None:
+            run._jobbook.cleared(job)
+        usual(run, job)
+
+    patch.setattr(Run, "_park_inquiry", park)
+
+
+def lose_the_parked(patch: pytest.MonkeyPatch) -> None:
+    """A cancelled run forgets the jobs that wait."""
+    usual = Intake.stop
+
+    def stop(intake: Intake[Any, Any]) -> None:
+        intake._heap.clear()
+        usual(intake)
+
+    patch.setattr(Intake, "stop", stop)
+
+
+def lose_the_unfinished(patch: pytest.MonkeyPatch) -> None:
+    """What could not be sent any more does not come out."""
+    usual = Run._advance
+
+    async def advance(run: Run, job: Job, flight: Any) -> None:
+        if run.stopped is None:
+            await usual(run, job, flight)
+
+    patch.setattr(Run, "_advance", advance)
+
+
+def believe_any_absence(patch: pytest.MonkeyPatch) -> None:
+    """The first not-found is a proof."""
+
+    def missing(_inquiry: Inquiry, _now: float, *, trusted: bool, settle_time: float) -> Next:
+        return Next.ABSENT
+
+    patch.setattr(Inquiry, "missing", missing)
+
+
+def charge_for_refusals(patch: pytest.MonkeyPatch) -> None:
+    """A job gives up after so many refusals to wait."""
+    usual = Run._act
+
+    async def act(run: Run, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+        if verdict.action is Action.WAIT:
+            job.attempts += 1
+            verdict = Verdict(Action.RETRY, verdict.kind)
+        await usual(run, job, verdict, result)
+
+    patch.setattr(Run, "_act", act)
+
+
+def too_many_at_once(patch: pytest.MonkeyPatch) -> None:
+    """A request that was refused gives its place back twice."""
+    usual = Pacer.refused
+
+    def refused(pacer: Pacer, *args: Any) -> None:
+        usual(pacer, *args)
+        pacer._in_flight -= 1
+
+    patch.setattr(Pacer, "refused", refused)
+
+
+def wait_for_a_canary_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """Inquiries wait for an end of the outage that only a new job could find: the bug that the worlds found first."""
+    usual = Run._ask
+
+    async def ask(run: Run, job: Job, flight: Any) -> None:
+        if run._account.brake.on:
+            run._park_inquiry(job)
+        else:
+            await usual(run, job, flight)
+
+    patch.setattr(Run, "_ask", ask)
+    patch.setattr(Brake, "unanswered", lambda _brake, _now: None)
+    patch.setattr("tests.simulation.world.LONGEST", 2_000.0)
+
+
+PLANTS: tuple[tuple[Plant, str], ...] = (
+    (send_before_intent, "paid for twice"),
+    (resend_on_reset, "paid for twice"),
+    (forget_the_outcome, "was accepted, and is"),
+    (clear_what_is_in_doubt, "paid for twice"),
+    (lose_the_parked, "lost|out"),
+    (lose_the_unfinished, "lost|out"),
+    (believe_any_absence, "paid for twice"),
+    (charge_for_refusals, "refusals"),
+    (too_many_at_once, "in flight"),
+    (wait_for_a_canary_for_ever, "did not end"),
+)
+
+
+@pytest.mark.parametrize(("plant", "complaint"), PLANTS, ids=[plant.__name__ for plant, _ in PLANTS])
+def test_a_planted_bug_is_caught(plant: Plant, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some world complains of the bug, and of just that."""
+    plant(monkeypatch)
+    words = complaint.split("|")
+    caught = next((seed for seed in SEEDS if any(word in "".join(World(seed).play().faults) for word in words)), None)
+    assert caught is not None
