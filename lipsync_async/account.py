@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import evolve, frozen
 from multidict import CIMultiDict
@@ -19,7 +19,7 @@ from .brake import Brake, Stop
 from .config import RetryPolicy
 from .gateways import Gateway
 from .pacing import Pacer
-from .terms import Failure, Kind, Reply
+from .terms import Failure, Reply
 from .transport import Credential, Flight
 from .wire import Body, TaskReply
 
@@ -59,6 +59,10 @@ class Stoppable(Protocol):
 
     def abort(self) -> None:
         """Breaks off what is in flight."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Ends intake, and raises the error when all is over."""
         ...
 
 
@@ -119,7 +123,7 @@ class Account:
 
     def stop(self, stop: Stop) -> None:
         """Ends all runs: what stops one batch stops the account."""
-        self.tell("stop", kind=stop.kind)
+        self.observe("stop", kind=stop.kind)
         for run in tuple(self.runs):
             run.stop(stop)
 
@@ -127,12 +131,20 @@ class Account:
         """Closes the gate for everybody; then one canary."""
         self.pacer.close(self.loop.time(), seconds)
         LOG.info("the gate is closed for %.1f s, then one job goes first: %r", seconds, self.brake)
-        self.tell("pause", seconds=seconds)
+        self.observe("pause", seconds=seconds)
 
-    def tell(self, name: str, *, kind: Kind | None = None, seconds: float = 0.0) -> None:
-        """Tells the observer what concerns no single job."""
-        if self.observer is not None:
-            self.observer(Event(name=name, at=self.loop.time(), kind=kind, seconds=seconds))
+    def observe(self, name: str, **values: Any) -> None:
+        """Tells the observer, if there is one; `values` are the fields of `Event`.
+
+        It may fail: the jobs go on to their outcomes, and the runs raise what it raised.
+        """
+        if self.observer is None:
+            return
+        try:
+            self.observer(Event(name=name, at=self.loop.time(), **values))
+        except Exception as error:  # noqa: BLE001 - the caller's own
+            for run in tuple(self.runs):
+                run.fail(error)
 
     # -- look-ups ---------------------------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class Brake:
 
     def _begin(self) -> None:
         self._silent = 0
-        self._silent_since = 0.0
+        self._silent_since = self._silent_at = 0.0
         self._last = (Kind.SERVER, "")
         self._paused_at = -1.0
         self._pause = 0.0
@@ -119,8 +119,10 @@ class Brake:
             self._heard()
 
     def _unheard(self, now: float, sent_at: float, verdict: Verdict, result: Reply | Failure) -> Order:
-        if not self._silent:
-            self._silent_since = now
+        if not self._silent or sent_at - self._silent_at > self._policy.max_outage:
+            # nothing was sent for so long: what went wrong before says nothing of now
+            self._silent, self._silent_since, self._pause = 0, now, 0.0
+        self._silent_at = now
         self._silent += 1
         self._last = (verdict.kind or Kind.SERVER, result.message)
         if self._silent >= ROW and now - self._silent_since >= self._patience:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from attrs import field, frozen
 
-from .account import LOG, Account, Event
+from .account import LOG, Account
 from .brake import Pause, SameRejection, Stop
 from .checks import check, errors_of
 from .errors import JournalError, LipSyncError, Violation
@@ -105,13 +105,16 @@ class Run:
             for item in self._intake.rest(whole=self._finite):
                 self._sweep(item if isinstance(item, Job) else Job(item))
 
-    def stop(self, stop: Stop) -> None:
-        """Intake ends; requests in flight may finish; all else comes out as not sent."""
+    def stop(self, stop: Stop, *, leave_source: bool = False) -> None:
+        """Intake ends; requests in flight may finish; all else comes out as not sent.
+
+        `leave_source`: what was not pulled yet was never handed in.
+        """
         if self.stopped is None:
             self.stopped = stop
             level = logging.INFO if stop.kind is Kind.CANCELLED else logging.WARNING
             LOG.log(level, "the batch stops (%s): %s", stop.kind, stop.message)
-            self._intake.stop()
+            self._intake.stop(leave_source=leave_source)
             self._account.admission.dismiss(self)
 
     def abort(self) -> None:
@@ -129,7 +132,7 @@ class Run:
                     if job.begun or await self._begin(job):
                         await self._advance(job, flight)
                 except Exception as error:  # noqa: BLE001 - the caller's hook, or a fault of ours: the job comes out all the same
-                    self._fail(error)
+                    self.fail(error)
                     await self._come_out(job, flight)
                 except asyncio.CancelledError:  # its grace is over
                     self._cut_off(job, flight)
@@ -143,9 +146,9 @@ class Run:
             try:
                 return await self._intake.next()
             except Exception as error:  # noqa: BLE001 - the caller's source may raise anything
-                self._fail(error)
+                self.fail(error)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """Told when the run is over: what was under way comes first."""
         self.failure = self.failure or error
         self.stop(Stop(Kind.CANCELLED, f"the run failed: {type(error).__name__}"))
@@ -275,7 +278,7 @@ class Run:
         try:
             self._learn(job, verdict, result, sent_at)
         except Exception as error:  # noqa: BLE001 - the caller's observer: what became of the job stands all the same
-            self._fail(error)
+            self.fail(error)
         await self._act(job, verdict, result)
         return None
 
@@ -323,17 +326,14 @@ class Run:
             self._learn_refusal(now, verdict, result, sent_at)
         account.admission.poke()
         if account.observer is not None:
-            account.observer(
-                Event(
-                    name="attempt",
-                    at=now,
-                    external_task_id=job.id,
-                    attempt=job.attempts,
-                    action=verdict.action.value,
-                    kind=verdict.kind,
-                    http_status=result.status if isinstance(result, Reply) else None,
-                    seconds=now - sent_at,
-                )
+            account.observe(
+                "attempt",
+                external_task_id=job.id,
+                attempt=job.attempts,
+                action=verdict.action.value,
+                kind=verdict.kind,
+                http_status=result.status if isinstance(result, Reply) else None,
+                seconds=now - sent_at,
             )
 
     def _learn_refusal(self, now: float, verdict: Verdict, result: Reply | Failure, sent_at: float) -> None:
@@ -465,9 +465,7 @@ class Run:
             step = inquiry.missing(account.loop.time(), trusted=account.trusts_lookups, settle_time=settle_time)
         else:
             step = inquiry.failed()
-        if account.observer is not None:
-            now = account.loop.time()
-            self._observe(Event(name="look_up", at=now, external_task_id=job.id, action=step.value))
+        account.observe("look_up", external_task_id=job.id, action=step.value)
         await self._act_on_finding(job, inquiry, step, answer)
         return None
 
@@ -552,27 +550,10 @@ class Run:
         job.ended = True
         if account.observer is not None:
             kind = None if isinstance(outcome, Accepted) else outcome.kind
-            self._observe(
-                Event(
-                    name="outcome",
-                    at=account.loop.time(),
-                    external_task_id=job.id,
-                    attempt=job.attempts,
-                    action=outcome.name,
-                    kind=kind,
-                )
-            )
+            account.observe("outcome", external_task_id=job.id, attempt=job.attempts, action=outcome.name, kind=kind)
         waiting = self._deliver(job, outcome)
         if waiting is not None:
             await waiting
-
-    def _observe(self, event: Event) -> None:
-        """The caller's observer may fail; the job goes on to its outcome."""
-        assert self._account.observer is not None
-        try:
-            self._account.observer(event)
-        except Exception as error:  # noqa: BLE001 - told when the run is over
-            self._fail(error)
 
 
 def _is_word(answer: TaskReply | Failure) -> bool:

@@ -63,10 +63,10 @@ class Intake(Generic[New, Old]):
         """A job comes back at `due`, the loop's time; jobs of one time in the order of parking."""
         heapq.heappush(self._heap, (due, next(self._order), job))
 
-    def stop(self) -> None:
-        """Nothing more waits: parked jobs are handed out at once, an async source is left, a sync one drained."""
+    def stop(self, *, leave_source: bool = False) -> None:
+        """Parked jobs are handed out at once; an async source is left, a sync one drained, unless it is to be left."""
         self._stopped = True
-        if self._async is not None:
+        if leave_source or self._async is not None:
             self._exhausted = True
         if self._puller is not None and self._puller is not asyncio.current_task(self._loop):
             self._puller.cancel()  # but a source that ends its own run is not waiting

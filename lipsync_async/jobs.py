@@ -15,12 +15,15 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from hashlib import blake2b
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self
 
+import msgspec
 from attrs import Factory, define, frozen
 
 from .checks import billed_units, check
@@ -181,12 +184,25 @@ class JobList:
         if self._spooled is not None:
             self._spooled.close()
 
-    def __iter__(self) -> Iterator[JobLine]:
+    def __iter__(self) -> Generator[JobLine, None, None]:
         """Every line that is not blank, as it reads; `lines` also says whether it keeps the rules."""
-        with self._opened() as source:
-            records = _csv_records(source) if self.format == "csv" else _json_records(source)
+        read = _csv_records if self.format == "csv" else _json_records
+        with self._opened() as source, closing(read(source)) as records:
             for record in records:
                 yield self._read(record)
+
+    def where(self, wanted: Callable[[str], bool], limit: int | None = None) -> Iterator[JobLine]:
+        """Of the first `limit` lines those whose given id is `wanted` ("" where none is); the others cost little."""
+        if self.format == "csv":
+            with closing(iter(self)) as lines:
+                yield from (line for line in islice(lines, limit) if wanted(line.given_id))
+            return
+        with self._opened() as source:
+            for number, raw in islice(_numbered(source), limit):
+                if raw is None:
+                    yield self._read(_too_long(number))
+                elif wanted(_given_id(raw)):
+                    yield self._read(_json_record(number, raw))
 
     def lines(self, gateway: Gateway | None = None) -> Iterator[JobLine]:
         """Every line with all its violations; `gateway` as for `checks.check`."""
@@ -357,15 +373,35 @@ def _broken(line: int, rule: str, message: str) -> _Record:
     return _Record(line, None, (Violation("", rule, message),))
 
 
-def _json_records(source: BinaryIO, *, skim: bool = False) -> Iterator[_Record]:
+def _json_records(source: BinaryIO, *, skim: bool = False) -> Generator[_Record, None, None]:
     """`skim` leaves unread what names no file."""
     for number, raw in _numbered(source):
         if raw is None:
-            yield _broken(number, "line_too_long", f"is longer than {LONGEST_LINE // 2**20} MiB")
+            yield _too_long(number)
         elif skim and b"sound_path" not in raw:
             yield _Record(number, None)
         else:
             yield _json_record(number, raw)
+
+
+def _too_long(number: int) -> _Record:
+    return _broken(number, "line_too_long", f"is longer than {LONGEST_LINE // 2**20} MiB")
+
+
+class _Named(msgspec.Struct, gc=False):
+    """As much of a line as names it."""
+
+    external_task_id: str = ""
+
+
+_decode_name = msgspec.json.Decoder(_Named).decode
+
+
+def _given_id(raw: bytes) -> str:
+    try:
+        return _decode_name(raw).external_task_id
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return ""
 
 
 def _numbered(source: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
@@ -413,13 +449,13 @@ def _refuse_constant(name: str) -> object:
     raise _NotJsonError(f"is not JSON: JSON has no {name}")
 
 
-def _csv_records(source: BinaryIO) -> Iterator[_Record]:
+def _csv_records(source: BinaryIO) -> Generator[_Record, None, None]:
     # The module's limit is global, and 128 KiB hold no sound; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
     text = io.TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
         head = text.readline(_PIECE)
-        reader = csv.reader(_after(head, text), delimiter=_delimiter(head), strict=True)
+        reader = csv.reader(chain((head,), text), delimiter=_delimiter(head), strict=True)
         names = _header(next((cells for _, cells in _rows(reader) if cells), []))
         for number, cells in _rows(reader):
             if isinstance(cells, str):
@@ -428,11 +464,6 @@ def _csv_records(source: BinaryIO) -> Iterator[_Record]:
                 yield _csv_record(number, names, cells)
     finally:
         text.detach()
-
-
-def _after(head: str, rest: Iterable[str]) -> Iterator[str]:
-    yield head
-    yield from rest
 
 
 def _rows(reader: Any) -> Iterator[tuple[int, list[str] | str]]:

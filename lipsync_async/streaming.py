@@ -118,7 +118,7 @@ class OutcomeStream:
         run = self._run
         assert run is not None
         try:
-            run.stop(CANCELLED)
+            run.stop(CANCELLED, leave_source=True)
             self._bound = 1 << 62
             self._make_room()
             await drain(run, self._workers, self._grace)

@@ -311,3 +311,13 @@ def test_its_repr_tells_the_live_story() -> None:
     assert repr(brake) == "<Brake off, 3 unanswered in a row>"
     silence(brake, 0.0, 2)
     assert repr(brake) == "<Brake on, 5 unanswered in a row>"
+
+
+def test_an_outage_of_long_ago_says_nothing() -> None:
+    """A service that was idle for longer than the longest outage starts anew: one failure does not end it."""
+    brake = Brake(RetryPolicy())
+    for _ in range(5):
+        brake.judged(0.0, 0.0, SILENT, LOST)
+    assert brake.on
+    assert brake.judged(7200.5, 7200.0, SILENT, LOST) is None
+    assert not brake.on

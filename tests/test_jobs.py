@@ -413,3 +413,28 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert report.jobs == 5_000
     assert peak < 5_000 * 100
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_lines_are_chosen_by_the_id_they_give(tmp_path: Path, suffix: str) -> None:
+    """Those that are wanted come with their line numbers, the limit counts all, and a line without an id is named ""."""
+    path = tmp_path / f"jobs.{suffix}"
+    if suffix == "csv":
+        path.write_text("external_task_id,session_id\na,s\nb,s\n,s\nd,s\n", encoding="utf-8")
+    else:
+        path.write_text('{"external_task_id": "a"}\n{"external_task_id": "b"}\n{}\n{"external_task_id": "d"}\n')
+    with JobList.open(path) as jobs:
+        first = next(iter(jobs)).line
+        chosen = [line.line - first for line in jobs.where(lambda name: name != "b", 3)]
+        rest = [line.line - first for line in jobs.where("b".__eq__)]
+        nameless = [line.line - first for line in jobs.where("".__eq__)]
+    assert (chosen, rest, nameless) == ([0, 2], [1], [2])
+
+
+def test_lines_that_cannot_be_read_are_chosen_as_nameless(tmp_path: Path) -> None:
+    """A broken line is told, whatever is wanted of those without a name."""
+    path = tmp_path / "jobs.jsonl"
+    path.write_text("{broken\n", encoding="utf-8")
+    with JobList.open(path) as jobs:
+        (line,) = jobs.where("".__eq__)
+    assert line.errors

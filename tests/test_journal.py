@@ -889,3 +889,11 @@ def test_a_file_that_may_not_grow_stops_the_writers(path: Path) -> None:
     assert "Traceback" not in errors
     assert said.count("\n") > 100
     check_all_there(path, said.splitlines())
+
+
+def test_settled_ids_are_those_that_are_only_told_again(tmp_path: Path) -> None:
+    """Accepted and rejected ones, in the order of arrival; whatever is still to be done is not among them."""
+    with_states = [Record(external_task_id=state.value, fingerprint=b"", state=state) for state in State]
+    with Store(tmp_path / "run.db", gateway="g") as store:
+        store.write(with_states)
+        assert list(store.settled_ids()) == ["accepted", "rejected"]

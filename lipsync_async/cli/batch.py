@@ -17,7 +17,8 @@ from attrs import define, evolve
 
 from lipsync_async.checks import billed_units
 from lipsync_async.errors import Violation
-from lipsync_async.jobs import JobList, ListReport
+from lipsync_async.identity import SeenIds
+from lipsync_async.jobs import JobLine, JobList, ListReport
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
@@ -74,8 +75,17 @@ class _Waiting:
 class Submission:
     """A list's lines as jobs, and the outcomes of jobs as outcomes of lines; it holds what is under way."""
 
-    def __init__(self, jobs: JobList, report: ListReport | None, *, limit: int | None, budget: Budget) -> None:
+    def __init__(
+        self,
+        jobs: JobList,
+        report: ListReport | None,
+        *,
+        limit: int | None,
+        budget: Budget,
+        settled: SeenIds | None = None,
+    ) -> None:
         self._jobs = jobs
+        self._settled = settled
         self._limit = limit
         self._budget = budget
         self._conflicts = report.conflicts if report is not None else {}
@@ -89,7 +99,7 @@ class Submission:
         """One a line, as the client pulls them; a line that repeats another is left out."""
         from lipsync_async.jobbook import Job
 
-        for line in islice(self._jobs, self._limit):
+        for line in self._lines():
             if line.line in self._repeats:
                 continue
             found = line.errors
@@ -101,6 +111,15 @@ class Submission:
             self._waiting[line.line] = _Waiting(request, found, line.given_id)
             # The dispatcher takes a job where it takes a request; only so does the line reach the outcome.
             yield Job(request, "", line.line)
+
+    def _lines(self) -> Iterator[JobLine]:
+        """What an earlier run settled comes last: it is only told again, and must not hold up what is to be sent."""
+        settled = self._settled
+        if settled is None:
+            yield from islice(self._jobs, self._limit)
+        else:
+            yield from self._jobs.where(lambda name: name not in settled, self._limit)
+            yield from self._jobs.where(settled.__contains__, self._limit)
 
     def told(self, outcome: Outcome) -> Iterator[Outcome]:
         """The outcome of every line that this job stands for."""

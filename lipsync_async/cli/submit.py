@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from lipsync_async.config import Limits, RetryPolicy, Timeouts
 from lipsync_async.errors import LipSyncError
 from lipsync_async.gateways import Gateway, gateway_for
+from lipsync_async.identity import SeenIds
 from lipsync_async.jobs import JobList, ListReport
 from lipsync_async.outcomes import Outcome, to_json_line
 
@@ -79,6 +80,17 @@ def describe(event: Event) -> str:
     parts += [event.kind, f"HTTP {event.http_status}" if event.http_status else ""]
     parts += [f"{event.seconds:.2f} s" if event.seconds else ""]
     return "  ".join(part for part in parts if part)
+
+
+def _settled(journal: str) -> SeenIds:
+    """What earlier runs settled, some 9 bytes an id."""
+    from lipsync_async.journal import Reader
+
+    ids = SeenIds()
+    with Reader(journal) as reader:
+        for external_task_id in reader.settled_ids():
+            ids.add(external_task_id)
+    return ids
 
 
 class _Submit:
@@ -157,7 +169,8 @@ class _Submit:
             retry_rejected=args.retry_rejected,
             allow=self._budget.allow if args.max_units is not None else None,
         )
-        submission = Submission(self._jobs, report, limit=args.limit, budget=self._budget)
+        settled = await asyncio.to_thread(_settled, args.journal) if journal is not None else None
+        submission = Submission(self._jobs, report, limit=args.limit, budget=self._budget, settled=settled)
         results = Results(begin(self._out))
 
         def take(outcome: Outcome) -> None:

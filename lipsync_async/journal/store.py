@@ -27,6 +27,8 @@ _PAGE = 500
 _NAMES = ", ".join(COLUMNS)
 _SELECT = f"SELECT {_NAMES} FROM jobs WHERE external_task_id = ?"  # noqa: S608 - names of our own
 _SELECT_PAGE = f"SELECT {_NAMES}, seq FROM jobs WHERE seq > ? AND (? IS NULL OR state = ?) ORDER BY seq LIMIT {_PAGE}"  # noqa: S608
+_SELECT_SETTLED = f"""SELECT external_task_id, seq FROM jobs
+WHERE seq > ? AND state IN ('accepted', 'rejected') ORDER BY seq LIMIT {_PAGE}"""  # noqa: S608
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
 _log = logging.getLogger("lipsync_async")
 
@@ -104,6 +106,13 @@ class Reader:
         while rows := self._execute(_SELECT_PAGE, (last, wanted, wanted)).fetchall():
             last = rows[-1][-1]
             yield from (from_row(row[:-1]) for row in rows)
+
+    def settled_ids(self) -> Iterator[str]:
+        """The ids of what a resumed run has only to tell again: accepted or rejected. Raises `JournalError`."""
+        last = 0
+        while rows := self._execute(_SELECT_SETTLED, (last,)).fetchall():
+            last = rows[-1][-1]
+            yield from (row[0] for row in rows)
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state, every state named; reads the whole file. Raises `JournalError`."""

@@ -1,0 +1,251 @@
+"""A gateway of bare sockets in the test's own loop: it plays one script a connection, and sees all that arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import struct
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from attrs import frozen
+
+TASK_ID = "860000000000000001"
+
+
+@frozen
+class Request:
+    """A request that arrived whole."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def external_task_id(self) -> str:
+        """The id of the job that it creates."""
+        return str(json.loads(self.body)["external_task_id"])
+
+
+def read_requests(seen: bytes) -> Iterator[Request]:
+    """All whole requests in what one connection received."""
+    while (end := seen.find(b"\r\n\r\n")) >= 0:
+        first, *lines = seen[:end].decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        stop = end + 4 + int(headers.get("content-length", "0"))
+        if stop > len(seen):
+            return
+        method, path, _ = first.split(" ", 2)
+        yield Request(method, path, headers, seen[end + 4 : stop])
+        seen = seen[stop:]
+
+
+class Connection(asyncio.Protocol):
+    """The server's end of one connection."""
+
+    def __init__(self, server: RawServer) -> None:
+        self.seen = bytearray()
+        self.gone = asyncio.Event()
+        self._server = server
+        self._news = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._taken = 0
+        self.transport: Any = None
+        self.end_after_send = False
+        """The end of a reply is the end of the connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begins its script."""
+        self.transport = transport
+        self._server.welcome(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Keeps what came."""
+        self.seen += data
+        self._news.set()
+
+    def eof_received(self) -> bool:
+        """The client is done sending."""
+        self._news.set()
+        self.gone.set()
+        return False
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """The client has gone."""
+        self.gone.set()
+        self._news.set()
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._writable.set()
+
+    async def some(self, count: int) -> None:
+        """Waits for so many bytes in all."""
+        while len(self.seen) < count and not self.gone.is_set():
+            self._news.clear()
+            await self._news.wait()
+
+    async def request(self) -> Request | None:
+        """The next whole request; None when the client has gone."""
+        while True:
+            found = list(read_requests(bytes(self.seen)))
+            if len(found) > self._taken:
+                self._taken += 1
+                return found[self._taken - 1]
+            if self.gone.is_set():
+                return None
+            await self.some(len(self.seen) + 1)
+
+    async def send(self, data: bytes) -> None:
+        """Writes, and waits until the client takes it; nothing happens when it has gone."""
+        await self._writable.wait()
+        if not self.transport.is_closing():
+            self.transport.write(data)
+            if self.end_after_send:
+                self.transport.close()
+
+    def reset(self) -> None:
+        """An RST: what is in the buffers is lost."""
+        self.linger()
+        self.transport.abort()
+
+    def linger(self) -> None:
+        """From now on the end of this connection is an RST, however it comes."""
+        sock = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def half_close(self) -> None:
+        """A FIN: nothing more will be sent."""
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def deaf(self) -> None:
+        """Nothing is read any more."""
+        self.transport.pause_reading()
+
+    async def hang(self) -> None:
+        """Does nothing for as long as the client stays."""
+        await self.gone.wait()
+
+
+Script = Callable[[Connection], Awaitable[None]]
+
+
+def reply(body: bytes | str | object, status: int = 200, *headers: str, kind: str = "application/json") -> bytes:
+    """A whole reply; what is neither bytes nor text is sent as JSON."""
+    if not isinstance(body, bytes | str):
+        body = json.dumps(body)
+    if isinstance(body, str):
+        body = body.encode()
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def created(external_task_id: str, task_id: str = TASK_ID) -> bytes:
+    """What Kling answers to a create."""
+    info = {"task_id": task_id, "task_status": "submitted", "task_info": {"external_task_id": external_task_id}}
+    return reply({"code": 0, "message": "SUCCEED", "request_id": "r-1", "data": info})
+
+
+NOT_FOUND = reply({"code": 1203, "message": "task not exist", "request_id": "r-2"}, 404)
+
+
+async def gateway(connection: Connection) -> None:
+    """One that accepts every create, and finds no task."""
+    while request := await connection.request():
+        await connection.send(created(request.external_task_id) if request.method == "POST" else NOT_FOUND)
+
+
+def answering(*replies: bytes | None, found: bytes = NOT_FOUND) -> Script:
+    """Answers the first creates so, the last of them from then on (None: as `gateway`); and queries with `found`.
+
+    One such script counts the creates of all its connections.
+    """
+    left = list(replies)
+
+    async def play(connection: Connection) -> None:
+        while request := await connection.request():
+            if request.method == "POST":
+                answer = left.pop(0) if len(left) > 1 else left[0]
+                await connection.send(answer or created(request.external_task_id))
+            else:
+                await connection.send(found)
+
+    return play
+
+
+class RawServer:
+    """Plays one script a connection, then `gateway` for all that follow; or one script for all."""
+
+    def __init__(self, *scripts: Script, always: Script | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self._scripts = list(scripts)
+        self._always = always or gateway
+        self._tls = tls
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connections: list[Connection] = []
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", 0, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in self.connections:
+            connection.transport.abort()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception) and error is None:
+                raise outcome
+
+    def welcome(self, connection: Connection) -> None:
+        """A new connection takes the next script."""
+        self.connections.append(connection)
+        script = self._scripts.pop(0) if self._scripts else self._always
+        self._tasks.add(asyncio.get_running_loop().create_task(self._play(script, connection)))
+
+    async def _play(self, script: Script, connection: Connection) -> None:
+        await script(connection)
+        connection.transport.close()
+
+    @property
+    def requests(self) -> list[Request]:
+        """All that arrived whole, by connection."""
+        return [request for connection in self.connections for request in read_requests(bytes(connection.seen))]
+
+    @property
+    def creates(self) -> Counter[str]:
+        """How many whole creates arrived for every job."""
+        return Counter(request.external_task_id for request in self.requests if request.method == "POST")
+
+    @property
+    def total(self) -> int:
+        """How many whole creates arrived."""
+        return self.creates.total()
+
+    @property
+    def look_ups(self) -> int:
+        """How many queries arrived."""
+        return sum(request.method == "GET" for request in self.requests)

@@ -1,0 +1,607 @@
+"""What a network can do to a request: the outcome, its kind, and how often the job arrived whole."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+import socket
+import zlib
+from itertools import repeat
+
+import pytest
+from attrs import frozen
+
+from lipsync_async import Limits, LipSyncRequest, RetryPolicy, Timeouts
+from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
+from lipsync_async.terms import Kind, Phase
+
+from .acts import KEY, big_clip, client, request, requests, tell
+from .hurried import HurriedLoop, hurry
+from .raw import TASK_ID, Connection, RawServer, Script, created, gateway, reply
+
+GOOD = created("job-1")
+HEAD, _, BODY = GOOD.partition(b"\r\n\r\n")
+HEAD += b"\r\n\r\n"
+
+
+# --- what a server may do ------------------------------------------------------------------------------------------
+
+
+def after_request(*pieces: bytes, end: str = "fin") -> Script:
+    """Reads the request, sends these bytes, and ends: `fin`, `reset`, or `hang`."""
+
+    async def play(connection: Connection) -> None:
+        await connection.request()
+        for piece in pieces:
+            await connection.send(piece)
+        await _end(connection, end)
+
+    return play
+
+
+def after_bytes(count: int, *pieces: bytes, end: str = "reset") -> Script:
+    """The same after a part of the request."""
+
+    async def play(connection: Connection) -> None:
+        await connection.some(count)
+        for piece in pieces:
+            await connection.send(piece)
+        await _end(connection, end)
+
+    return play
+
+
+async def _end(connection: Connection, end: str) -> None:
+    if end == "reset":
+        # What was sent before must arrive: the client reads it in the loop's next rounds.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        connection.reset()
+    elif end == "hang":
+        await connection.hang()
+
+
+def dripping(data: bytes, pause: float) -> Script:
+    """Reads the request, then sends the reply byte by byte."""
+
+    async def play(connection: Connection) -> None:
+        await connection.request()
+        for place in range(len(data)):
+            await connection.send(data[place : place + 1])
+            await asyncio.sleep(pause)
+
+    return play
+
+
+def endless(head: bytes, piece: bytes) -> Script:
+    """Reads the request, then sends without end for as long as the client takes it."""
+
+    async def play(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(head)
+        for again in repeat(piece):
+            if connection.gone.is_set():
+                return
+            await connection.send(again)
+            await asyncio.sleep(0.01)
+
+    return play
+
+
+async def at_once(connection: Connection) -> None:
+    """Resets what has just been accepted."""
+    connection.reset()
+
+
+async def deaf(connection: Connection) -> None:
+    """Half-open: accepts, never reads, never answers."""
+    connection.deaf()
+    await connection.hang()
+
+
+async def hang(connection: Connection) -> None:
+    """Reads all and never answers."""
+    await connection.hang()
+
+
+async def leave(connection: Connection) -> None:
+    """Closes what has just been accepted."""
+
+
+def encoded(body: bytes, encoding: str) -> bytes:
+    """A reply that says that it is encoded so."""
+    return reply(body, 200, f"Content-Encoding: {encoding}")
+
+
+def bomb(encoding: str) -> bytes:
+    """64 MB of spaces and a task, in some 64 KB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31 if encoding == "gzip" else 15)
+    spaces = b" " * (1 << 20)
+    packed = b"".join(packer.compress(spaces) for _ in range(64)) + packer.compress(BODY) + packer.flush()
+    return encoded(packed, encoding)
+
+
+# --- small jobs: the request is one piece, so it was sent when anything goes wrong ----------------------------------
+
+
+@frozen
+class Doubt:
+    """A fault after which nobody knows; the second connection would accept, if the job were sent again."""
+
+    script: Script
+    kind: Kind
+
+
+LARGE = {"Content-Length": "1000000000000"}
+
+DOUBTS: dict[str, Doubt] = {
+    "reset after the request": Doubt(after_request(end="reset"), Kind.CONNECTION),
+    "closed after the request": Doubt(after_request(), Kind.CONNECTION),
+    "no answer": Doubt(hang, Kind.TIMEOUT),
+    "half-open": Doubt(deaf, Kind.TIMEOUT),
+    "reset within the status line": Doubt(after_request(b"HTTP/1.1 2", end="reset"), Kind.CONNECTION),
+    "reset within the headers": Doubt(after_request(HEAD[:40], end="reset"), Kind.CONNECTION),
+    "closed within the headers": Doubt(after_request(HEAD[:40]), Kind.CONNECTION),
+    "hanging within the headers": Doubt(after_request(HEAD[:40], end="hang"), Kind.TIMEOUT),
+    "reset before the body": Doubt(after_request(HEAD, end="reset"), Kind.PROTOCOL),
+    "closed before the body": Doubt(after_request(HEAD), Kind.PROTOCOL),
+    "reset within the body": Doubt(after_request(HEAD, BODY[:-9], end="reset"), Kind.PROTOCOL),
+    "closed within the body": Doubt(after_request(HEAD, BODY[:-9]), Kind.PROTOCOL),
+    "hanging within the body": Doubt(after_request(HEAD, BODY[:-9], end="hang"), Kind.PROTOCOL),
+    "dripping headers": Doubt(dripping(HEAD, 1.0), Kind.TIMEOUT),
+    "a dripping body": Doubt(dripping(HEAD.replace(b"\r\n\r\n", b"\r\nX: y\r\n\r\n") + BODY, 0.05), Kind.PROTOCOL),
+    "chunks that end early": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{}", end="fin"), Kind.PROTOCOL
+    ),
+    "chunks without the last": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", end="fin"), Kind.PROTOCOL
+    ),
+    "chunks that hang": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", end="hang"), Kind.PROTOCOL
+    ),
+    "a chunk without a size": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", end="hang"), Kind.PROTOCOL
+    ),
+    "a chunk of a negative size": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n", end="hang"), Kind.PROTOCOL
+    ),
+    "a chunk size of a hundred digits": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 100 + b"\r\n", end="hang"),
+        Kind.PROTOCOL,
+    ),
+    "a gzip bomb": Doubt(after_request(bomb("gzip")), Kind.PROTOCOL),
+    "a deflate bomb": Doubt(after_request(bomb("deflate")), Kind.PROTOCOL),
+    "gzip that ends early": Doubt(after_request(encoded(gzip.compress(BODY)[:-12], "gzip")), Kind.PROTOCOL),
+    "gzip that ends before its checksum": Doubt(
+        after_request(encoded(gzip.compress(BODY)[:-8], "gzip")), Kind.PROTOCOL
+    ),
+    "gzip with a wrong checksum": Doubt(
+        after_request(encoded(gzip.compress(BODY)[:-8] + bytes(8), "gzip")), Kind.PROTOCOL
+    ),
+    "an empty gzip": Doubt(after_request(encoded(b"", "gzip")), Kind.PROTOCOL),
+    "JSON that says it is gzip": Doubt(after_request(encoded(BODY, "gzip")), Kind.PROTOCOL),
+    "gzip that does not say so": Doubt(after_request(reply(gzip.compress(BODY))), Kind.PROTOCOL),
+    "gzip that says it is deflate": Doubt(after_request(encoded(gzip.compress(BODY), "deflate")), Kind.PROTOCOL),
+    "gzip twice": Doubt(after_request(encoded(gzip.compress(gzip.compress(BODY)), "gzip, gzip")), Kind.PROTOCOL),
+    "brotli": Doubt(after_request(encoded(BODY, "br")), Kind.PROTOCOL),
+    "an encoding that nobody knows": Doubt(after_request(encoded(BODY, "rot13")), Kind.PROTOCOL),
+    "endless headers": Doubt(endless(b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n" * 99), Kind.PROTOCOL),
+    "an endless header": Doubt(endless(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x" * 4096), Kind.PROTOCOL),
+    "an endless name of a header": Doubt(endless(b"HTTP/1.1 200 OK\r\n", b"x" * 4096), Kind.PROTOCOL),
+    "a header of 100 KB": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\nContent-Length: 2\r\n\r\n{}"),
+        Kind.PROTOCOL,
+    ),
+    "an endless status line": Doubt(endless(b"HTTP/1.1 200 ", b"O" * 4096), Kind.PROTOCOL),
+    "endless interim replies": Doubt(endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 9), Kind.TIMEOUT),
+    "an endless body": Doubt(endless(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" " * 65536), Kind.PROTOCOL),
+    "an endless body of a size": Doubt(
+        endless(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n", b" " * 65536), Kind.PROTOCOL
+    ),
+    "endless chunks": Doubt(
+        endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b" " * 4096 + b"\r\n"),
+        Kind.PROTOCOL,
+    ),
+    "endless small chunks": Doubt(
+        endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 300), Kind.PROTOCOL
+    ),
+    "an endless chunk extension": Doubt(
+        endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x" * 4096), Kind.PROTOCOL
+    ),
+    "endless trailers": Doubt(
+        endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X-More: and more\r\n" * 99),
+        Kind.PROTOCOL,
+    ),
+    "an endless gzip": Doubt(
+        endless(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n", gzip.compress(bytes(1 << 20), 9)
+        ),
+        Kind.PROTOCOL,
+    ),
+    "garbage": Doubt(after_request(os.urandom(64).replace(b"H", b"h") + b"\r\n\r\n"), Kind.PROTOCOL),
+    "another protocol": Doubt(after_request(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), Kind.PROTOCOL),
+    "a TLS alert": Doubt(after_request(b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n"), Kind.PROTOCOL),
+    "HTTP/0.9": Doubt(after_request(b'{"code":0,"data":{"task_id":"1"}}\r\n\r\n'), Kind.PROTOCOL),
+    "HTTP/2": Doubt(after_request(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18) + b"\r\n\r\n"), Kind.PROTOCOL),
+    "a status of four digits": Doubt(after_request(b"HTTP/1.1 2000 OK\r\n\r\n"), Kind.PROTOCOL),
+    "a status that is no number": Doubt(after_request(b"HTTP/1.1 OK OK\r\n\r\n"), Kind.PROTOCOL),
+    "a negative length": Doubt(after_request(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + BODY), Kind.PROTOCOL),
+    "a length that is no number": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n" + BODY), Kind.PROTOCOL
+    ),
+    "two lengths": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} "), Kind.PROTOCOL
+    ),
+    "a length that is too small": Doubt(
+        after_request(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + BODY), Kind.PROTOCOL
+    ),
+    "switching protocols": Doubt(after_request(b"HTTP/1.1 101 Whatever\r\nUpgrade: x\r\n\r\n"), Kind.PROTOCOL),
+    "a body over the cap": Doubt(after_request(reply(b" " * (1 << 20) + BODY)), Kind.PROTOCOL),
+    "no type, no length, no body": Doubt(after_request(b"HTTP/1.1 200 OK\r\n\r\n"), Kind.PROTOCOL),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTS)
+def test_a_fault_after_the_request_leaves_one_unknown(name: str) -> None:
+    """The job may have been acted upon: it is unknown within the time-out and the look-ups, and was sent once."""
+    doubt = DOUBTS[name]
+    told = tell(doubt.script)
+    assert isinstance(told.outcome, Unknown), told.outcome
+    assert (told.outcome.kind, told.outcome.attempts) == (doubt.kind, 1), told.outcome
+    assert told.outcome.phase >= Phase.SENT
+    assert told.server.total <= 1
+    assert len(told.server.connections) - told.server.look_ups <= 1  # all others asked
+    assert told.seconds <= 8.0 + 0.5 + 15.5
+    assert KEY not in told.outcome.message
+
+
+SAID_ALL_THE_SAME: dict[str, tuple[int, type, Kind | None, int]] = {
+    "a rate limit": (429, Accepted, None, 2),
+    "a dead key": (401, NotSent, Kind.AUTH, 2),
+    "no money": (402, NotSent, Kind.QUOTA, 2),
+    "a size": (413, Rejected, Kind.TOO_LARGE, 1),
+    "a bad request": (400, Unknown, Kind.PROTOCOL, 1),
+    "a bad gateway": (502, Unknown, Kind.SERVER, 1),
+}
+
+
+@pytest.mark.parametrize("how", ["fin", "reset", "hang"])
+@pytest.mark.parametrize("name", SAID_ALL_THE_SAME)
+def test_a_status_that_refuses_is_believed_without_its_body(name: str, how: str) -> None:
+    """Of a reply that breaks off, only a status that refuses for certain counts; anything else is in doubt."""
+    status, kind_of_outcome, kind, creates = SAID_ALL_THE_SAME[name]
+    cut = f"HTTP/1.1 {status} X\r\nContent-Length: 500\r\n\r\n".encode() + b'{"co'
+    always = after_request(cut, end=how)
+    told = tell(always, always=gateway if kind_of_outcome is Accepted else always)
+    assert isinstance(told.outcome, kind_of_outcome), told.outcome
+    assert getattr(told.outcome, "kind", None) == kind
+    assert told.server.total == creates
+
+
+@pytest.mark.parametrize("cut", range(1, len(GOOD), 7))
+def test_a_reply_cut_anywhere_is_never_a_second_send(cut: int) -> None:
+    """Wherever the connection breaks, the job is unknown or accepted, and was sent once."""
+    for end in ("fin", "reset"):
+        told = tell(after_request(GOOD[:cut], end=end))
+        assert isinstance(told.outcome, Unknown), told.outcome
+        assert told.server.total == 1
+
+
+# --- what is odd, and good -----------------------------------------------------------------------------------------
+
+ODD_BUT_GOOD: dict[str, Script] = {
+    "byte by byte": dripping(GOOD, 0.001),
+    "100 Continue first": after_request(b"HTTP/1.1 100 Continue\r\n\r\n", GOOD),
+    "103 Early Hints first": after_request(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", GOOD),
+    "a reset after the reply": after_request(GOOD, end="reset"),
+    "a close after the reply": after_request(GOOD),
+    "HTTP/1.0": after_request(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0")),
+    "an end instead of a length": after_request(HEAD.replace(b"Content-Length", b"X-Length") + BODY),
+    "no reason phrase": after_request(GOOD.replace(b"200 Whatever", b"200 ")),
+    "1 MiB to the byte": after_request(reply(BODY.ljust(1 << 20))),
+    "gzip with a name": after_request(encoded(gzip.compress(BODY), "x-gzip")),
+    "GZIP in capitals": after_request(encoded(gzip.compress(BODY), " GZIP ")),
+    "cookies": after_request(GOOD.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b; Path=/\r\n\r\n", 1)),
+    "many headers": after_request(GOOD.replace(b"\r\n\r\n", b"\r\nX-Some: thing" * 90 + b"\r\n\r\n", 1)),
+    "a header of 7 KB": after_request(GOOD.replace(b"\r\n\r\n", b"\r\nX-Some: " + b"x" * 7000 + b"\r\n\r\n", 1)),
+}
+
+
+@pytest.mark.parametrize("name", ODD_BUT_GOOD)
+def test_an_odd_reply_that_can_be_read_is_accepted(name: str) -> None:
+    """Oddities of HTTP that lose nothing change nothing."""
+    told = tell(ODD_BUT_GOOD[name])
+    assert isinstance(told.outcome, Accepted), told.outcome
+    assert (told.outcome.attempts, told.server.total) == (1, 1)
+
+
+# --- before the request --------------------------------------------------------------------------------------------
+
+
+def test_a_refused_port_is_tried_and_then_not_sent() -> None:
+    """Nothing listens: every attempt fails before a byte leaves, and the job is safe to submit again."""
+    told = tell(url=lambda server: "http://127.0.0.1:1")
+    assert isinstance(told.outcome, NotSent)
+    assert (told.outcome.kind, told.outcome.attempts) == (Kind.CONNECTION, 5)
+    assert not told.server.connections
+
+
+def test_a_name_that_nobody_knows_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS that finds nothing is a connection that was not made."""
+
+    async def nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(HurriedLoop, "getaddrinfo", nobody)
+    told = tell(url=lambda server: "http://gateway.invalid", retry=RetryPolicy(max_attempts=2))
+    assert isinstance(told.outcome, NotSent)
+    assert (told.outcome.kind, told.outcome.attempts) == (Kind.CONNECTION, 2)
+
+
+def test_a_name_server_that_hangs_is_a_timeout_before_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search for an address ends after `connect`, too."""
+
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(HurriedLoop, "getaddrinfo", never)
+    told = tell(url=lambda server: "http://gateway.invalid", retry=RetryPolicy(max_attempts=2))
+    assert isinstance(told.outcome, NotSent)
+    assert (told.outcome.kind, told.outcome.attempts) == (Kind.TIMEOUT, 2)
+    assert told.seconds < 2 * 4.5 + 1
+
+
+@pytest.mark.parametrize("script", [at_once, leave], ids=["reset", "closed"])
+def test_a_connection_that_ends_at_once_is_no_second_send(script: Script) -> None:
+    """Whether bytes had left or not: what arrived, arrived once."""
+    told = tell(script)
+    assert isinstance(told.outcome, Accepted if told.outcome.attempts == 2 else Unknown), told.outcome
+    assert told.server.total <= 1
+
+
+def test_a_server_that_says_no_word_of_tls_is_a_timeout_before_the_request() -> None:
+    """A handshake that hangs ends after `connect`: nothing was sent."""
+    told = tell(always=hang, url=lambda server: server.url.replace("http", "https"), retry=RetryPolicy(max_attempts=2))
+    assert isinstance(told.outcome, NotSent)
+    assert (told.outcome.kind, told.outcome.attempts) == (Kind.TIMEOUT, 2)
+    assert told.seconds < 2 * 4.5 + 1.5
+
+
+# --- while a clip is uploaded --------------------------------------------------------------------------------------
+
+
+def big() -> LipSyncRequest:
+    """A job with a clip close to 5 MiB."""
+    return request(sound_file=big_clip())
+
+
+HALF = 3_000_000
+
+SURELY_UNSENT: dict[str, Script] = {
+    "reset after the headers": after_bytes(300),
+    "reset within the clip": after_bytes(HALF),
+    "closed within the clip": after_bytes(HALF, end="fin"),
+    "half-open": deaf,
+    "garbage within the clip": after_bytes(HALF, b"garbage\r\n\r\n", end="fin"),
+    "429 within the clip": after_bytes(HALF, reply(b"", 429), end="fin"),
+    "429 within the clip, then reset": after_bytes(HALF, reply(b"", 429)),
+    "429 within the clip, which is read on": after_bytes(HALF, reply(b"", 429), end="hang"),
+}
+
+
+@pytest.mark.parametrize("name", SURELY_UNSENT)
+def test_a_fault_within_an_upload_is_tried_again(name: str) -> None:
+    """Before its last slice was handed over nothing can have been acted upon: the job is sent again, and accepted."""
+    told = tell(SURELY_UNSENT[name], job=big())
+    assert isinstance(told.outcome, Accepted), told.outcome
+    assert told.outcome.attempts + told.outcome.refusals == 2
+    assert told.server.total == 1
+    assert told.seconds < 8.0 + 1.0
+
+
+EARLY: dict[str, tuple[bytes, type, Kind | None]] = {
+    "413": (reply(b"", 413), Rejected, Kind.TOO_LARGE),
+    "400": (reply({"code": 1200, "message": "no"}, 400), Rejected, Kind.INVALID_REQUEST),
+    "500": (reply(b"", 500), Unknown, Kind.SERVER),
+    "200": (GOOD, Accepted, None),
+}
+
+
+@pytest.mark.parametrize("end", ["fin", "reset", "hang"])
+@pytest.mark.parametrize("name", EARLY)
+def test_a_reply_that_comes_before_the_clip_was_read_is_believed(name: str, end: str) -> None:
+    """An early reply ends the upload, and the next job of the same worker goes its own way."""
+    early, kind_of_outcome, kind = EARLY[name]
+
+    async def main() -> None:
+        async with RawServer(after_bytes(HALF, early, end=end)) as server, client(server) as submitter:
+            first = next(iter((await submitter.submit_many([big()])).values()))
+            second = await submitter.submit(request("job-2"))
+        assert isinstance(first, kind_of_outcome), first
+        assert getattr(first, "kind", None) == kind
+        assert second.attempts == 1
+        assert server.creates["job-1"] <= 1
+        assert server.creates["job-2"] == 1
+
+    hurry(main())
+
+
+def test_an_upload_that_was_cut_short_leaves_no_mark_on_the_next_request() -> None:
+    """The writer of an upload that was answered early is gone before the worker's next job is in doubt."""
+
+    async def main() -> None:
+        scripts = after_bytes(HALF, reply(b"", 413), end="hang"), after_request(end="reset")
+        options = {"limits": Limits(max_in_flight=1)}
+        async with RawServer(*scripts) as server, client(server, **options) as submitter:
+            result = await submitter.submit_many([big(), request("job-2")])
+        assert isinstance(result["job-1"], Rejected)
+        assert isinstance(result["job-2"], Unknown)
+        assert server.creates["job-2"] == 1
+
+    hurry(main())
+
+
+def test_a_gateway_that_never_reads_a_clip_ends_in_not_sent() -> None:
+    """Every attempt times out before its last slice: the job is safe to submit again."""
+    told = tell(always=deaf, job=big(), retry=RetryPolicy(max_attempts=2))
+    assert isinstance(told.outcome, NotSent)
+    assert (told.outcome.kind, told.outcome.attempts) == (Kind.TIMEOUT, 2)
+    assert told.seconds < 2 * 8.5 + 1
+
+
+# --- connections that are used again -------------------------------------------------------------------------------
+
+
+def test_an_idle_connection_that_the_server_closed_is_not_used_again() -> None:
+    """The next job goes over a new one, on its first attempt."""
+
+    async def main() -> None:
+        async with RawServer(after_request(GOOD)) as server, client(server) as submitter:
+            await submitter.submit(request())
+            await asyncio.sleep(1.0)
+            accepted = await submitter.submit(request("job-2"))
+        assert accepted.attempts == 1
+        assert server.creates == {"job-1": 1, "job-2": 1}
+        assert len(server.connections) == 2
+
+    hurry(main())
+
+
+def test_a_connection_is_kept_for_the_next_job() -> None:
+    """Well-behaved, one connection serves all jobs that come one after the other."""
+
+    async def main() -> None:
+        async with RawServer() as server, client(server) as submitter:
+            for job in requests(5):
+                await submitter.submit(job)
+        assert (len(server.connections), server.total) == (1, 5)
+
+    hurry(main())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_jobs(late: bool) -> None:
+    """A second reply on one connection belongs to no job: the next one gets its own, over another connection."""
+
+    async def twice(connection: Connection) -> None:
+        await connection.request()
+        if late:
+            await connection.send(GOOD)
+            await asyncio.sleep(0.5)
+            await connection.send(created("job-1", "666"))
+        else:
+            await connection.send(GOOD + created("job-1", "666"))
+        while await connection.request():
+            await connection.send(created("job-1", "667"))
+
+    async def other(connection: Connection) -> None:
+        while await connection.request():
+            await connection.send(created("job-2", "42"))
+
+    async def main() -> None:
+        async with RawServer(twice, other) as server, client(server) as submitter:
+            first = await submitter.submit(request())
+            await asyncio.sleep(1.0)
+            second = await submitter.submit(request("job-2"))
+        assert (first.task_id, second.task_id) == (TASK_ID, "42")
+        assert server.creates == {"job-1": 1, "job-2": 1}
+
+    hurry(main())
+
+
+def test_one_bad_connection_harms_no_other_job() -> None:
+    """Of forty jobs at once, only those whose connection broke are unknown."""
+
+    async def main() -> None:
+        scripts = [after_request(end="reset"), hang, after_request(HEAD, end="hang"), after_request(b"garbage\r\n\r\n")]
+        async with RawServer(*scripts) as server, client(server) as submitter:
+            result = await submitter.submit_many(requests(40))
+        assert (len(result.unknown), len(result.accepted)) == (4, 36)
+        assert set(server.creates.values()) == {1}
+
+    hurry(main())
+
+
+def test_a_gateway_that_resets_everything_leaves_a_bounded_number_in_doubt() -> None:
+    """The brake closes the gate: the window and the canaries are unknown, the rest was not sent."""
+
+    async def main() -> None:
+        limits = Limits(max_in_flight=8)
+        always = after_request(end="reset")
+        async with RawServer(always=always) as server, client(server, limits=limits) as submitter:
+            result = await submitter.submit_many(requests(200))
+        assert len(result) == 200
+        assert len(result.unknown) <= 8 + 10
+        assert len(result.unknown) + len(result.not_sent) == 200
+        assert set(server.creates.values()) == {1}
+
+    hurry(main())
+
+
+def test_a_slow_look_up_is_given_the_whole_time() -> None:
+    """A query that takes longer than a connection may, but not longer than `total`, is heard."""
+
+    async def slow(connection: Connection) -> None:
+        while sent := await connection.request():
+            if sent.method == "POST":
+                await connection.send(reply(b"", 500))
+            else:
+                await asyncio.sleep(6.0)
+                await connection.send(created("job-1", "77"))
+
+    told = tell(always=slow)
+    assert isinstance(told.outcome, Accepted), told.outcome
+    assert (told.outcome.task_id, told.server.total) == ("77", 1)
+
+
+LOOK_UP_FAULTS: dict[str, Script] = {
+    "reset": after_request(end="reset"),
+    "closed": after_request(),
+    "garbage": after_request(b"garbage\r\n\r\n"),
+    "half a body": after_request(HEAD, BODY[:-9]),
+    "a gzip bomb": after_request(bomb("gzip")),
+    "a list": after_request(reply([1])),
+    "100,000 brackets": after_request(reply(b"[" * 100_000)),
+    "a page": after_request(reply("<html>", 200, kind="text/html")),
+    "500": after_request(reply(b"", 500)),
+    "429": after_request(reply(b"", 429)),
+    "401": after_request(reply({"code": 1004, "message": "expired"}, 401)),
+    "another's task": after_request(created("job-99")),
+}
+
+
+@pytest.mark.parametrize("name", LOOK_UP_FAULTS)
+def test_a_look_up_that_fails_proves_nothing(name: str) -> None:
+    """Asked again and again, and never sent again: the job stays unknown, in the end."""
+    told = tell(after_request(end="reset"), always=LOOK_UP_FAULTS[name])
+    assert isinstance(told.outcome, Unknown), told.outcome
+    assert told.server.total == 1
+    assert told.server.look_ups >= 8  # aiohttp asks once more itself where the connection broke
+
+
+def test_a_look_up_that_hangs_ends_too() -> None:
+    """Eight time-outs and their pauses, then the job is unknown."""
+    told = tell(after_request(end="reset"), always=hang, timeouts=Timeouts(total=2.0, connect=1.0))
+    assert isinstance(told.outcome, Unknown), told.outcome
+    assert told.server.total == 1
+    assert told.server.look_ups == 8
+
+
+def test_a_message_never_repeats_the_key() -> None:
+    """A gateway, or garbage, that echoes the key finds it cut out of every text."""
+    echo = f"Authorization: Bearer {KEY}"
+    shapes: list[bytes] = [
+        f"{echo}\r\n\r\n".encode(),
+        f"HTTP/1.1 {KEY} {KEY}\r\n\r\n".encode(),
+        reply({"code": 1200, "message": f"bad key {KEY}!"}, 400),
+        reply({"code": KEY, "message": echo, "request_id": KEY}, 400),
+        reply({"error": {"message": json.dumps({"key": KEY}), "code": KEY}}, 500),
+        reply(f"<title>{KEY}</title>", 502, kind="text/html"),
+        reply(f"no such key: {KEY}", 401, kind="text/plain"),
+    ]
+    for shape in shapes:
+        told = tell(always=after_request(shape))
+        assert KEY not in repr(told.outcome), told.outcome
+        assert KEY not in repr(told.outcome.error())

@@ -1,0 +1,63 @@
+"""Gateways as data: where they are, and how one is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from lipsync_async import ANYAPI, CHAINHUB, KLING, Gateway
+from lipsync_async.errors import ConfigurationError
+from lipsync_async.gateways import GATEWAYS, gateway_for
+
+
+@pytest.mark.parametrize(
+    ("gateway", "url"),
+    [
+        (CHAINHUB, "https://api.chainhub.tech/kling/v1/videos/advanced-lip-sync"),
+        (ANYAPI, "https://www.anyapi.vip/kling/v1/videos/advanced-lip-sync"),
+        (KLING, "https://api-singapore.klingai.com/v1/videos/advanced-lip-sync"),
+        (KLING.at("https://api-beijing.klingai.com/"), "https://api-beijing.klingai.com/v1/videos/advanced-lip-sync"),
+        (gateway_for("http://localhost:8080//"), "http://localhost:8080/kling/v1/videos/advanced-lip-sync"),
+        (gateway_for("https://x.example/deep"), "https://x.example/deep/kling/v1/videos/advanced-lip-sync"),
+    ],
+)
+def test_a_create_goes_where_the_contract_says(gateway: Gateway, url: str) -> None:
+    """Base URL, prefix, path; slashes at the end do no harm."""
+    assert gateway.create_url == url
+
+
+def test_the_profiles_say_what_the_contract_says() -> None:
+    """Key variables, fractions, AAC and the task list (sections 1 and 2)."""
+    assert [gateway.key_variable for gateway in GATEWAYS.values()] == [
+        "CHAINHUB_API_KEY",
+        "ANYAPI_API_KEY",
+        "KLING_API_KEY",
+    ]
+    assert (KLING.fractional_volumes, KLING.accepts_aac, KLING.lists_tasks) == (True, True, True)
+    assert (CHAINHUB.fractional_volumes, CHAINHUB.accepts_aac, CHAINHUB.lists_tasks) == (False, False, False)
+
+
+def test_a_gateway_is_found_by_name_or_url() -> None:
+    """Whatever its case; a gateway is itself."""
+    assert gateway_for("AnyAPI") is ANYAPI
+    assert gateway_for(KLING) is KLING
+    own = gateway_for("https://my.example:8443")
+    assert (own.name, own.key_variable) == ("my.example:8443", "LIPSYNC_API_KEY")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "nobody",
+        "ftp://x.example",
+        "https://",
+        "https://x.example?a=b",
+        "https://x.example#a",
+        "https://u:p@x.example",
+    ],
+)
+def test_what_is_no_gateway_is_refused(wrong: str) -> None:
+    """With a text that says what would be right, and shows no password."""
+    with pytest.raises(ConfigurationError) as caught:
+        gateway_for(wrong)
+    assert "u:p" not in str(caught.value)
