@@ -173,7 +173,7 @@ class Run:
         self._taken += 1
         outcome: Outcome | None = None
         if not job.begun:
-            job.id = job.id or job.request.external_task_id or f"invalid-{self._taken}"
+            job.id = job.id or job.request.external_task_id or f"invalid:{self._taken}"
             if self._jobbook is not None and not errors_of(check(job.request, self._account.gateway)):
                 outcome = self._jobbook.recall(job, retry_rejected=self._options.retry_rejected)
         self._tell_at_once(job, outcome or self._unfinished(job, Kind.CANCELLED, "the batch was cancelled"))
@@ -197,7 +197,7 @@ class Run:
         try:
             await self._identify(job)
         except UNHASHABLE as error:
-            job.id = job.id or f"invalid-{self._taken}"
+            job.id = job.id or f"invalid:{self._taken}"
             faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
         if faults:
             text = "; ".join(map(str, faults))

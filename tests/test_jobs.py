@@ -417,7 +417,7 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
 def test_lines_are_chosen_by_the_id_they_give(tmp_path: Path, suffix: str) -> None:
-    """Those that are wanted come with their line numbers, the limit counts all, and a line without an id is named ""."""
+    """Those that are wanted come with their line numbers; the limit counts all; a line without an id is named ""."""
     path = tmp_path / f"jobs.{suffix}"
     if suffix == "csv":
         path.write_text("external_task_id,session_id\na,s\nb,s\n,s\nd,s\n", encoding="utf-8")

@@ -69,7 +69,7 @@ class Invariants(Drawn):
             return
         if self.mode == "many":
             wanted = {self.id_of(job) for job in self.jobs if job.session_id or job.external_task_id}
-            named = {name for name in told if not name.startswith("invalid-")}
+            named = {name for name in told if not name.startswith("invalid:")}
             missing = wanted - named
             if missing:
                 self.faults.append(f"run {report.number}: lost {sorted(missing)[:5]} of {len(missing)}")
