@@ -10,7 +10,7 @@ from typing import Any, cast
 from attrs import evolve, field, frozen
 
 from .audio import AudioBytes, AudioFile
-from .checks import MAX_CUT, MIN_CUT, SLACK, Facts, check, errors_of, is_given, url_faults
+from .checks import MAX_CUT, MIN_CUT, SLACK, Facts, check, errors_of, is_given, mark_if_clean, url_faults
 from .errors import InvalidRequestError, Violation
 from .gateways import Gateway
 from .models import FaceChoice, LipSyncRequest, Sound
@@ -132,6 +132,7 @@ class RequestBuilder:
         if errors:
             known = self._external_task_id if isinstance(self._external_task_id, str) else None
             raise InvalidRequestError(errors, external_task_id=known)
+        mark_if_clean(request)
         return request
 
     def __repr__(self) -> str:

@@ -67,3 +67,5 @@ class LipSyncRequest:
     """`{"enabled": bool}`."""
     extra_body: Mapping[str, Any] | None = field(default=None, repr=_show_extra)
     """Fields that a gateway wants beyond these; merged last."""
+    checked: bool = field(default=False, init=False, eq=False, repr=False)
+    """The builder found nothing to say against it, whatever the gateway: it need not be looked at again."""

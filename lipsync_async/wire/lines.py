@@ -21,7 +21,7 @@ from lipsync_async.models import FaceChoice, LipSyncRequest, Sound
 if TYPE_CHECKING:
     from cattrs import BaseValidationError, Converter
 
-_REQUEST_KEYS = frozenset(attribute.name for attribute in fields(LipSyncRequest))
+_REQUEST_KEYS = frozenset(attribute.name for attribute in fields(LipSyncRequest) if attribute.init)
 _FACE_KEYS = frozenset(attribute.name for attribute in fields(FaceChoice)) | {"sound_path"}
 _EMPTY_IS_ABSENT = frozenset({"audio_id", "sound_file", "sound_path", "callback_url", "external_task_id"})
 """The seeds' own example has an empty `sound_file` beside an `audio_id`."""

@@ -8,13 +8,14 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_async.builder import RequestBuilder
 from lipsync_async.checks import check, errors_of
 from lipsync_async.errors import InvalidRequestError
-from lipsync_async.gateways import KLING
+from lipsync_async.gateways import CHAINHUB, KLING, Gateway
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.none(),
@@ -120,3 +121,19 @@ def test_an_end_that_is_left_out_is_a_right_one(samples: int, start: int) -> Non
         return
     face = builder.build().face_choose[0]
     assert face.sound_end_time == math.floor(samples / 8)
+
+
+@given(
+    st.sampled_from([0, 0.5, 1, 1.0, 2]),
+    st.sampled_from(["a", "a" * 40, "a" * 64]),
+    st.sampled_from([CHAINHUB, KLING, evolve(CHAINHUB, max_id_length=40), evolve(KLING, max_id_length=64)]),
+    st.sampled_from([{}, {"model": "kling-v1"}]),
+)
+def test_what_the_builder_found_clean_is_clean(
+    volume: float, name: str, gateway: Gateway, extra: dict[str, str]
+) -> None:
+    """A request that is spared a second look is told the same as one that is not."""
+    steps = RequestBuilder().session("s").face("0").audio_id("a").window(0, 5000).volume(volume, 1)
+    request = steps.external_task_id(name).extra(**extra).build()
+    assert check(request, gateway) == check(evolve(request), gateway)
+    assert request.checked == (volume in {1, 2} and not extra)

@@ -70,7 +70,7 @@ FACTS = st.none() | st.builds(
 
 def fields(of: type) -> dict[str, st.SearchStrategy[Any]]:
     """Anything for every field."""
-    return {field.name: ANYTHING for field in of.__attrs_attrs__}  # type: ignore[attr-defined]
+    return {field.name: ANYTHING for field in of.__attrs_attrs__ if field.init}  # type: ignore[attr-defined]
 
 
 FACES = st.builds(FaceChoice, **fields(FaceChoice))
