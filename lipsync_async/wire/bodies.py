@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
 from msgspec import Raw, Struct
 from msgspec.json import Encoder
+from msgspec.structs import asdict
 
 from lipsync_async.audio import AudioBytes, AudioFile
 from lipsync_async.models import FaceChoice, LipSyncRequest, Sound
@@ -39,10 +40,7 @@ def encode(request: LipSyncRequest, external_task_id: str) -> Body:
     Raises TypeError for a value that JSON does not know, UnicodeEncodeError for a text that is no Unicode,
     ValueError for more than one sound to stream.
     """
-    wire = _wire(request, _to_stream)
-    if external_task_id:
-        wire["external_task_id"] = external_task_id
-    data = _dump(wire)
+    data = _dump(_wire(request, _to_stream, external_task_id))
     if _SEAM not in data:
         return Body(data, None, b"", len(data))
     head, tail = data.split(_SEAM)
@@ -60,37 +58,61 @@ def canonical(request: LipSyncRequest, sound_digest: str | None = None, prefix: 
     def told(sound: Sound) -> str:
         return _tell_text(sound) if isinstance(sound, str) else f"sha256:{sound_digest or sound.digest()}"
 
-    wire = _wire(request, told)
+    return prefix.encode() + _dump_sorted(_wire(request, told, ""))
+
+
+class _Face(Struct, kw_only=True, omit_defaults=True, gc=False):
+    face_id: str
+    audio_id: str | None = None
+    sound_file: object = None
+    sound_start_time: float
+    sound_end_time: float
+    sound_insert_time: float
+    sound_volume: float
+    original_audio_volume: float
+
+
+class _Create(Struct, kw_only=True, omit_defaults=True, gc=False):
+    """The body in the seeds' order; what is None is left out."""
+
+    session_id: str
+    face_choose: list[_Face]
+    callback_url: str | None = None
+    watermark_info: Mapping[str, Any] | None = None
+    external_task_id: str | None = None
+
+
+def _wire(request: LipSyncRequest, sound: Callable[[Sound], object], external_task_id: str) -> _Create | dict[str, Any]:
+    create = _Create(
+        session_id=request.session_id,
+        face_choose=[_face(face, sound) for face in request.face_choose],
+        callback_url=request.callback_url or None,
+        watermark_info=request.watermark_info,
+        external_task_id=external_task_id or None,
+    )
+    return _with_extras(create, request.extra_body) if request.extra_body else create
+
+
+def _with_extras(create: _Create, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Extras come last and win, but for the id."""
+    wire = {name: value for name, value in asdict(create).items() if value is not None}
+    given_id = wire.pop("external_task_id", None)
+    wire.update(extra)
     wire.pop("external_task_id", None)
-    return prefix.encode() + _dump_sorted(wire)
+    return wire if given_id is None else {**wire, "external_task_id": given_id}
 
 
-def _wire(request: LipSyncRequest, sound: Callable[[Sound], object]) -> dict[str, Any]:
-    wire: dict[str, Any] = {
-        "session_id": request.session_id,
-        "face_choose": [_face(face, sound) for face in request.face_choose],
-    }
-    if request.callback_url:
-        wire["callback_url"] = request.callback_url
-    if request.watermark_info is not None:
-        wire["watermark_info"] = request.watermark_info
-    if request.extra_body:
-        wire.update(request.extra_body)
-    return wire
-
-
-def _face(face: FaceChoice, sound: Callable[[Sound], object]) -> dict[str, Any]:
-    wire: dict[str, Any] = {"face_id": face.face_id}
-    if face.audio_id:
-        wire["audio_id"] = face.audio_id
-    if face.sound_file:
-        wire["sound_file"] = sound(face.sound_file)
-    wire["sound_start_time"] = _whole(face.sound_start_time)
-    wire["sound_end_time"] = _whole(face.sound_end_time)
-    wire["sound_insert_time"] = _whole(face.sound_insert_time)
-    wire["sound_volume"] = _whole(face.sound_volume)
-    wire["original_audio_volume"] = _whole(face.original_audio_volume)
-    return wire
+def _face(face: FaceChoice, sound: Callable[[Sound], object]) -> _Face:
+    return _Face(
+        face_id=face.face_id,
+        audio_id=face.audio_id or None,
+        sound_file=sound(face.sound_file) if face.sound_file else None,
+        sound_start_time=_whole(face.sound_start_time),
+        sound_end_time=_whole(face.sound_end_time),
+        sound_insert_time=_whole(face.sound_insert_time),
+        sound_volume=_whole(face.sound_volume),
+        original_audio_volume=_whole(face.original_audio_volume),
+    )
 
 
 def _whole(value: float) -> float:
