@@ -10,11 +10,18 @@ if TYPE_CHECKING:
     from .account import Event
     from .audio import AudioBytes, AudioFile
     from .builder import RequestBuilder
-    from .checks import Facts, check
+    from .checks import check
     from .client import LipSyncClient
     from .config import Limits, RetryPolicy, Timeouts
     from .dispatcher import RunOptions
-    from .errors import InvalidRequestError, LipSyncError, Violation
+    from .errors import (
+        InvalidRequestError,
+        LipSyncError,
+        NotSentError,
+        OutcomeUnknownError,
+        RejectedError,
+        Violation,
+    )
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .models import FaceChoice, LipSyncRequest
     from .outcomes import Accepted, BatchResult, NotSent, Rejected, Unknown
@@ -30,7 +37,6 @@ __all__ = [
     "BatchResult",
     "Event",
     "FaceChoice",
-    "Facts",
     "Gateway",
     "InvalidRequestError",
     "Limits",
@@ -38,8 +44,11 @@ __all__ = [
     "LipSyncError",
     "LipSyncRequest",
     "NotSent",
+    "NotSentError",
+    "OutcomeUnknownError",
     "Progress",
     "Rejected",
+    "RejectedError",
     "RequestBuilder",
     "RetryPolicy",
     "RunOptions",
@@ -53,11 +62,18 @@ _ROOMS = {
     "account": ("Event",),
     "audio": ("AudioBytes", "AudioFile"),
     "builder": ("RequestBuilder",),
-    "checks": ("Facts", "check"),
+    "checks": ("check",),
     "client": ("LipSyncClient",),
     "config": ("Limits", "RetryPolicy", "Timeouts"),
     "dispatcher": ("RunOptions",),
-    "errors": ("InvalidRequestError", "LipSyncError", "Violation"),
+    "errors": (
+        "InvalidRequestError",
+        "LipSyncError",
+        "NotSentError",
+        "OutcomeUnknownError",
+        "RejectedError",
+        "Violation",
+    ),
     "gateways": ("ANYAPI", "CHAINHUB", "KLING", "Gateway"),
     "models": ("FaceChoice", "LipSyncRequest"),
     "outcomes": ("Accepted", "BatchResult", "NotSent", "Rejected", "Unknown"),

@@ -19,13 +19,18 @@ from .brake import Brake, Stop
 from .config import RetryPolicy
 from .gateways import Gateway
 from .pacing import Pacer
-from .terms import Failure, Reply
+from .terms import Failure, Kind, Reply
 from .transport import Credential, Flight
 from .wire import Body, TaskReply
 
 LOG = logging.getLogger("lipsync_async")
 """Silent until the user gives it a handler; it never sees a key or a sound."""
 LOG.addHandler(logging.NullHandler())
+
+
+PAGE = 500
+"""Tasks of a page of the task list, the most that can be asked for."""
+MAX_PAGES = 20
 
 
 class Wire(Protocol):
@@ -116,6 +121,8 @@ class Account:
         self.dice = dice
         self.wall_clock = wall_clock
         self.runs: set[Stoppable] = set()
+        self.under_way: set[str] = set()
+        """Ids of the jobs that have begun and not come out: one id is one job, whichever run hands it in."""
         self.trusts_lookups = False
         """A not-found proves something: the user says so, or an accepted job was found by its external id."""
         self.witness: tuple[str, str] | None = None
@@ -124,6 +131,8 @@ class Account:
     def stop(self, stop: Stop) -> None:
         """Ends all runs: what stops one batch stops the account."""
         self.observe("stop", kind=stop.kind)
+        if stop.kind is Kind.AUTH:
+            self.credential.forget()
         for run in tuple(self.runs):
             run.stop(stop)
 
@@ -132,6 +141,11 @@ class Account:
         self.pacer.close(self.loop.time(), seconds)
         LOG.info("the gate is closed for %.1f s, then one job goes first: %r", seconds, self.brake)
         self.observe("pause", seconds=seconds)
+
+    def give_back(self, sent_at: float) -> None:
+        """One that was admitted sends nothing after all."""
+        self.pacer.ended(self.loop.time(), sent_at)
+        self.admission.poke()
 
     def observe(self, name: str, **values: Any) -> None:
         """Tells the observer, if there is one; `values` are the fields of `Event`.
@@ -153,17 +167,28 @@ class Account:
         headers = await self.credential.headers()
         answer = await self.wire.get_task(self.create_url / external_task_id, headers, flight)
         if isinstance(answer, TaskReply) and answer.found is False and self.gateway.lists_tasks:
-            page = self.create_url.with_query(pageNum=1, pageSize=500)
-            for task in await self.wire.list_tasks(page, headers, flight) or ():
+            return await self._look_through_list(external_task_id, answer, flight)
+        return answer
+
+    async def _look_through_list(self, external_task_id: str, absent: TaskReply, flight: Flight) -> TaskReply:
+        """Only a list that was read to its end says that a task is not there."""
+        headers = await self.credential.headers()
+        for number in range(1, MAX_PAGES + 1):
+            page = self.create_url.with_query(pageNum=number, pageSize=PAGE)
+            tasks = await self.wire.list_tasks(page, headers, flight)
+            for task in tasks or ():
                 if task.reply.external_task_id == external_task_id:
                     return evolve(task, found=True)
-        return answer
+            if tasks is not None and len(tasks) < PAGE:
+                return absent
+            if tasks is None:
+                break
+        return evolve(absent, found=None)
 
     async def hear_witness(self, flight: Flight) -> None:
         """Is an accepted job found by its external id? Then a not-found means something here."""
         if self.witness is not None and not self.trusts_lookups:
             external_task_id, task_id = self.witness
             answer = await self.look_up(external_task_id, flight)
-            self.trusts_lookups = (
-                isinstance(answer, TaskReply) and bool(answer.found) and answer.reply.task_id == task_id
-            )
+            if isinstance(answer, TaskReply) and answer.found and answer.reply.task_id == task_id:
+                self.trusts_lookups = True

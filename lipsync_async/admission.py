@@ -15,11 +15,12 @@ from .pacing import Pacer
 class Waiter:
     """One job at the door; `party` is whose job it is, so that a batch that ends can call its own away."""
 
-    __slots__ = ("admitted", "party")
+    __slots__ = ("admitted", "first", "party")
 
-    def __init__(self, admitted: asyncio.Future[float | None], party: object) -> None:
+    def __init__(self, admitted: asyncio.Future[float | None], party: object, *, first: bool) -> None:
         self.admitted = admitted
         self.party = party
+        self.first = first
 
 
 class Admission:
@@ -49,11 +50,12 @@ class Admission:
     async def admit(self, party: object, *, first: bool = False) -> float | None:
         """Waits until one request may be sent; the loop's time of its admission, or None where its party was dismissed.
 
-        `first` goes to the head: a job that was refused before is older than the new ones.
+        `first` goes before those that are not: a job that was refused before is older than the new ones.
         """
-        waiter = Waiter(self._loop.create_future(), party)
+        waiter = Waiter(self._loop.create_future(), party, first=first)
         if first:
-            self._waiters.appendleft(waiter)
+            older = sum(waiting.first for waiting in self._waiters)
+            self._waiters.insert(older, waiter)
         else:
             self._waiters.append(waiter)
         self.poke()

@@ -66,6 +66,7 @@ class Brake:
         self._stops = 0
         self._stop_asked_at = -1.0
         self._stalled_since: float | None = None
+        self._stalled_at = 0.0
         self._hidden = 0
 
     def __repr__(self) -> str:
@@ -102,7 +103,7 @@ class Brake:
                 return self._confirm(now, sent_at, verdict, result)
             case Action.WAIT:
                 self._heard()
-                return self._stalled(now, verdict, result)
+                return self._stalled(now, sent_at, verdict, result)
             case _:
                 self._heard_unless(result)
                 self._stops = 0
@@ -162,10 +163,11 @@ class Brake:
         self._stop_asked_at = now + CONFIRMATION_PAUSE
         return Pause(CONFIRMATION_PAUSE)
 
-    def _stalled(self, now: float, verdict: Verdict, result: Reply | Failure) -> Order:
+    def _stalled(self, now: float, sent_at: float, verdict: Verdict, result: Reply | Failure) -> Order:
         self._stops = 0
-        if self._stalled_since is None:
-            self._stalled_since = now
+        if self._stalled_since is None or sent_at - self._stalled_at > self._policy.max_stall:
+            self._stalled_since, self._hidden = now, 0  # nothing was sent for so long: this is another stall
+        self._stalled_at = now
         waited = now - self._stalled_since
         self._hidden += verdict.hidden
         kind = verdict.kind or Kind.RATE

@@ -120,8 +120,7 @@ class LipSyncClient:
         try:
             if self._account is not None and self._account.runs:
                 self._account.stop(STOPPED)
-                for run in tuple(self._account.runs):
-                    await drain(run, run.workers, self._timeouts.grace)
+                await drain(tuple(self._account.runs), self._timeouts.grace)
         finally:
             session, self._session = self._session, None
             if session is not None and session is not self._borrowed:
@@ -195,7 +194,6 @@ class LipSyncClient:
         self._ready()
         options = options or RunOptions()
         listed = await self._index(jobs, options)
-        requests = {job.id or f"#{place}": job for place, job in enumerate(listed)}
         outcomes: MutableMapping[str, Outcome] = {} if into is None else into
         done = 0
 
@@ -219,7 +217,7 @@ class LipSyncClient:
                 shared.witness = shared.witness or jobbook.witness()
             run = Run(shared, listed, deliver, window=self._limits.max_in_flight, options=options, jobbook=jobbook)
             await self._finish(run, self._timeouts.grace, jobs=len(listed))
-        return BatchResult({job.id: job.request for job in requests.values()}, outcomes)
+        return BatchResult({job.id: job.request for job in listed}, outcomes)
 
     def stream(
         self,
@@ -301,12 +299,13 @@ class LipSyncClient:
                 await asyncio.wait(workers)
         except asyncio.CancelledError:
             run.stop(CANCELLED)
-            await drain(run, workers, grace)
+            await drain((run,), grace)
             raise
         finally:
             run.finish()
         for worker in workers:
-            worker.result()
+            if not worker.cancelled():  # by `aclose`, whose grace was over: its job has come out
+                worker.result()
         if run.failure is not None:
             raise run.failure
 
@@ -317,6 +316,8 @@ def _content(request: LipSyncRequest) -> LipSyncRequest:
 
 async def _refuse_conflicts(jobbook: Jobbook, listed: Sequence[Job]) -> None:
     """Raises `DuplicateIdError` where an earlier run may have paid for other content under an id of this list."""
+    if jobbook.is_blank():
+        return
     for place, job in enumerate(listed):
         if not place % YIELD_EVERY:
             await asyncio.sleep(0)

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Itera
 from typing import Any
 
 import msgspec
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from .account import LOG, Account
 from .brake import Pause, SameRejection, Stop
@@ -45,7 +45,7 @@ class RunOptions:
     """How one batch is treated."""
 
     id_prefix: str = ""
-    ambiguous: str = "lookup"
+    ambiguous: str = field(default="lookup", validator=validators.in_(("lookup", "report", "resend")))
     """`lookup`, `report` or `resend`."""
     retry_rejected: bool = False
     """With a journal: what was rejected in an earlier run is sent again."""
@@ -166,7 +166,7 @@ class Run:
     def _cut_off(self, job: Job, flight: Flight) -> None:
         """Its worker is taken away: no hook is asked any more, and what is in the journal has to do."""
         if not job.ended:
-            self._tell_at_once(job, self._interrupted(job, flight, "the batch was cancelled"))
+            self._tell_at_once(job, job.outcome or self._interrupted(job, flight, "the batch was cancelled"))
 
     def _sweep(self, job: Job) -> None:
         """No worker is left for it."""
@@ -180,6 +180,8 @@ class Run:
 
     def _tell_at_once(self, job: Job, outcome: Outcome) -> None:
         job.ended = True
+        if job.claimed:
+            self._account.under_way.discard(job.id)
         waiting = self._deliver(job, outcome)
         if isinstance(waiting, Coroutine):
             waiting.close()
@@ -187,11 +189,20 @@ class Run:
     # -- a job's way ------------------------------------------------------------------------------------------------
 
     async def _begin(self, job: Job) -> bool:
-        """A request becomes a job with an id; False where it has come out already."""
+        """A request becomes a job with an id; False where it has come out, or was parked, already."""
         job.begun = True
         self._taken += 1
         if job.inquiry is not None:
             return self._take_up(job)
+        outcome = await self._look_over(job)
+        if outcome is not None:
+            waiting = self._tell(job, outcome)
+            if waiting is not None:
+                await waiting
+        return not job.ended and not job.parked
+
+    async def _look_over(self, job: Job) -> Outcome | None:
+        """What becomes of a job without a word to the gateway: it is broken, came before, or is told by the journal."""
         found = check(job.request, self._account.gateway)
         faults = tuple(errors_of(found)) if found else ()
         try:
@@ -201,14 +212,16 @@ class Run:
             faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
         if faults:
             text = "; ".join(map(str, faults))
-            outcome = Rejected(**job.told(), kind=Kind.VALIDATION, message=text, violations=faults)
-            await self._deliver_now(job, outcome)
-        elif not job.unique and not self._is_new(job.id):
+            return Rejected(**job.told(), kind=Kind.VALIDATION, message=text, violations=faults)
+        if not job.unique and not self._is_new(job.id):
             text = "this external_task_id came before in this batch"
-            await self._deliver_now(job, Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text))
-        elif self._jobbook is not None:
-            await self._recall(job, self._jobbook)
-        return not job.ended and not job.parked
+            return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
+        if job.id in self._account.under_way:
+            text = "a job of this external_task_id is under way in this client"
+            return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
+        self._account.under_way.add(job.id)
+        job.claimed = True
+        return None if self._jobbook is None else self._recall(job, self._jobbook)
 
     def _is_new(self, external_task_id: str) -> bool:
         if self._seen is None:
@@ -228,15 +241,14 @@ class Run:
             given = derive_id(job.request, prefix=self._options.id_prefix, max_length=longest)
         job.id = given
 
-    async def _recall(self, job: Job, jobbook: Jobbook) -> None:
+    def _recall(self, job: Job, jobbook: Jobbook) -> Outcome | None:
         """What an earlier run with the same journal knows of this job."""
-        replayed = jobbook.recall(job, retry_rejected=self._options.retry_rejected)
-        if replayed is not None:
-            if isinstance(replayed, Accepted):
-                self._account.witness = self._account.witness or (job.id, replayed.task_id)
-            await self._deliver_now(job, replayed)
-        elif job.inquiry is not None:
+        replayed = jobbook.recall(job, retry_rejected=self._options.retry_rejected, first=True)
+        if isinstance(replayed, Accepted):
+            self._account.witness = self._account.witness or (job.id, replayed.task_id)
+        elif replayed is None and job.inquiry is not None:
             self._take_up(job)
+        return replayed
 
     def _take_up(self, job: Job) -> bool:
         """An earlier run left it in doubt: its first step is a look-up, which has its time."""
@@ -265,36 +277,32 @@ class Run:
         try:
             result = await self._post(job, flight)
         except BaseException:
-            account.pacer.ended(account.loop.time(), sent_at)
-            account.admission.poke()
+            account.give_back(sent_at)
             raise
-        if isinstance(result, NotSent):
-            account.pacer.ended(account.loop.time(), sent_at)
-            account.admission.poke()
-            return await self._settle(job, self._unfinished(job, result.kind, result.message))
+        if result is None:
+            account.give_back(sent_at)
+            return await self._advance(job, flight)
         verdict = judge(result, account.gateway, seen_reply=account.brake.heard)
         if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
             verdict = Verdict(Action.STOP, Kind.AUTH)
-        try:
-            self._learn(job, verdict, result, sent_at)
-        except Exception as error:  # noqa: BLE001 - the caller's observer: what became of the job stands all the same
-            self.fail(error)
+        self._learn(job, verdict, result, sent_at)
         await self._act(job, verdict, result)
         return None
 
-    async def _post(self, job: Job, flight: Flight) -> Reply | Failure | NotSent:
-        """Intent, then bytes; NotSent says that they were never given out."""
+    async def _post(self, job: Job, flight: Flight) -> Reply | Failure | None:
+        """Leave, key and intent, then bytes; None: the run was stopped before they were given out."""
         account = self._account
-        refusal = self._options.allow(job.request) if self._options.allow and not job.allowed else None
-        job.allowed = True
-        if refusal is not None:
-            self.stop(Stop(Kind.QUOTA, refusal))
-            return NotSent(external_task_id=job.id, kind=Kind.QUOTA, message=refusal)
+        if self._options.allow is not None and not job.allowed:
+            refusal = self._options.allow(job.request)
+            if refusal is not None:
+                self.stop(Stop(Kind.QUOTA, refusal))
+                return None
+            job.allowed = True
         try:
             headers = account.credential.known_headers or await account.credential.headers()
         except LipSyncError as error:
             self.stop(Stop(Kind.AUTH, str(error)))
-            return NotSent(external_task_id=job.id, kind=Kind.AUTH, message=str(error))
+            return None
         job.generation = account.credential.generation
         job.attempts += 1
         job.sent_at = account.wall_clock()
@@ -303,12 +311,10 @@ class Run:
             try:
                 await self._jobbook.intend(job)
             except JournalError as error:
-                job.attempts -= 1
                 self.stop(Stop(Kind.STORAGE, str(error)))
-                return NotSent(external_task_id=job.id, kind=Kind.STORAGE, message=str(error))
         if self.stopped is not None:
             job.attempts -= 1
-            return NotSent(external_task_id=job.id, kind=self.stopped.kind, message=self.stopped.message)
+            return None
         return await account.wire.post(account.create_url, headers, encode(job.request, job.id), flight)
 
     def _learn(self, job: Job, verdict: Verdict, result: Reply | Failure, sent_at: float) -> None:
@@ -323,7 +329,7 @@ class Run:
         else:
             if LOG.isEnabledFor(logging.DEBUG):
                 LOG.debug("%r: %s (%s): %s", job, verdict.action.value, verdict.kind, result.message)
-            self._learn_refusal(now, verdict, result, sent_at)
+            self._learn_refusal(job, now, verdict, result, sent_at)
         account.admission.poke()
         if account.observer is not None:
             account.observe(
@@ -336,7 +342,7 @@ class Run:
                 seconds=now - sent_at,
             )
 
-    def _learn_refusal(self, now: float, verdict: Verdict, result: Reply | Failure, sent_at: float) -> None:
+    def _learn_refusal(self, job: Job, now: float, verdict: Verdict, result: Reply | Failure, sent_at: float) -> None:
         account = self._account
         hint = result.retry_after if isinstance(result, Reply) else None
         if verdict.action is Action.WAIT:
@@ -347,20 +353,24 @@ class Run:
                 account.pacer.close(now, hint)  # it moves the gate, it does not make the job sendable
         if verdict.kind is Kind.CANCELLED:
             return  # broken off by us: no word of the gateway's
+        if isinstance(result, Reply) and result.parsed and verdict.kind is not Kind.AUTH:
+            account.credential.good = job.generation
+        if not self._rejections.over and isinstance(result, Reply):
+            self._stop_if_all_alike(verdict, result)
         order = account.brake.judged(now, sent_at, verdict, result)
-        if order is None and not self._rejections.over and isinstance(result, Reply):
-            order = self._rejected_alike(verdict, result)
         if isinstance(order, Pause):
             account.pause(order.seconds)
         elif order is not None:
             account.stop(order)
 
-    def _rejected_alike(self, verdict: Verdict, reply: Reply) -> Stop | None:
+    def _stop_if_all_alike(self, verdict: Verdict, reply: Reply) -> None:
+        """The first replies of this batch all reject: its list is wrong, and no other's."""
         if verdict.action is Action.FAIL:
-            return self._rejections.rejected(reply)
-        if verdict.action is not Action.WAIT:
+            stop = self._rejections.rejected(reply)
+            if stop is not None:
+                self.stop(stop)
+        elif verdict.action is not Action.WAIT:
             self._rejections.over = True
-        return None
 
     async def _act(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         """The verdict, carried out."""
@@ -402,13 +412,16 @@ class Run:
 
     async def _refresh(self, job: Job) -> None:
         """An expired token: one new one for all, and the job again at no cost."""
-        try:
-            await self._account.credential.refresh(job.generation)
-        except Exception as error:  # noqa: BLE001 - the caller's callable may raise anything
-            self.stop(Stop(Kind.AUTH, f"the API key could not be renewed: {type(error).__name__}"))
+        await self._renew(job.generation)
         job.attempts -= 1
         job.refusals += 1
         self._park(job, 0.0)
+
+    async def _renew(self, generation: int) -> None:
+        try:
+            await self._account.credential.refresh(generation)
+        except Exception as error:  # noqa: BLE001 - the caller's callable may raise anything
+            self.stop(Stop(Kind.AUTH, f"the API key could not be renewed: {type(error).__name__}"))
 
     # -- ambiguity --------------------------------------------------------------------------------------------------
 
@@ -440,6 +453,19 @@ class Run:
             due = max(due, now + account.brake.pause)  # perhaps nobody would answer now
         self._intake.park(job, due)
 
+    async def _ask_with_new_key(self, job: Job, generation: int, answer: TaskReply) -> None:
+        """A look-up was not let in: once more with a new key; where there is none, it proves nothing."""
+        assert job.inquiry is not None
+        account = self._account
+        step = Next.ASK
+        if account.credential.may_refresh(generation):
+            await self._renew(generation)
+        elif self._options.look_only:
+            self.stop(Stop(Kind.AUTH, answer.reply.message))
+        else:
+            step = job.inquiry.failed()
+        await self._act_on_finding(job, job.inquiry, step, answer)
+
     def _wait_for_word(self, job: Job) -> None:
         """An outage: this look-up does not count, but the silence does; there may be no job left to be the canary."""
         stop = self._account.brake.unanswered(self._account.loop.time())
@@ -454,7 +480,10 @@ class Run:
         await account.hear_witness(flight)
         if self.stopped is not None:
             return await self._advance(job, flight)
+        generation = account.credential.generation
         answer = await account.look_up(job.id, flight)
+        if isinstance(answer, TaskReply) and answer.reply.status == 401:
+            return await self._ask_with_new_key(job, generation, answer)
         if account.brake.on and not _is_word(answer):
             return self._wait_for_word(job)
         finding = judge_query(answer) if isinstance(answer, TaskReply) else Finding.PROVES_NOTHING
@@ -538,22 +567,26 @@ class Run:
 
     async def _settle(self, job: Job, outcome: Outcome) -> None:
         """Durable first, then told."""
+        job.outcome = outcome
         if self._jobbook is not None:
             try:
                 await self._jobbook.settle(job, outcome)
             except JournalError as error:
                 self.stop(Stop(Kind.STORAGE, str(error)))  # the intent is on record: the next run looks it up
-        await self._deliver_now(job, outcome)
+        waiting = self._tell(job, outcome)
+        if waiting is not None:
+            await waiting
 
-    async def _deliver_now(self, job: Job, outcome: Outcome) -> None:
+    def _tell(self, job: Job, outcome: Outcome) -> Awaitable[None] | None:
+        """The outcome leaves the run; what is returned waits for the caller's hook, or for room in a stream."""
         account = self._account
         job.ended = True
+        if job.claimed:
+            account.under_way.discard(job.id)
         if account.observer is not None:
             kind = None if isinstance(outcome, Accepted) else outcome.kind
             account.observe("outcome", external_task_id=job.id, attempt=job.attempts, action=outcome.name, kind=kind)
-        waiting = self._deliver(job, outcome)
-        if waiting is not None:
-            await waiting
+        return self._deliver(job, outcome)
 
 
 def _is_word(answer: TaskReply | Failure) -> bool:

@@ -6,7 +6,7 @@ What is written down before a send and after an answer, and what a later run mak
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from .audio import AudioBytes, AudioFile
@@ -27,6 +27,7 @@ class Job:
         "ambiguity",
         "attempts",
         "begun",
+        "claimed",
         "derived",
         "ended",
         "fingerprint",
@@ -36,6 +37,7 @@ class Job:
         "inquiry",
         "line",
         "on_record",
+        "outcome",
         "parked",
         "refusals",
         "request",
@@ -43,6 +45,7 @@ class Job:
         "sent_at",
         "tries",
         "unique",
+        "unrecorded",
     )
 
     def __init__(self, request: LipSyncRequest, external_task_id: str = "", line: int | None = None) -> None:
@@ -54,6 +57,10 @@ class Job:
         self.allowed = False
         """The caller's leave to send it was asked for, and given."""
         self.begun = False
+        self.claimed = False
+        """No other job of its id may begin in this client until it has come out."""
+        self.outcome: Outcome | None = None
+        """What it is about to come out as."""
         self.parked = False
         """Its first step is a look-up, which has its time."""
         self.ended = False
@@ -61,6 +68,8 @@ class Job:
         """Its id was made of its content."""
         self.on_record = False
         """The journal holds an earlier intent of ours."""
+        self.unrecorded = False
+        """The journal was asked for it, and knows nothing of it."""
         self.attempts = 0
         self.refusals = 0
         self.generation = 0
@@ -112,30 +121,42 @@ class Jobbook:
 
     def __init__(self, journal: Journal | InlineJournal) -> None:
         self._journal = journal
+        self._blank: bool | None = None
+        journal.runs += 1
 
     @property
     def failed(self) -> JournalError | None:
         """Why nothing more can be written, if so."""
         return self._journal.failed
 
+    def is_blank(self) -> bool:
+        """Whether no run but this one has written anything. To be asked before the first job is written, too."""
+        if self._blank is None:
+            self._blank = self._journal.reader.is_empty()
+        return self._blank and self._journal.runs == 1
+
     async def conflict(self, job: Job) -> bool:
         """Whether an earlier run may have paid for other content under this id."""
         record = self._journal.recall(job.id)
+        job.unrecorded = record is None
         if record is None or record.state not in MAY_BE_CHARGED:
             return False
         try:
             await hash_sound(job.request)
-            return record.fingerprint != fingerprint(job.request)
+            job.fingerprint = fingerprint(job.request)
+            return record.fingerprint != job.fingerprint
         except UNHASHABLE:
             return False  # too broken to be sent
 
-    def recall(self, job: Job, *, retry_rejected: bool) -> Outcome | None:
+    def recall(self, job: Job, *, retry_rejected: bool, first: bool = False) -> Outcome | None:
         """What an earlier run makes of this job: an outcome to replay, else None.
 
         A job that may have been sent is set to be looked up.
+        `first`: its id did not come before in this run, so what this run has written need not be read.
         """
-        job.fingerprint = fingerprint(job.request)
-        record = self._journal.recall(job.id)
+        job.fingerprint = job.fingerprint or fingerprint(job.request)
+        known_absent = first and (self.is_blank() or (job.unrecorded and self._journal.runs == 1))
+        record = None if known_absent else self._journal.recall(job.id)
         if record is None:
             return None
         same = record.fingerprint == job.fingerprint
@@ -165,9 +186,9 @@ class Jobbook:
                 return record.external_task_id, record.task_id
         return None
 
-    async def intend(self, job: Job) -> None:
-        """Durable before the first byte leaves. Raises `JournalError`."""
-        await self._journal.write(self._record(job, State.OPEN, last_intent_at=job.sent_at))
+    def intend(self, job: Job) -> Coroutine[Any, Any, None]:
+        """Durable before the first byte leaves. Raises `JournalError` when awaited."""
+        return self._journal.write(self._record(job, State.OPEN))
 
     def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         """One more line of the job's history; written with the next state."""
@@ -210,7 +231,6 @@ class Jobbook:
         await self._journal.write(record)
 
     def _record(self, job: Job, state: State, **values: Any) -> Record:
-        values.setdefault("last_intent_at", job.sent_at)
         return Record(
             external_task_id=job.id,
             fingerprint=job.fingerprint,
@@ -218,6 +238,7 @@ class Jobbook:
             attempts=job.attempts,
             refusals=job.refusals,
             first_intent_at=job.first_sent_at,
+            last_intent_at=job.sent_at,
             line=job.line,
             history=tuple(job.tries),
             **values,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from inspect import isawaitable
 from types import TracebackType
 from typing import Self
@@ -46,13 +46,20 @@ Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
 JournalLike = str | os.PathLike[str] | Journal | InlineJournal
 
 
-async def drain(run: Stoppable, workers: Sequence[asyncio.Task[None]], grace: float) -> None:
-    """Shielded from cancel scopes; a second native cancellation ends the grace at once."""
+async def drain(runs: Collection[Stoppable], grace: float) -> None:
+    """Runs that were stopped end within the grace, then are broken off.
+
+    Shielded from cancel scopes; a second native cancellation ends the grace at once.
+    """
+    workers = [worker for run in runs for worker in run.workers]
+    if not workers:
+        return
     with anyio.CancelScope(shield=True):
         try:
             await asyncio.wait(workers, timeout=grace)
         finally:
-            run.abort()
+            for run in runs:
+                run.abort()
             _, stuck = await asyncio.wait(workers, timeout=LAST_WORDS)
             for worker in stuck:  # in the caller's own hook or source
                 worker.cancel()
@@ -121,7 +128,7 @@ class OutcomeStream:
             run.stop(CANCELLED, leave_source=True)
             self._bound = 1 << 62
             self._make_room()
-            await drain(run, self._workers, self._grace)
+            await drain((run,), self._grace)
         finally:
             run.finish()
             self.rest.extend(self._ready)

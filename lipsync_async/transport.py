@@ -14,8 +14,9 @@ import warnings
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp import hdrs
@@ -34,6 +35,8 @@ MAX_REPLY = 1 << 20
 """Bytes of a reply's body, decompressed."""
 KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
+KEY_PATIENCE = 60.0
+"""Seconds for an async callable to give a key: every job waits for it."""
 TICK = 0.5
 """Seconds between two looks of the watchdog."""
 STALE = "the connection held a reply that nobody had asked for"
@@ -136,6 +139,11 @@ class Credential:
                     self.known_headers = await self._make()
         return self.known_headers
 
+    def forget(self) -> None:
+        """The key was refused for good: what is sent after this asks for it anew, where there is somebody to ask."""
+        if callable(self._key):
+            self.known_headers = None
+
     async def refresh(self, generation: int) -> None:
         """A new key, unless somebody else has renewed that generation already."""
         async with self._lock:
@@ -146,7 +154,7 @@ class Credential:
         key = self._key
         if callable(key):
             given = key()
-            key = given if isinstance(given, str) else await given
+            key = given if isinstance(given, str) else await _in_time(given)
         self.generation += 1
         return CIMultiDict(
             {
@@ -156,6 +164,14 @@ class Credential:
                 "Accept-Encoding": "identity",
             }
         )
+
+
+async def _in_time(key: Awaitable[str]) -> str:
+    try:
+        async with asyncio.timeout(KEY_PATIENCE):
+            return await key
+    except TimeoutError as error:
+        raise ConfigurationError(f"no API key came in {KEY_PATIENCE:.0f} s", kind=Kind.AUTH) from error
 
 
 def usable_key(key: object) -> str:
@@ -168,6 +184,9 @@ def usable_key(key: object) -> str:
 
 class _Upload(aiohttp.Payload):
     """A body with a known length that says how far it got, and makes Base64 as it goes."""
+
+    _turns: ClassVar[WeakValueDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakValueDictionary()
+    """Of each loop in which sound is uploaded, and only for as long: a lock keeps its loop alive."""
 
     def __init__(self, body: Body, flight: Flight) -> None:
         super().__init__(body, content_type="application/json")
@@ -201,11 +220,22 @@ class _Upload(aiohttp.Payload):
             raise
 
     async def _write_sound(self, writer: StreamWriter, sound: AudioFile | AudioBytes) -> None:
+        # A slice a round of the loop, whose ever it is: the loop's lag does not grow with the uploads.
+        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        if writer.transport is not None:
+            writer.transport.set_write_buffer_limits(high=0)  # drain waits until all is gone: a slot holds one slice
+        slices = sound.slices()
         try:
-            for piece in sound.slices():
-                await writer.write(piece, drain=False)
+            left = sound.base64_length
+            while left > 0:
+                async with turn:
+                    piece = next(slices)
+                    left -= len(piece)
+                    await writer.write(piece, drain=False)
+                    del piece  # what waits now is the transport's
+                    await asyncio.sleep(0)
                 await writer.drain()
-                await asyncio.sleep(0)  # drain does not yield while the socket takes all
+            next(slices, None)  # none is left: the file is closed
         except AudioChanged as error:
             self._flight.audio_changed = error
             raise
@@ -261,6 +291,7 @@ class Transport:
                 headers=headers,
                 data=None if body is None else _Upload(body, flight),
                 allow_redirects=False,
+                raise_for_status=False,
                 auto_decompress=False,
                 timeout=self._no_timers,
                 proxy=self._proxy,

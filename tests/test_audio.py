@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from io import BytesIO
 from pathlib import Path
 from struct import pack
@@ -650,6 +651,32 @@ def test_changed_without_a_trace(file: AudioFile) -> None:
         list(slices)
 
 
+def test_a_fresh_file_that_changed_without_a_trace(file: AudioFile) -> None:
+    """Just written, it may be written again within one tick: what was sent once is what is sent again, or nothing."""
+    list(file.slices())
+    file.path.write_bytes(bytes(file.size))
+    os.utime(file.path, ns=(file.mtime_ns, file.mtime_ns))
+    with pytest.raises(AudioChanged):
+        list(file.slices())
+
+
+@pytest.mark.parametrize(("age", "hashed"), [(-60, True), (1, True), (60, False)])
+def test_only_a_fresh_file_is_hashed_as_it_is_sent(tmp_path: Path, age: int, hashed: bool) -> None:
+    """Any write to an older one shows in its time, and a time to come tells nothing."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav())
+    written = time.time_ns() - age * 10**9
+    os.utime(path, ns=(written, written))
+    sound = AudioFile(path)
+    assert b"".join(sound.slices()) == base64.b64encode(wav())
+    assert (sound._digest is not None) is hashed
+    assert sound.digest() == hashlib.sha256(wav()).hexdigest()
+    path.write_bytes(bytes(sound.size))
+    later(path)
+    with pytest.raises(AudioChanged):
+        next(sound.slices())
+
+
 def test_empty_file_that_vanishes(tmp_path: Path) -> None:
     """An empty file has no slices, and is checked all the same."""
     (tmp_path / "a").touch()
@@ -721,8 +748,8 @@ def test_base64_is_read_to_its_end() -> None:
 
 
 def test_import_is_cheap() -> None:
-    """The room loads neither an event loop nor tinytag before it probes."""
-    heavy = {"aiohttp", "asyncio", "anyio", "cattrs", "tinytag"}
+    """The room loads no event loop, no tinytag before it probes and no pybase64 before it sends."""
+    heavy = {"aiohttp", "asyncio", "anyio", "cattrs", "pybase64", "tinytag"}
     code = f"import sys, lipsync_async.audio; print({heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -251,9 +251,18 @@ def test_mounts_tell_network_disks(tmp_path: Path) -> None:
 def test_an_old_sqlite_gets_smaller_statements(path: Path) -> None:
     """Where a statement takes few values, a group is split further and still arrives whole."""
     with open_store(path) as store:
-        store._most_rows = 4
-        store.write([job(f"job-{number}") for number in range(11)])
-        assert store.counts()[State.OPEN] == 11
+        store._most_rows = 8
+        store.write([job(f"job-{number}") for number in range(19)])
+        assert store.counts()[State.OPEN] == 19
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 8, 9, 63, 64, 65, 130])
+def test_a_group_of_any_size_arrives_whole(path: Path, count: int) -> None:
+    """What fills a statement up leaves no rows, and none of the group is left out, new or known."""
+    with open_store(path) as store:
+        for state in (State.OPEN, State.ACCEPTED):
+            store.write([job(f"job-{number}", state) for number in range(count)])
+            assert [one.external_task_id for one in store.records(state)] == [f"job-{n}" for n in range(count)]
 
 
 def test_a_failed_group_leaves_nothing(path: Path) -> None:

@@ -51,6 +51,11 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox
         yield running
 
 
+def without_task_ids(text: str) -> str:
+    """Which of the jobs under way at once becomes which task is the gateway's to say."""
+    return re.sub(r"[0-9]{18}", "TASK", text)
+
+
 def run_python(code: str) -> dict[str, Any]:
     """Runs a block as a script."""
     names: dict[str, Any] = {"__name__": "readme"}
@@ -68,9 +73,10 @@ def test_the_first_example_prints_what_is_shown(capsys: pytest.CaptureFixture[st
     """The first block of code gives the first block of output, and the second run, told by the journal, the same."""
     code = python_with("submit_many(jobs, journal")
     run_python(code)
-    assert capsys.readouterr().out == blocks("text")[0]
+    first = capsys.readouterr().out
     run_python(code)
-    assert capsys.readouterr().out == blocks("text")[0]
+    assert capsys.readouterr().out == first
+    assert without_task_ids(first) == without_task_ids(blocks("text")[0])
 
 
 def test_the_second_run_sends_nothing(sandbox: Sandbox) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import aiohttp
 import pytest
@@ -16,7 +17,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from lipsync_async import AudioBytes, Timeouts
-from lipsync_async.audio import AudioChanged
+from lipsync_async.audio import SLICE, AudioChanged
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.terms import Failure, Kind, Phase, Reply
 from lipsync_async.transport import (
@@ -190,6 +191,43 @@ def test_a_slice_that_was_not_handed_over_was_not_sent(good: int) -> None:
             with pytest.raises(aiohttp.ClientConnectionResetError):
                 await upload.write(Closing(good))
             assert flight.phase is Phase.SENDING
+
+    hurry(main())
+
+
+class Rounds(Closing):
+    """A writer that notes in which round of the loop each write came."""
+
+    now = 0
+
+    def __init__(self, seen: list[int]) -> None:
+        super().__init__(-1)
+        self.seen = seen
+
+    async def write(self, chunk: object, *, drain: bool = True, LIMIT: int = 0) -> None:  # noqa: N803 - aiohttp's name
+        """Takes all."""
+        if len(cast("bytes", chunk)) == SLICE * 4 // 3:
+            self.seen.append(Rounds.now)
+
+
+def test_uploads_take_turns() -> None:
+    """However many there are, a round of the loop carries one slice; after them nothing is kept of the loop."""
+
+    async def main() -> None:
+        loop, seen = asyncio.get_running_loop(), list[int]()
+
+        async def count() -> None:
+            while True:
+                Rounds.now += 1
+                await asyncio.sleep(0)
+
+        counter = asyncio.create_task(count())
+        body = encode(request(sound_file=AudioBytes(wav() + bytes(4 * SLICE))), "job-1")
+        await asyncio.gather(*(_Upload(body, Flight()).write(Rounds(seen)) for _ in range(8)))
+        counter.cancel()
+        assert len(seen) == len(set(seen)) == 8 * 5
+        gc.collect()
+        assert loop not in _Upload._turns
 
     hurry(main())
 

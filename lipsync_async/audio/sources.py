@@ -5,23 +5,28 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from binascii import b2a_base64
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from attrs import field, frozen
 
 from lipsync_async.audio.info import AudioInfo
 from lipsync_async.audio.probing import probe
 
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
 SLICE = 36 * 1024
 """Bytes of sound in a slice: a multiple of 3, so that 48 KiB of Base64 join without a seam."""
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _TEXT_SLICE = 64 * 1024
+_FRESH_NS = 3_000_000_000
+"""Two writes this far apart have two modification times, even on FAT, whose clock ticks every two seconds."""
 
 
 class AudioChanged(OSError):  # noqa: N818 - it says what happened, and the dispatcher rejects the job for it
@@ -45,6 +50,13 @@ def _step(size: int) -> int:
     return max(3, size // 3 * 3)
 
 
+def _encoder() -> Callable[[bytes | memoryview], bytes]:
+    # Loaded when a clip is sliced, and no sooner: most jobs name their sound by an id or a URL.
+    from pybase64 import b64encode
+
+    return b64encode
+
+
 @frozen(repr=False)
 class AudioFile:
     """A sound file on disk, probed once when this is made; it holds no audio.
@@ -59,14 +71,18 @@ class AudioFile:
     """Bytes."""
     mtime_ns: int = field(init=False)
     inode: int = field(init=False, eq=False)
+    _fresh: bool = field(init=False, eq=False)
+    """It was written so shortly before it was checked that another write may get the same modification time."""
     _digest: str | None = field(init=False, eq=False, default=None)
 
     def __attrs_post_init__(self) -> None:
+        now = time.time_ns()
         with self._opened() as source:
             found = os.fstat(source.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(self.path))
             self._keep(size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
+            self._keep(_fresh=now - found.st_mtime_ns <= _FRESH_NS)
             self._keep(info=probe(source, found.st_size))
 
     def _keep(self, **values: object) -> None:
@@ -84,7 +100,7 @@ class AudioFile:
     def digest(self) -> str:
         """The sha256 of the sound's bytes, in hex; raises `AudioChanged` when the file is not what was checked."""
         if self._digest is None:
-            for _ in self._chunks(SLICE):
+            for _ in self._read(SLICE, sha256()):
                 pass
         return str(self._digest)
 
@@ -93,40 +109,45 @@ class AudioFile:
 
         Raises `AudioChanged` before the last slice when the file is not the one that was checked.
         """
-        for chunk in self._chunks(_step(size)):
-            yield b2a_base64(chunk, newline=False)
+        encode = _encoder()
+        # A later write shows in the modification time, but one within a tick shows in the content alone.
+        # So a fresh file is hashed again; of any other it would cost more than all the rest, and tell nothing.
+        for chunk in self._read(_step(size), sha256() if self._fresh else None):
+            yield encode(chunk.pop())
 
-    def _chunks(self, step: int) -> Iterator[bytes]:
+    def _read(self, step: int, hasher: Hash | None) -> Iterator[list[bytes]]:
+        """Each chunk in a list of its own, to be taken out: a sender that waits holds none."""
         try:
             source = self._opened()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise _changed(self.path) from error
-        hasher = sha256()
         with source:
             self._check(os.fstat(source.fileno()))
             for start in range(0, self.size, step):
-                chunk = source.read(min(step, self.size - start))
-                hasher.update(chunk)
+                chunk = [source.read(min(step, self.size - start))]
+                if hasher is not None:
+                    hasher.update(chunk[0])
                 if start + step >= self.size:
-                    self._check_end(hasher.hexdigest())
+                    self._check_end(hasher)
                 yield chunk
         if not self.size:
-            self._check_end(hasher.hexdigest())
+            self._check_end(hasher)
 
     def _check(self, found: os.stat_result) -> None:
         if (found.st_size, found.st_mtime_ns, found.st_ino) != (self.size, self.mtime_ns, self.inode):
             raise _changed(self.path)
 
-    def _check_end(self, digest: str) -> None:
+    def _check_end(self, hasher: Hash | None) -> None:
         # By path, not by descriptor: a file that was replaced leaves the descriptor on the old one.
         try:
             self._check(self.path.stat())
         except FileNotFoundError as error:
             raise _changed(self.path) from error
-        # A rewrite within one tick of the file system's clock shows in the content alone.
-        if self._digest not in {None, digest}:
-            raise _changed(self.path)
-        self._keep(_digest=digest)
+        if hasher is not None:
+            digest = hasher.hexdigest()
+            if self._digest not in {None, digest}:
+                raise _changed(self.path)
+            self._keep(_digest=digest)
 
     def __repr__(self) -> str:
         return f"<AudioFile {str(self.path)!r}, {self.size} bytes, {self.info.container}>"
@@ -171,9 +192,9 @@ class AudioBytes:
 
     def slices(self, size: int = SLICE) -> Iterator[bytes]:
         """The Base64 text in slices of `size` bytes of sound (rounded down to a multiple of 3)."""
-        step = _step(size)
+        encode, step, view = _encoder(), _step(size), memoryview(self.data)
         for start in range(0, self.size, step):
-            yield b2a_base64(self.data[start : start + step], newline=False)
+            yield encode(view[start : start + step])
 
     def __repr__(self) -> str:
         return f"<AudioBytes {self.size} bytes, {self.info.container}>"

@@ -29,6 +29,8 @@ class AnyJournal(ABC):
     """What broke the journal; from then on every write raises it, for what comes after a lost write proves nothing."""
     reader: Reader
     """Sees what is durable: `records`, `counts`, `note`, `knows_list`; each may read the disk at once."""
+    runs = 0
+    """How many runs have begun to write to it since it was opened."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -21,8 +21,11 @@ from .trouble import explain, gone
 
 MEMORY = ":memory:"
 APPLICATION_ID = 0x4C697053  # "LipS": `file run.db` and every reader can tell a journal by it
-# More rows a statement save little, and every size is a prepared statement of its own.
+# More rows a statement save little.
 _MOST_ROWS = 64
+# Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up.
+_STEP = 8
+_EMPTY: Row = (None,) * len(COLUMNS)
 _PAGE = 500
 _NAMES = ", ".join(COLUMNS)
 _SELECT = f"SELECT {_NAMES} FROM jobs WHERE external_task_id = ?"  # noqa: S608 - names of our own
@@ -94,6 +97,10 @@ class Reader:
         """The job of that id, or None: a point lookup of some 10 µs. Raises `JournalError`."""
         row = self._execute(_SELECT, (storable(external_task_id),)).fetchone()
         return None if row is None else from_row(row)
+
+    def is_empty(self) -> bool:
+        """Whether it holds no job at all. Raises `JournalError`."""
+        return self._execute("SELECT 1 FROM jobs LIMIT 1").fetchone() is None
 
     def records(self, state: State | None = None) -> Iterator[Record]:
         """All jobs, or those of one state, in the order of first arrival. Raises `JournalError`.
@@ -184,7 +191,7 @@ class Store(Reader):
             raise
         # Before SQLite 3.32 a statement took 999 values.
         room = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(COLUMNS)
-        self._most_rows = min(_MOST_ROWS, 1 << room.bit_length() - 1)
+        self._most_rows = min(_MOST_ROWS, room // _STEP * _STEP)
 
     def write(self, records: Sequence[Record]) -> None:
         """Put these in, each in place of what its id had; in one transaction, durable on return.
@@ -254,31 +261,22 @@ class Store(Reader):
         self._connection.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?)", notes)
 
     def _write(self, rows: Sequence[Row]) -> None:
-        # Every step of a statement gives the GIL away, and getting it back from a busy loop takes long:
+        # Every step of a statement gives the GIL away, and a busy loop pays for each time it is asked back:
         # so one step for as many rows as can be, and a statement that is alone is its own transaction.
-        sizes = list(self._sizes(len(rows)))
-        if len(sizes) == 1:
+        if len(rows) > self._most_rows:
+            self._transact(lambda: self._put_in_parts(rows))
+        elif rows:
             self._safely(lambda: self._put_rows(rows))
-        elif sizes:
-            self._transact(lambda: self._put_in_parts(rows, sizes))
 
-    def _sizes(self, count: int) -> Iterator[int]:
-        """Powers of two, largest first: a handful of prepared statements serves every count."""
-        size = self._most_rows
-        while count:
-            while count < size:
-                size //= 2
-            yield size
-            count -= size
-
-    def _put_in_parts(self, rows: Sequence[Row], sizes: list[int]) -> None:
-        start = 0
-        for size in sizes:
-            self._put_rows(rows[start : start + size])
-            start += size
+    def _put_in_parts(self, rows: Sequence[Row]) -> None:
+        for start in range(0, len(rows), self._most_rows):
+            self._put_rows(rows[start : start + self._most_rows])
 
     def _put_rows(self, rows: Sequence[Row]) -> None:
-        self._connection.execute(_upsert(len(rows)), tuple(chain.from_iterable(rows)))
+        count = len(rows)
+        size = count if count == 1 else -(-count // _STEP) * _STEP
+        filled = chain(chain.from_iterable(rows), _EMPTY * (size - count))
+        self._connection.execute(_upsert(size), tuple(filled))
 
     def _transact(self, work: Callable[[], None]) -> None:
         def transaction() -> None:
@@ -305,9 +303,10 @@ class Store(Reader):
 
 @cache
 def _upsert(count: int) -> str:
-    row = f"({', '.join('?' * len(COLUMNS))})"
+    """Puts so many rows in, the empty ones left out; each takes the place of what its id had."""
+    rows = ", ".join([f"({', '.join('?' * len(COLUMNS))})"] * count)
     return (
-        f"INSERT INTO jobs ({_NAMES}) VALUES {', '.join([row] * count)}"  # noqa: S608 - names of our own
+        f"INSERT INTO jobs ({_NAMES}) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"  # noqa: S608 - names of our own
         f" ON CONFLICT (external_task_id) DO UPDATE SET {_UPDATES}"
     )
 
