@@ -25,7 +25,7 @@ from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from .audio import AudioBytes, AudioChanged, AudioFile
+from .audio import AudioBytes, AudioFile
 from .config import Limits, Timeouts
 from .errors import ConfigurationError
 from .terms import Failure, Kind, Phase, Reply
@@ -48,7 +48,7 @@ ApiKey = str | Callable[[], str | Awaitable[str]]
 class Flight:
     """One request under way; a worker keeps one for all its jobs."""
 
-    __slots__ = ("aborted", "audio_changed", "begun", "phase", "task")
+    __slots__ = ("aborted", "begun", "phase", "sound_fault", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
@@ -57,14 +57,14 @@ class Flight:
         """The loop's time; None while nothing is under way."""
         self.aborted: Kind | None = None
         """Why the watchdog, or a batch that ends, broke it off."""
-        self.audio_changed: AudioChanged | None = None
+        self.sound_fault: OSError | None = None
 
     def begin(self, now: float) -> None:
         """A new request."""
         self.phase = Phase.CONNECTING
         self.begun = now
         self.aborted = None
-        self.audio_changed = None
+        self.sound_fault = None
 
     def abort(self, kind: Kind) -> None:
         """Breaks the request off; its `post` returns a `Failure` of this kind."""
@@ -225,19 +225,23 @@ class _Upload(aiohttp.Payload):
         if writer.transport is not None:
             writer.transport.set_write_buffer_limits(high=0)  # drain waits until all is gone: a slot holds one slice
         slices = sound.slices()
+        left = sound.base64_length
+        while left > 0:
+            async with turn:
+                piece = self._next(slices)
+                left -= len(piece)
+                await writer.write(piece, drain=False)
+                del piece  # what waits now is the transport's
+                await asyncio.sleep(0)
+            await writer.drain()
+        self._next(slices)  # none is left: the file is closed
+
+    def _next(self, slices: Iterator[bytes]) -> bytes:
+        """A file that changed, or can't be read any more, is this job's fault, and no connection's."""
         try:
-            left = sound.base64_length
-            while left > 0:
-                async with turn:
-                    piece = next(slices)
-                    left -= len(piece)
-                    await writer.write(piece, drain=False)
-                    del piece  # what waits now is the transport's
-                    await asyncio.sleep(0)
-                await writer.drain()
-            next(slices, None)  # none is left: the file is closed
-        except AudioChanged as error:
-            self._flight.audio_changed = error
+            return next(slices, b"")
+        except OSError as error:
+            self._flight.sound_fault = error
             raise
 
 
@@ -258,7 +262,6 @@ class Transport:
         if isinstance(answer, Failure):
             return answer
         response, raw, broken = answer
-        raw = without_key(raw, headers)
         return read_reply(response.status, response.headers, raw, broken=broken, now=time.time())
 
     async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
@@ -300,7 +303,8 @@ class Transport:
                 response.close()
                 return Failure(kind=Kind.CONNECTION, phase=Phase.CONNECTING, message=STALE)
             flight.phase = Phase.ANSWERED
-            return response, *await read_body(response)
+            raw, broken = await read_body(response)
+            return response, without_key(raw, headers), broken
         except asyncio.CancelledError:
             if not flight.swallow_cancellation():
                 raise
@@ -385,8 +389,8 @@ _NO_TLS_THERE = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UN
 
 def explain(error: Exception, flight: Flight, headers: Mapping[str, str]) -> Failure:
     """What went wrong, in the words of `terms`; the flight knows how far the request got."""
-    if flight.audio_changed is not None:
-        return Failure(kind=Kind.VALIDATION, phase=flight.phase, message=str(flight.audio_changed))
+    if flight.sound_fault is not None:
+        return Failure(kind=Kind.VALIDATION, phase=flight.phase, message=str(flight.sound_fault))
     text = without_key(f"{type(error).__name__}: {error}".encode(errors="replace"), headers).decode()
     text = _PASSWORD.sub("//", text)
     return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text)[:300])

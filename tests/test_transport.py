@@ -462,7 +462,7 @@ def test_a_failure_shows_no_secret() -> None:
 def test_a_file_that_changed_is_a_violation_whatever_followed() -> None:
     """The connection's own error comes later, and says less."""
     flight = Flight()
-    flight.audio_changed = AudioChanged(116, "the file changed after it was checked", "clip.wav")
+    flight.sound_fault = AudioChanged(116, "the file changed after it was checked", "clip.wav")
     assert explain(OSError("reset"), flight, HEADERS).kind is Kind.VALIDATION
 
 
