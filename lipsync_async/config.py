@@ -10,14 +10,17 @@ _optional_rate = validators.optional(_above_zero)
 
 @frozen(kw_only=True)
 class Limits:
-    """What the account may be asked for; whatever is not given is learned (map, "The pacer")."""
+    """What the account may be asked for; whatever is not given is learned (see `pacing`)."""
 
     max_in_flight: int = field(default=64, validator=[validators.instance_of(int), validators.ge(1)])
     """Requests under way at once."""
     max_per_second: float | None = field(default=None, validator=_optional_rate)
     """Requests a second that are never exceeded; None: learned."""
     max_running_tasks: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    """Tasks that may run at the gateway at once; None: learned from its refusals."""
+    """Tasks that may run at the gateway at once; None: learned from its refusals.
+
+    While no task is seen to end, so many are presumed to have ended after 300 s.
+    """
     initial_per_second: float = field(default=8.0, validator=_above_zero)
     """Requests a second to begin with; doubled every half second until the first refusal."""
     target_waste: float = field(default=0.02, validator=[validators.gt(0), validators.lt(1)])
