@@ -12,21 +12,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
-from typing import Any
 
-import msgspec
 from attrs import field, frozen, validators
 
 from .account import LOG, Account
 from .brake import Pause, SameRejection, Stop
 from .checks import check, errors_of
+from .endings import accepted, ambiguous, interrupted, rejected, unfinished
 from .errors import JournalError, LipSyncError, Violation
 from .identity import SeenIds, derive_id
 from .intake import Intake
 from .jobbook import UNHASHABLE, Job, Jobbook, hash_sound
-from .lookup import Ambiguity, Inquiry, Next
+from .lookup import Inquiry, Next
 from .models import LipSyncRequest
-from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from .outcomes import Accepted, Outcome, Rejected, Unknown
 from .retry import next_delay
 from .terms import Action, Failure, Kind, Phase, Reply, Verdict
 from .transport import Flight
@@ -155,18 +154,12 @@ class Run:
 
     async def _come_out(self, job: Job, flight: Flight) -> None:
         if not job.ended:
-            await self._settle(job, self._interrupted(job, flight, "the run failed"))
-
-    def _interrupted(self, job: Job, flight: Flight, message: str) -> Unknown | NotSent:
-        if flight.phase >= Phase.SENT and job.attempts and job.inquiry is None:
-            verdict = Verdict(Action.LOOK_UP, Kind.PROTOCOL)
-            job.ambiguity = _ambiguity(job, verdict, Failure(kind=Kind.PROTOCOL, phase=flight.phase))
-        return self._unfinished(job, Kind.CANCELLED, message)
+            await self._settle(job, interrupted(job, flight.phase, "the run failed"))
 
     def _cut_off(self, job: Job, flight: Flight) -> None:
         """Its worker is taken away: no hook is asked any more, and what is in the journal has to do."""
         if not job.ended:
-            self._tell_at_once(job, job.outcome or self._interrupted(job, flight, "the batch was cancelled"))
+            self._tell_at_once(job, job.outcome or interrupted(job, flight.phase, "the batch was cancelled"))
 
     def _sweep(self, job: Job) -> None:
         """No worker is left for it."""
@@ -176,7 +169,7 @@ class Run:
             job.id = job.id or job.request.external_task_id or f"invalid:{self._taken}"
             if self._jobbook is not None and not errors_of(check(job.request, self._account.gateway)):
                 outcome = self._jobbook.recall(job, retry_rejected=self._options.retry_rejected)
-        self._tell_at_once(job, outcome or self._unfinished(job, Kind.CANCELLED, "the batch was cancelled"))
+        self._tell_at_once(job, outcome or unfinished(job, Kind.CANCELLED, "the batch was cancelled"))
 
     def _tell_at_once(self, job: Job, outcome: Outcome) -> None:
         job.ended = True
@@ -260,7 +253,7 @@ class Run:
 
     async def _advance(self, job: Job, flight: Flight) -> None:
         if self.stopped is not None:
-            await self._settle(job, self._unfinished(job, self.stopped.kind, self.stopped.message))
+            await self._settle(job, unfinished(job, self.stopped.kind, self.stopped.message))
         elif job.inquiry is not None:
             await self._ask(job, flight)
         else:
@@ -326,6 +319,8 @@ class Run:
             account.brake.accepted()
             account.credential.good = job.generation
             self._rejections.over = True
+            if account.witness is None and isinstance(result, Reply) and result.task_id is not None:
+                account.witness = (job.id, result.task_id)
         else:
             if LOG.isEnabledFor(logging.DEBUG):
                 LOG.debug("%r: %s (%s): %s", job, verdict.action.value, verdict.kind, result.message)
@@ -378,7 +373,7 @@ class Run:
             self._jobbook.tried(job, verdict, result)
         match verdict.action:
             case Action.ACCEPT:
-                await self._settle(job, self._accepted(job, result))
+                await self._settle(job, accepted(job, result))
             case Action.WAIT:
                 job.attempts -= 1
                 job.refusals += 1
@@ -393,7 +388,7 @@ class Run:
             case Action.LOOK_UP:
                 await self._look_up(job, verdict, result)
             case Action.FAIL:
-                await self._settle(job, self._rejected(job, verdict, result))
+                await self._settle(job, rejected(job, verdict, result))
 
     def _park(self, job: Job, delay: float) -> None:
         if self._jobbook is not None:
@@ -406,7 +401,7 @@ class Run:
         delay = next_delay(account.retry, job.attempts, hint, account.dice)
         if delay is None:
             job.result = result
-            await self._settle(job, self._unfinished(job, verdict.kind or Kind.SERVER, result.message))
+            await self._settle(job, unfinished(job, verdict.kind or Kind.SERVER, result.message))
         else:
             self._park(job, delay)
 
@@ -428,7 +423,7 @@ class Run:
     async def _look_up(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         """It may have been acted upon: nothing is sent before that is known."""
         policy = self._options.ambiguous
-        ambiguity = _ambiguity(job, verdict, result)
+        ambiguity = ambiguous(job, verdict.kind, result)
         if policy == "resend" and not ambiguity.exists:
             job.ambiguity = ambiguity
             return await self._retry(job, verdict, result)
@@ -440,7 +435,7 @@ class Run:
             first_intent_at=job.first_sent_at,
         )
         if policy == "report" or self.stopped is not None:
-            return await self._settle(job, self._unfinished(job, ambiguity.kind, ambiguity.message))
+            return await self._settle(job, unfinished(job, ambiguity.kind, ambiguity.message))
         self._park_inquiry(job)
         return None
 
@@ -507,67 +502,26 @@ class Run:
                 if not inquiry.ambiguity.exists:
                     self._account.trusts_lookups = True
                 self._account.pacer.restore(1)
-                await self._settle(job, msgspec.structs.replace(self._accepted(job, answer.reply), recovered=True))
+                await self._settle(job, accepted(job, answer.reply, recovered=True))
             case Next.ABSENT:
                 job.inquiry = None
                 ambiguity = inquiry.ambiguity
                 spent = job.attempts >= self._account.retry.max_attempts and not job.parked
                 if spent or self._options.look_only:
-                    await self._settle(job, self._unfinished(job, ambiguity.kind, ambiguity.message))
+                    await self._settle(job, unfinished(job, ambiguity.kind, ambiguity.message))
                 else:
                     job.parked = False  # its attempts were an earlier run's: this one has a try of its own
                     self._park(job, 0.0)
             case Next.GIVE_UP:
-                await self._settle(job, self._unfinished(job, inquiry.ambiguity.kind, inquiry.ambiguity.message))
+                await self._settle(job, unfinished(job, inquiry.ambiguity.kind, inquiry.ambiguity.message))
 
     # -- the end ----------------------------------------------------------------------------------------------------
-
-    def _accepted(self, job: Job, result: Reply | Failure) -> Accepted:
-        assert isinstance(result, Reply)
-        assert result.task_id is not None
-        account = self._account
-        if account.witness is None:
-            account.witness = (job.id, result.task_id)
-        return Accepted(
-            external_task_id=job.id,
-            attempts=job.attempts,
-            refusals=job.refusals,
-            line=job.line,
-            task_id=result.task_id,
-            task_status=result.task_status,
-            request_id=result.request_id,
-            http_status=result.status,
-            created_at=result.created_at,
-        )
-
-    def _rejected(self, job: Job, verdict: Verdict, result: Reply | Failure) -> Outcome:
-        if job.ambiguity is not None:  # an earlier attempt may have been acted upon
-            return self._unfinished(job, job.ambiguity.kind, job.ambiguity.message)
-        told = _of_reply(result)
-        return Rejected(**job.told(), kind=verdict.kind or Kind.INVALID_REQUEST, message=result.message, **told)
-
-    def _unfinished(self, job: Job, kind: Kind, message: str) -> Unknown | NotSent:
-        """The join over all attempts: Unknown where one may have been acted upon, else NotSent."""
-        ambiguity = job.inquiry.ambiguity if job.inquiry is not None else job.ambiguity
-        if ambiguity is None:
-            return NotSent(**job.told(), kind=kind, message=message, **_of_reply(job.result))
-        LOG.warning("%r may have been charged, and its fate is not known (%s)", job, ambiguity.kind)
-        return Unknown(
-            **job.told(),
-            kind=ambiguity.kind,
-            message=ambiguity.message,
-            http_status=ambiguity.http_status,
-            code=ambiguity.code,
-            request_id=ambiguity.request_id,
-            phase=ambiguity.phase,
-            attempt=ambiguity.attempt,
-            sent_at=ambiguity.sent_at,
-            found_task_id=job.inquiry.found_task_id if job.inquiry is not None else None,
-        )
 
     async def _settle(self, job: Job, outcome: Outcome) -> None:
         """Durable first, then told."""
         job.outcome = outcome
+        if isinstance(outcome, Unknown):
+            LOG.warning("%r may have been charged, and its fate is not known (%s)", job, outcome.kind)
         if self._jobbook is not None:
             try:
                 await self._jobbook.settle(job, outcome)
@@ -592,20 +546,3 @@ class Run:
 def _is_word(answer: TaskReply | Failure) -> bool:
     """Somebody answered, if only that there is nothing to be asked."""
     return isinstance(answer, TaskReply) and (answer.found is not None or answer.reply.status < 500)
-
-
-def _of_reply(result: Reply | Failure | None) -> dict[str, Any]:
-    if not isinstance(result, Reply):
-        return {}
-    return {"http_status": result.status, "code": result.code, "request_id": result.request_id}
-
-
-def _ambiguity(job: Job, verdict: Verdict, result: Reply | Failure) -> Ambiguity:
-    return Ambiguity(
-        attempt=job.attempts,
-        sent_at=job.sent_at,
-        phase=result.phase if isinstance(result, Failure) else Phase.ANSWERED,
-        kind=verdict.kind or Kind.SERVER,
-        message=result.message,
-        **_of_reply(result),
-    )

@@ -28,9 +28,17 @@ class Notebook:
     def __init__(self, *records: Record) -> None:
         self.pages = {record.external_task_id: record for record in records}
         self.failed: JournalError | None = None
+        self.runs = 0
+        self.lookups = 0
+        self.reader = self
+
+    def is_empty(self) -> bool:
+        """Whether it has no page at all."""
+        return not self.pages
 
     def recall(self, external_task_id: str) -> Record | None:
         """What is on the page."""
+        self.lookups += 1
         return self.pages.get(external_task_id)
 
     async def write(self, record: Record) -> None:
@@ -254,3 +262,41 @@ def test_doubt_is_never_cleared() -> None:
     doubtful.ambiguity = evolve(recalled(record(State.OPEN))[1].inquiry.ambiguity)  # type: ignore[union-attr]
     jobbook.cleared(doubtful)
     assert notebook.pages["job-1"].state is State.OPEN
+
+
+def test_a_new_journal_is_not_asked_for_what_this_run_alone_has_written() -> None:
+    """An id's first time in a run over an empty journal costs no look-up; where an id may come again it does."""
+    jobbook, notebook = book()
+    assert jobbook.is_blank()
+    for number in range(3):
+        job = Job(REQUEST, f"job-{number}")
+        assert jobbook.recall(job, retry_rejected=False, first=True) is None
+        asyncio.run(jobbook.settle(job, Accepted(external_task_id=job.id, task_id="t")))
+    assert notebook.lookups == 0
+    assert isinstance(jobbook.recall(Job(REQUEST, "job-1"), retry_rejected=False), Accepted)
+
+
+def test_a_second_run_on_one_journal_is_seen_by_both() -> None:
+    """Once another run may write to the same open journal, every id is looked up, by the earlier run too."""
+    ours, notebook = book()
+    assert ours.is_blank()
+    checked = Job(REQUEST, "job-1")
+    assert not asyncio.run(ours.conflict(checked))
+    theirs = Jobbook(notebook)  # type: ignore[arg-type]
+    asyncio.run(theirs.settle(Job(REQUEST, "job-1"), Accepted(external_task_id="job-1", task_id="t")))
+    assert not ours.is_blank()
+    assert not theirs.is_blank()
+    for job in (checked, Job(REQUEST, "job-1")):
+        assert isinstance(ours.recall(job, retry_rejected=False, first=True), Accepted | Rejected)
+
+
+def test_what_the_conflict_check_did_not_find_is_not_asked_for_again() -> None:
+    """Over a journal with rows, an id that the look through the list found absent costs one look-up, not two."""
+    jobbook, notebook = book(record(State.ACCEPTED, task_id="t"))
+    known, new = Job(REQUEST, "job-1"), Job(REQUEST, "job-2")
+    assert not jobbook.is_blank()
+    assert not any(asyncio.run(jobbook.conflict(job)) for job in (known, new))
+    assert notebook.lookups == 2
+    assert jobbook.recall(new, retry_rejected=False, first=True) is None
+    assert notebook.lookups == 2
+    assert isinstance(jobbook.recall(known, retry_rejected=False, first=True), Accepted)
