@@ -5,9 +5,10 @@ Nothing here was observed on a live account: every statement is a default of a p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from attrs import evolve, field, frozen
 
@@ -16,11 +17,35 @@ from .terms import Verdict
 
 
 def _absolute(_instance: Any, _attribute: Any, value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigurationError(f"a gateway's base URL is like https://api.example.com, not {value!r}")
-    if parts.username or parts.password:
-        raise ConfigurationError("a gateway's base URL carries no name and no password")
+    """Says what is wrong by scheme and host alone: the rest of a URL may hold a password or a key."""
+    parts = _split(value)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(f"a gateway's base URL is like https://api.example.com, not {_shown(value)}")
+    if "@" in value:
+        raise ConfigurationError(f"a gateway's base URL carries no name and no password: {_shown(value)}")
+    if "?" in value or "#" in value:
+        raise ConfigurationError(f"a gateway's base URL carries no query and no fragment: {_shown(value)}")
+
+
+def _split(url: str) -> SplitResult | None:
+    """None: it is no URL, or its port is no number (urllib would quote it)."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port is None or parts.port else None
+    except ValueError:
+        return None
+
+
+def _shown(url: str) -> str:
+    """Scheme and host; no host beside an @, for what stands there may be the head of a password."""
+    parts = _split(url)
+    if parts is None or not parts.scheme:
+        return "a text that is no URL"
+    return f"{parts.scheme}://{'...' if '@' in url else parts.hostname or ''}"
+
+
+_NAME = re.compile(r"(?!sk-)[\w.-]{0,40}")
+"""What may be shown of a text that is no gateway: a name, but neither a key nor a URL with one."""
 
 
 def _without_slash(url: str) -> str:
@@ -93,5 +118,7 @@ def gateway_for(name_or_url: str | Gateway) -> Gateway:
     if known is not None:
         return known
     if "://" not in name_or_url:
-        raise ConfigurationError(f"{name_or_url!r} is neither a gateway ({', '.join(GATEWAYS)}) nor a URL")
-    return Gateway(name=urlsplit(name_or_url).netloc or name_or_url, base_url=name_or_url)
+        shown = repr(name_or_url) if _NAME.fullmatch(name_or_url) else "the gateway's name"
+        raise ConfigurationError(f"{shown} is neither a gateway ({', '.join(GATEWAYS)}) nor a URL")
+    parts = _split(name_or_url)
+    return Gateway(name=parts.netloc if parts else "", base_url=name_or_url)

@@ -13,6 +13,7 @@ from enum import Enum
 from .gateways import Gateway
 from .terms import Action, Failure, Kind, Phase, Reply, Verdict
 from .wire import TaskReply
+from .wire.replies import IN_DOUBT
 
 ACCEPT = Verdict(Action.ACCEPT)
 
@@ -76,24 +77,21 @@ GATEWAY_CODES: Mapping[int | str, Verdict] = {
     "sensitive_words_detected": FAIL_CONTENT,
     "content_policy_violation": FAIL_CONTENT,
     # Said after the call went upstream: it may have arrived there, or was even created and then not stored.
-    "do_request_failed": LOOK_UP_SERVER,
-    "insert_task_failed": LOOK_UP_SERVER,
-    "read_response_body_failed": LOOK_UP_SERVER,
-    "unmarshal_response_body_failed": LOOK_UP_SERVER,
-    "copy_response_body_failed": LOOK_UP_SERVER,
+    **dict.fromkeys(IN_DOUBT, LOOK_UP_SERVER),
 }
 """Words of new-api and its forks, whatever the HTTP status; `fail_to_fetch_task` and `task_failed` pass a status on."""
 
 PHRASES: tuple[tuple[re.Pattern[str], Verdict], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), verdict)
     for pattern, verdict in (
+        ("|".join(IN_DOUBT), LOOK_UP_SERVER),
         (r"令牌额度已用尽|额度不足|余额不足|quota is not enough|insufficient (balance|quota|credit)", STOP_QUOTA),
         (r"\baction is not\b|invalid url \(", STOP_CONFIGURATION),
         (r"无可用渠道|no available channel", STOP_NO_CHANNEL),
         (r"上游负载已饱和", WAIT_HIDDEN_CAPACITY),
     )
 )
-"""What a refusal (4xx, 503) says in words, where its code is not telling."""
+"""What a 4xx says in words, where its code is not telling; of a 503 the missing channel alone is believed."""
 
 REASONS_TO_WAIT: tuple[tuple[re.Pattern[str], Verdict], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), verdict)
@@ -105,8 +103,9 @@ REASONS_TO_WAIT: tuple[tuple[re.Pattern[str], Verdict], ...] = tuple(
 """What a 429 gives as its reason."""
 
 STATUSES: Mapping[int, Verdict] = {
-    # Never followed; these say that the call belongs elsewhere. 303 says that it was dealt with, and is in doubt.
-    **dict.fromkeys((301, 302, 307, 308), STOP_CONFIGURATION),
+    # Never followed, and never sent to twice; these say that the call belongs elsewhere.
+    # 302 and 303 may say that it was dealt with (POST, redirect, GET), and are in doubt.
+    **dict.fromkeys((301, 307, 308), STOP_AT_ONCE),
     401: STOP_AUTH,
     402: STOP_QUOTA,
     403: STOP_PERMISSION,
@@ -141,7 +140,7 @@ def judge(result: Reply | Failure, gateway: Gateway, *, seen_reply: bool = True)
     if result.task_id is not None:
         return ACCEPT if result.success and 200 <= result.status <= 299 else _contradiction(result)
     verdict = _by_code(result, gateway) or _by_phrase(result) or _by_status(result, seen_reply)
-    return LOOK_UP_DUPLICATE if verdict is FAIL_REQUEST and _says_exists(result.message) else verdict
+    return LOOK_UP_DUPLICATE if verdict == FAIL_REQUEST and _says_exists(result.message) else verdict
 
 
 def _judge_broken(reply: Reply) -> Verdict:
@@ -178,7 +177,8 @@ def _by_code(reply: Reply, gateway: Gateway) -> Verdict | None:
 def _by_phrase(reply: Reply) -> Verdict | None:
     if not (400 <= reply.status <= 499 or reply.status == 503) or reply.html:
         return None
-    return next((verdict for pattern, verdict in PHRASES if pattern.search(reply.message)), None)
+    found = next((verdict for pattern, verdict in PHRASES if pattern.search(reply.message)), None)
+    return found if reply.status != 503 or found == STOP_NO_CHANNEL else None
 
 
 def _by_status(reply: Reply, seen_reply: bool) -> Verdict:
@@ -207,14 +207,33 @@ def _why_to_wait(reply: Reply) -> Verdict:
 
 _NAMES_A_PART = re.compile(r"session|face|audio", re.IGNORECASE)
 """A 404 that speaks of what the request names is about this job, not about the route."""
-_ABSENT = re.compile(r"(not|n't|never) exist\w*|不存在", re.IGNORECASE)
-_EXISTS = re.compile(r"exist|duplicat|repeat|unique|conflict|already|been used|重复|已存在|已被使用", re.IGNORECASE)
-_THE_ID = re.compile(r"task|任务", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"(?<!must )(?<!should )(not|n['’]?t|never) exist\w*|non-?exist\w*|\bno (such )?\w+ exists?|不\s*存在|不再存在",
+    re.IGNORECASE,
+)
+_EXISTS = re.compile(
+    r"exist|duplicat|repeat|unique|conflict|already|(been|is|was) (used|taken)|in use"
+    r"|重复|存在|已被|占用|已使用|使用过|冲突|唯一",
+    re.IGNORECASE,
+)
+_ANOTHERS_ID = re.compile(
+    r"(face|audio|session|request|req|trace|log|voice|sound|video|image|model|channel"
+    r"|人脸|音频|会话|请求|声音|视频|图片|模型|渠道)[\s_-]*(ids?(?![a-z])|identifier|编号|标识)",
+    re.IGNORECASE,
+)
+"""Ids of what a request names, and of the call itself."""
+_THE_ID = re.compile(
+    r"task|external[\s_-]*id|(?<![a-z])ids?(?![a-z])|identifier|任务|外部|编号|标识"
+    r"|duplicated? (request|submission)|重复(提交|请求)",
+    re.IGNORECASE,
+)
+"""A plain "id" is ours: the only one that a request makes."""
 
 
 def _says_exists(message: str) -> bool:
     """Whether a bad parameter is an external_task_id that exists (contract, section 5), in any likely wording."""
-    return bool(_THE_ID.search(message) and _EXISTS.search(_ABSENT.sub("", message)))
+    rest = _ANOTHERS_ID.sub("", _ABSENT.sub("", message))
+    return bool(_THE_ID.search(rest) and _EXISTS.search(rest))
 
 
 class Finding(Enum):

@@ -61,3 +61,29 @@ def test_what_is_no_gateway_is_refused(wrong: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         gateway_for(wrong)
     assert "u:p" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        ("https://x.example?key=secret", "https://x.example"),
+        ("https://x.example/deep/secret#secret", "https://x.example"),
+        ("ftp://u:secret@x.example", "ftp://"),
+        ("https://u:secret@x.example?key=secret", "https://"),
+        ("https://u:secret@", "https://"),
+        ("https://u:secret/more@x.example", "no URL"),
+        ("https://secret/more@x.example", "https://"),
+        ("https://u:secret@[x", "no URL"),
+        ("https://x.example:secret", "no URL"),
+        ("u:secret@x.example", "neither a gateway"),
+        ("x.example?key=secret", "neither a gateway"),
+        ("sk-secret", "neither a gateway"),
+        ("nobody", "'nobody' is neither a gateway"),
+    ],
+)
+def test_a_refused_address_shows_no_secret(wrong: str, shown: str) -> None:
+    """What is refused is told by scheme and host: a password or a key does not get into a log."""
+    with pytest.raises(ConfigurationError) as caught:
+        gateway_for(wrong)
+    assert shown in str(caught.value)
+    assert "secret" not in str(caught.value)

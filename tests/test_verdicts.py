@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from lipsync_async.gateways import CHAINHUB
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
-from lipsync_async.verdicts import Finding, judge, judge_query
+from lipsync_async.verdicts import FAIL_REQUEST, GATEWAY_CODES, LOOK_UP_SERVER, Finding, judge, judge_query
 from lipsync_async.wire import read_reply, read_task
 
 SAMPLES = {
@@ -127,7 +127,40 @@ def test_a_code_beats_the_status(status: int, code: int, action: str, kind: str,
     """A gateway's status is not believed where the platform's code is at hand, buried or not."""
     inner = json.dumps({"code": code, "message": "x"})
     assert verdict(outer, {"code": code, "message": "x"}) == (action, kind)
-    assert verdict(outer, {"code": "task_failed", "message": inner, "data": None}) == (action, kind)
+    assert verdict(outer, {"code": "task_failed", "data": {"error": {"code": code}}}) == (action, kind)
+    quoted = verdict(outer, {"code": "task_failed", "message": inner, "data": None})
+    assert quoted == ((action, kind) if outer < 500 else ("look_up", "server"))
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api request too fast",
+        "code: 1201 bad",
+        "code=1300",
+        "Failure to pass the risk control system",
+        "Account balance not enough",
+        "parallel task over resource pack limit",
+        "当前分组上游负载已饱和",
+        "余额不足",
+        '{"code": 1303, "message": "x"}',
+        '{"code": "rate_limit_exceeded"}',
+        "Server internal error",
+    ],
+)
+def test_what_is_only_spoken_of_trouble_is_in_doubt(status: int, text: str) -> None:
+    """On a 5xx a code or a reason in a text proves no refusal, be it said, quoted or plain."""
+    bodies: list[object] = [{"message": text}, {"code": "task_failed", "message": text}, {"error": {"message": text}}]
+    for body in [*bodies, {"code": 0, "data": f"upstream said: {text}"}, f"upstream said: {text}".encode()]:
+        assert verdict(status, body) == ("look_up", "server")
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_code_field_is_believed_of_trouble(status: int) -> None:
+    """On a 5xx a code that stands in the reply's own JSON is believed."""
+    assert verdict(status, {"code": 1303, "message": "code: 1201"}) == ("wait", "capacity")
+    assert verdict(status, {"error": {"code": "1302"}}) == ("wait", "rate")
 
 
 def test_named_reasons_to_wait_are_not_hidden() -> None:
@@ -174,6 +207,51 @@ def test_gateway_words(status: int, body: object, action: str, kind: str) -> Non
     assert verdict(status, body) == (action, kind)
 
 
+IN_DOUBT = [word for word, it in GATEWAY_CODES.items() if it == LOOK_UP_SERVER]
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize("word", IN_DOUBT)
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"data": {"code": 1302}},
+        {"data": {"code": 1303, "message": "x"}},
+        {"message": "code=1300"},
+        {"message": '{"code":1201,"message":"bad face"}'},
+        {"message": "Account balance not enough"},
+        {"error": {"code": "quota_not_enough"}},
+    ],
+)
+def test_a_word_of_doubt_beats_every_code(status: int, word: object, rest: dict[str, Any]) -> None:
+    """What may have been made upstream stays in doubt, whatever else the reply says."""
+    assert verdict(status, {"code": word, **rest}) == ("look_up", "server")
+    assert read(status, {"code": word, **rest}).code == word
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": 1302, "message": "insert_task_failed"},
+        {"code": "task_failed", "data": {"code": 1302, "data": {"code": "insert_task_failed"}}},
+        {"code": 1302, "message": '{"code":"insert_task_failed"}'},
+        {"code": 1302, "message": '{"code":"insert_task_fai', "error": {"type": "Insert_Task_Failed"}},
+        {"code": "do_request_failed", "message": '{"code":"insert_task_failed","message":"x"}'},
+    ],
+)
+def test_a_word_of_doubt_is_found_in_every_layer(body: object) -> None:
+    """The gravest word counts wherever it stands, for the look-up must know that nothing was stored."""
+    assert verdict(400, body) == ("look_up", "server")
+    assert read(400, body).code == "insert_task_failed"
+
+
+@pytest.mark.parametrize("body", [b"insert_task_failed: disk full", b'[{"code":"do_request_failed"}]'])
+@pytest.mark.parametrize("status", [400, 429])
+def test_a_word_of_doubt_needs_no_object(status: int, body: bytes) -> None:
+    """A plain text that says so is believed as well."""
+    assert verdict(status, body) == ("look_up", "server")
+
+
 def test_a_missing_channel_is_confirmed_three_times() -> None:
     """No channel: nothing was created, and one may come back."""
     assert judge(read(503, {"error": {"code": "model_not_found"}}), CHAINHUB).confirmations == 3
@@ -206,6 +284,22 @@ def test_a_gateways_own_table_comes_first() -> None:
         "任务已存在",
         "external_task_id conflict",
         "external_task_id repeat",
+        "ID already exists",
+        "duplicate external id",
+        "external_id already used",
+        "externalId already used",
+        "the id is duplicated",
+        "the id is in use (request id: 20260101)",
+        "id must be unique",
+        "external_task_id must not exist",
+        "external_task_id already exists for this session_id",
+        "duplicate identifier",
+        "ID已存在",
+        "该ID已经存在",
+        "id 重复",
+        "外部编号已被使用",
+        "标识冲突",
+        "请勿重复提交",
     ],
 )
 @pytest.mark.parametrize("body", [{"code": 1201}, {"code": 1200}, {"code": "invalid_request"}, {}])
@@ -223,12 +317,34 @@ def test_a_refusal_that_says_the_id_exists_is_looked_up(message: str, body: dict
         "任务不存在",
         "session_id already expired",
         "duplicate face_id",
+        "session does not exist",
+        "face id does not exist",
+        "audio_id not exist",
+        "audio id doesn’t exist",
+        "the id does not exist",
+        "non-existent id",
+        "no such id exists",
+        "faceId already used",
+        "audio_id conflicts with sound_file (request id: 20260101)",
+        "人脸ID重复",
+        "音频ID不存在",
+        "session_id 已存在",
         "",
     ],
 )
 def test_other_bad_parameters_fail_the_job(message: str) -> None:
     """What is absent, or repeated elsewhere, is the job's own fault."""
     assert verdict(400, {"code": 1201, "message": message}) == ("fail", "invalid_request")
+
+
+def test_an_id_that_exists_is_seen_in_a_gateways_own_table() -> None:
+    """A profile's own verdict for a bad parameter is checked like the common one."""
+    own = Verdict(Action.FAIL, Kind.INVALID_REQUEST)
+    assert own is not FAIL_REQUEST
+    gateway = evolve(CHAINHUB, codes={1201: own, "bad": own})
+    for code in (1201, "bad"):
+        it = judge(read(400, {"code": code, "message": "external_task_id exists"}), gateway)
+        assert words(it) == ("look_up", "duplicate_id")
 
 
 def test_conflict_is_looked_up() -> None:
@@ -248,7 +364,7 @@ def test_conflict_is_looked_up() -> None:
         (199, "look_up", "protocol"),
         (300, "look_up", "protocol"),
         (301, "stop", "configuration"),
-        (302, "stop", "configuration"),
+        (302, "look_up", "protocol"),
         (303, "look_up", "protocol"),
         (304, "look_up", "protocol"),
         (307, "stop", "configuration"),
@@ -299,6 +415,12 @@ def test_conflict_is_looked_up() -> None:
 def test_statuses(status: int, action: str, kind: str, body: bytes) -> None:
     """Without a code that is known the status decides, whatever the body is."""
     assert verdict(status, body) == (action, kind)
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+def test_a_redirect_is_not_sent_to_twice(status: int) -> None:
+    """A call that belongs elsewhere stops the batch without another try."""
+    assert judge(read(status), CHAINHUB).confirmations == 0
 
 
 @pytest.mark.parametrize("hint", ["1", "3600"])

@@ -494,12 +494,36 @@ TEXT = json.dumps(INNER)
         {"code": "task_failed", "message": f"{{id}} failed: {TEXT}"},
     ],
 )
-@pytest.mark.parametrize("status", [200, 400, 429, 500])
+@pytest.mark.parametrize("status", [200, 400, 429, 499])
 def test_kling_code_in_every_layer(status: int, body: object) -> None:
     """The platform's code is found where gateways bury it, whatever they put on top."""
     read = reply(body, status)
     assert read.code == 1303
     assert not read.success
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (INNER, 1303),
+        ({"code": "success", "data": INNER}, 1303),
+        ({"errors": [{"detail": "x"}, INNER]}, 1303),
+        ({"detail": {"upstream": {"body": INNER}}}, 1303),
+        ({"code": 0, "data": TEXT}, 0),
+        ({"code": "task_failed", "message": TEXT}, "task_failed"),
+        ({"code": "task_failed", "message": "{Code:1303 Message:busy}"}, "task_failed"),
+        ({"message": '{"code":"quota_not_enough"}'}, None),
+        ({"code": 5000, "message": TEXT}, 5000),
+        ({"code": "task_failed", "message": '{"code":5001}'}, 5001),
+        ({"code": "task_failed", "message": "Server internal timeout"}, 5002),
+        ({"code": 1303, "message": '{"code":5001}'}, 5001),
+        ({"code": 1302, "message": "insert_task_failed"}, "insert_task_failed"),
+    ],
+)
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 524])
+def test_of_trouble_only_code_fields_are_believed(status: int, body: object, code: object) -> None:
+    """On a 5xx a text names no refusal; trouble that it names is trouble."""
+    assert reply(body, status).code == code
 
 
 @pytest.mark.parametrize(

@@ -92,19 +92,28 @@ _PHRASES: Mapping[str, int] = {
 """The platform's own phrases, which a gateway may pass on without their codes."""
 _SPOKEN_CODE = re.compile(r"""code[\\"'\s]{0,9}[:=][\\"'\s]{0,9}(1[0-3]\d\d|500[0-2])(?!\d)""")
 """A code in what is left of a JSON text that was cut or escaped, or printed by Go."""
+IN_DOUBT = (
+    "insert_task_failed",
+    "do_request_failed",
+    "read_response_body_failed",
+    "unmarshal_response_body_failed",
+    "copy_response_body_failed",
+)
+"""What new-api says after the call went upstream, gravest first: no other code in the reply takes it back."""
 
 
-def _nodes(top: _Object) -> Iterator[_Object | str]:
-    """Every object and text of a reply, outer before inner, also those that stand as JSON inside a text."""
-    waiting: deque[tuple[object, int]] = deque([(top, 0)])
+def _nodes(top: _Object) -> Iterator[tuple[_Object | str, bool]]:
+    """Every object and text of a reply, outer before inner, and whether it was quoted: stands as JSON inside a text."""
+    waiting: deque[tuple[object, int, bool]] = deque([(top, 0, False)])
     for _ in range(_MAX_NODES):
         if not waiting:
             return
-        node, depth = waiting.popleft()
+        node, depth, quoted = waiting.popleft()
         if isinstance(node, dict | str):
-            yield node
+            yield node, quoted
         if depth < _MAX_DEPTH:
-            waiting.extend((child, depth + 1) for child in islice(_children(node), _MAX_NODES))
+            inside = quoted or isinstance(node, str)
+            waiting.extend((child, depth + 1, inside) for child in islice(_children(node), _MAX_NODES))
 
 
 def _children(node: object) -> Iterable[object]:
@@ -140,15 +149,29 @@ def _spoken_code(node: _Object | str) -> int | None:
     return next((code for phrase, code in _PHRASES.items() if phrase in folded), None)
 
 
-def _find_code(top: _Object) -> tuple[int | str | None, str]:
-    """The innermost Kling code and what was said with it; else the gateway's own code."""
+def _find_code(top: _Object, status: int) -> tuple[int | str | None, str]:
+    """A word of doubt; else the innermost Kling code and what was said with it; else the gateway's own code.
+
+    From HTTP 500 on, a text proves no refusal: what it quotes or says counts only where it is trouble as well.
+    """
     nodes = list(_nodes(top))
+    if word := _word_of_doubt(nodes):
+        return word, _said(top)
+    trouble = status >= 500
     readers: tuple[Callable[[_Object | str], int | None], ...] = (_kling_code, _spoken_code)
     for read in readers:
-        for node in reversed(nodes):
-            if code := read(node):
+        for node, quoted in reversed(nodes):
+            code = read(node)
+            if code and (code >= 5000 or not trouble or not (quoted or read is _spoken_code)):
                 return code, _said(node) or _said(top)
-    return _own_code(nodes) or texts.code(top.get("code")), _said(top)
+    own = _own_code([node for node, quoted in nodes if not (quoted and trouble)])
+    return own or texts.code(top.get("code")), _said(top)
+
+
+def _word_of_doubt(nodes: list[tuple[_Object | str, bool]]) -> str | None:
+    """The gravest of `IN_DOUBT` that stands anywhere, as a code or in a text."""
+    said = [node[:_MAX_TEXT].casefold() for node, _ in nodes if isinstance(node, str)]
+    return next((word for word in IN_DOUBT if any(word in text for text in said)), None)
 
 
 def _own_code(nodes: list[_Object | str]) -> int | str | None:
@@ -298,7 +321,7 @@ def _read(
     if success and task_id:
         code, message = texts.code(top.get("code")), _said(top.get("message") or top.get("msg"))
     else:
-        code, message = _find_code(top)
+        code, message = _find_code(top, status)
         success = success and _is_success(code)
     task_status, raw_task_status = _status(layers)
     return Reply(

@@ -168,9 +168,10 @@ WAITED_FOR: dict[str, tuple[bytes, Kind]] = {
     "the capacity phrase alone": (said(400, "parallel task over resource pack limit"), Kind.CAPACITY),
     "1303 as a text": (reply({"code": "1303", "message": "no"}, 429), Kind.CAPACITY),
     "1303 two layers down": (
-        reply({"code": "fail", "data": json.dumps({"error": {"message": '{"code":1303,"message":"x"}'}})}, 500),
+        reply({"code": "fail", "data": json.dumps({"error": {"message": '{"code":1303,"message":"x"}'}})}, 400),
         Kind.CAPACITY,
     ),
+    "1303 with 503": (kling(1303, 503), Kind.CAPACITY),
     "nginx 503-free 429 page": (page(429, "Too Many Requests"), Kind.RATE),
     "429 with Retry-After": (reply(b"", 429, "Retry-After: 3"), Kind.RATE),
     "429 with a date": (reply(b"", 429, "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"), Kind.RATE),
@@ -188,6 +189,14 @@ UNKNOWN: dict[str, tuple[bytes, Kind]] = {
     "503 with Retry-After": (kling(5001, 503, "later", "Retry-After: 2"), Kind.SERVER),
     "insert_task_failed": (new_api("insert_task_failed", 500), Kind.SERVER),
     "do_request_failed as a 400": (new_api("do_request_failed", 400), Kind.SERVER),
+    "insert_task_failed around 1302": (
+        reply({"code": "insert_task_failed", "message": "no", "data": {"code": 1302}}, 429),
+        Kind.SERVER,
+    ),
+    "do_request_failed that speaks of 1300": (new_api("do_request_failed", 400, "code=1300"), Kind.SERVER),
+    "504 that speaks of 1302": (new_api("task_failed", 504, "api request too fast"), Kind.SERVER),
+    "502 that speaks of 1201": (new_api("task_failed", 502, "code: 1201 bad"), Kind.SERVER),
+    "500 that quotes 1303": (new_api("task_failed", 500, '{"code":1303,"message":"x"}'), Kind.SERVER),
     "500 with nothing": (reply(b"", 500), Kind.SERVER),
     "500 in OpenAI's form": (said(500), Kind.SERVER),
     "503 page": (page(503, "Service Unavailable"), Kind.SERVER),
@@ -203,6 +212,7 @@ UNKNOWN: dict[str, tuple[bytes, Kind]] = {
     "200 with nothing": (reply(b""), Kind.PROTOCOL),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", Kind.PROTOCOL),
     "304": (b"HTTP/1.1 304 Not Modified\r\n\r\n", Kind.PROTOCOL),
+    "302": (reply(b"", 302, "Location: /elsewhere"), Kind.PROTOCOL),
     "303": (reply(b"", 303, "Location: /elsewhere"), Kind.PROTOCOL),
     "request_id alone": (reply({"code": 0, "request_id": TASK_ID}), Kind.PROTOCOL),
     "200 with a text": (reply("OK", kind="text/plain"), Kind.PROTOCOL),
@@ -365,6 +375,7 @@ def test_425_is_tried_again_within_the_attempts(framing: Framing) -> None:
 EXISTS: dict[str, bytes] = {
     "1201 sample": sample("e08"),
     "409": said(409, "conflict"),
+    "1201 of a plain ID": kling(1201, 400, "ID already exists"),
     "1201 in Chinese": kling(1201, 400, "任务ID重复"),
     "1201 inside new-api": new_api("task_failed", 400, '{"code":1201,"message":"external_task_id already exists"}'),
 }
@@ -426,7 +437,7 @@ def test_a_reply_is_kept_as_it_was_told() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_never_followed(status: int) -> None:
-    """Neither to another path nor to another host: the key stays where it was meant to go."""
+    """Neither to another path nor to another host, nor sent twice: the key stays where it was meant to go."""
 
     async def main() -> None:
         async with RawServer() as elsewhere:
@@ -434,9 +445,13 @@ def test_a_redirect_is_never_followed(status: int) -> None:
                 script = answering(reply(b"", status, f"Location: {location}"))
                 async with RawServer(always=script) as server, LipSyncClient(server.url, api_key=KEY) as client:
                     outcome = (await client.submit_many([request()]))["job-1"]
-                assert isinstance(outcome, NotSent)
-                assert (outcome.kind, outcome.http_status) == (Kind.CONFIGURATION, status)
-                assert {sent.path for sent in server.requests} == {"/kling/v1/videos/advanced-lip-sync"}
+                if status == 302:
+                    assert isinstance(outcome, Unknown)
+                else:
+                    assert isinstance(outcome, NotSent)
+                    assert (outcome.kind, outcome.http_status) == (Kind.CONFIGURATION, status)
+                    assert {sent.path for sent in server.requests} == {"/kling/v1/videos/advanced-lip-sync"}
+                assert server.total == 1
             assert not elsewhere.connections
 
     hurry(main())

@@ -78,7 +78,8 @@ def test_doubt_is_never_sent_again(reply: Reply, seen_reply: bool) -> None:
         (reply.task_id is not None and not reply.broken)
         or (
             500 <= reply.status <= 599
-            and reply.status not in {501, 503, 505, 511}
+            and reply.status not in {501, 505, 511}
+            and not (reply.status == 503 and "无可用渠道" in reply.message)
             and not (named and not reply.success)
         )
         or (200 <= reply.status <= 299 and not (named and not reply.success) and not page_at_first)
@@ -107,3 +108,23 @@ def test_server_trouble_of_any_shape_is_looked_up(status: int, text: str, hint: 
     headers = CIMultiDict({"Retry-After": str(hint)})
     for body in (text.encode(), b"<html>" + text.encode(), json.dumps({"x": text}).encode()):
         assert judge(read_reply(status, headers, body), CHAINHUB).action is Action.LOOK_UP
+
+
+SPOKEN = st.sampled_from(sorted(KLING_CODES)).flatmap(
+    lambda code: st.sampled_from([f"code: {code}", f"code={code}", f'{{"code":{code}}}', f'{{"code":"{code}'])
+) | st.sampled_from(["api request too fast", "Account balance not enough", "Failure to pass the risk control system"])
+
+
+@given(st.sampled_from([500, 502, 503, 504, 520, 524]), SPOKEN, st.text(max_size=20))
+def test_a_spoken_code_never_takes_trouble_back(status: int, spoken: str, around: str) -> None:
+    """Whatever a 5xx says in a text, it is in doubt."""
+    body = json.dumps({"code": "task_failed", "message": around + spoken, "data": spoken}).encode()
+    assert judge(read_reply(status, CIMultiDict(), body), CHAINHUB).action is Action.LOOK_UP
+
+
+@given(st.integers(200, 599), CODES, st.sampled_from(["insert_task_failed", "do_request_failed"]), st.booleans())
+def test_a_word_of_doubt_is_never_taken_back(status: int, code: object, word: str, inside: bool) -> None:
+    """Created or perhaps created upstream: no code beside it makes the job sendable or its fault."""
+    outer, inner = (code, word) if inside else (word, code)
+    body = json.dumps({"code": outer, "message": f"code: {code}", "data": {"code": inner}}).encode()
+    assert judge(read_reply(status, CIMultiDict(), body), CHAINHUB).action is Action.LOOK_UP
