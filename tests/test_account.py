@@ -6,15 +6,23 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 from attrs import evolve
+from multidict import CIMultiDict
+from yarl import URL
 
-from lipsync_async import KLING, Event, LipSyncClient, RetryPolicy, RunOptions
-from lipsync_async.account import LOG
-from lipsync_async.outcomes import Accepted, Unknown
+from lipsync_async import KLING, Event, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, RunOptions
+from lipsync_async.account import LOG, MAX_PAGES, PAGE, Account
+from lipsync_async.errors import RejectedError
+from lipsync_async.outcomes import Accepted, Rejected, Unknown
+from lipsync_async.pacing import Pacer
+from lipsync_async.terms import Failure, Kind, Reply
+from lipsync_async.transport import Credential, Flight
+from lipsync_async.wire import Body, TaskReply
 from tests.loopback.acts import KEY, client, request, requests, tell
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, reply
@@ -217,5 +225,206 @@ def test_a_report_policy_asks_nothing() -> None:
             result = await submitter.submit_many(requests(3), options=RunOptions(ambiguous="report"))
         assert len(result.unknown) == 3
         assert server.look_ups == 0
+
+    hurry(main())
+
+
+# --- lists of tasks ------------------------------------------------------------------------------------------------
+
+
+class Listing:
+    """A wire that finds no task by its external id, and lists these pages; None is a page that can't be read."""
+
+    def __init__(self, *pages: list[str] | None) -> None:
+        self.pages = pages
+        self.asked: list[int] = []
+        self.on_question: Callable[[], None] = lambda: None
+
+    def watching(self, flight: Flight) -> AbstractContextManager[None]:
+        """Nobody does."""
+        return nullcontext()
+
+    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Reply | Failure:
+        """Nothing is created here."""
+        raise AssertionError
+
+    async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
+        """There is no such task."""
+        self.on_question()
+        return TaskReply(reply=Reply(status=404, code=1203, parsed=True), found=False)
+
+    async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
+        """One page, from 1; the last of them from then on."""
+        number = int(url.query["pageNum"])
+        self.asked.append(number)
+        names = self.pages[min(number, len(self.pages)) - 1]
+        if names is None:
+            return None
+        return [
+            TaskReply(reply=Reply(status=200, external_task_id=name, task_id=f"task-{name}"), found=None)
+            for name in names
+        ]
+
+
+def account_at(wire: Listing) -> Account:
+    """An account at a gateway with a task list."""
+    return Account(KLING, wire, Credential(KEY), Pacer(Limits()), RetryPolicy())
+
+
+FULL = [f"other-{number}" for number in range(PAGE)]
+
+
+@pytest.mark.parametrize(
+    ("listed", "found", "asked"),
+    [
+        ((None,), None, [1]),
+        ((FULL, None), None, [1, 2]),
+        ((FULL,), None, list(range(1, MAX_PAGES + 1))),
+        (([],), False, [1]),
+        ((["other"],), False, [1]),
+        ((FULL, []), False, [1, 2]),
+        ((FULL, FULL[1:]), False, [1, 2]),
+        ((["job-1"],), True, [1]),
+        ((FULL, ["other", "job-1"]), True, [1, 2]),
+        ((FULL, FULL, [*FULL[1:], "job-1"], None), True, [1, 2, 3]),
+    ],
+)
+def test_only_a_list_read_to_its_end_proves_absence(
+    listed: tuple[list[str] | None, ...], found: bool | None, asked: list[int]
+) -> None:
+    """A page that can't be read, or full pages without end, prove nothing; a task may be on any page."""
+
+    async def main() -> None:
+        wire = Listing(*listed)
+        answer = await account_at(wire).look_up("job-1", Flight())
+        assert isinstance(answer, TaskReply)
+        assert answer.found is found
+        assert answer.reply.task_id == ("task-job-1" if found else None)
+        assert wire.asked == asked
+
+    hurry(main())
+
+
+def test_a_list_that_cannot_be_read_sends_nothing_again() -> None:
+    """Not even where look-ups are trusted: the job stays unknown instead of being paid for twice."""
+
+    async def play(connection: Connection) -> None:
+        while sent := await connection.request():
+            if sent.method == "POST":
+                await connection.send(reply(b"", 500))
+            else:
+                await connection.send(reply(b"", 502) if "pageNum" in sent.path else NOT_FOUND)
+
+    async def main() -> None:
+        async with (
+            RawServer(always=play) as server,
+            LipSyncClient(KLING.at(server.url), api_key=KEY, trust_lookups=True) as submitter,
+        ):
+            outcome = (await submitter.submit_many([request()]))["job-1"]
+        assert isinstance(outcome, Unknown), outcome
+        assert server.total == 1
+
+    hurry(main())
+
+
+def test_a_witness_never_takes_trust_away() -> None:
+    """What was learned, or said, while it was asked for stands, whatever it answers."""
+
+    async def main() -> None:
+        wire = Listing([])
+        account = account_at(wire)
+        account.witness = ("job-0", "task-0")
+        await account.hear_witness(Flight())
+        assert not account.trusts_lookups
+        wire.on_question = lambda: setattr(account, "trusts_lookups", True)
+        await account.hear_witness(Flight())
+        assert account.trusts_lookups
+
+    hurry(main())
+
+
+# --- one id is one job ---------------------------------------------------------------------------------------------
+
+
+async def slowly(connection: Connection) -> None:
+    """Accepts every create after a second."""
+    while sent := await connection.request():
+        await asyncio.sleep(1.0)
+        await connection.send(created(sent.external_task_id))
+
+
+def under_way(submitter: LipSyncClient) -> set[str]:
+    """The ids that no other job of the client may have now."""
+    assert submitter._account is not None
+    return submitter._account.under_way
+
+
+def test_one_id_handed_in_twice_at_once_is_sent_once() -> None:
+    """By two `submit` calls: the second is rejected, and in the end the id is free again."""
+
+    async def main() -> None:
+        async with RawServer(always=slowly) as server, client(server) as submitter:
+            first = asyncio.ensure_future(submitter.submit(request()))
+            await asyncio.sleep(0.5)
+            assert under_way(submitter) == {"job-1"}
+            with pytest.raises(RejectedError) as caught:
+                await submitter.submit(request())
+            assert caught.value.kind is Kind.DUPLICATE_ID
+            assert under_way(submitter) == {"job-1"}, "the first one still has it"
+            assert (await first).external_task_id == "job-1"
+            assert server.creates == {"job-1": 1}
+            assert under_way(submitter) == set()
+            await submitter.submit(request())
+            assert server.creates == {"job-1": 2}
+
+    hurry(main())
+
+
+def test_one_id_in_two_batches_at_once_is_sent_once() -> None:
+    """Every id comes out accepted in one of them and rejected in the other."""
+
+    async def main() -> None:
+        async with RawServer(always=slowly) as server, client(server) as submitter:
+            results = await asyncio.gather(submitter.submit_many(requests(30)), submitter.submit_many(requests(30)))
+            assert under_way(submitter) == set()
+        assert set(server.creates.values()) == {1}
+        assert server.total == 30
+        for number in range(30):
+            told = sorted((result[f"job-{number}"] for result in results), key=lambda outcome: outcome.name)
+            assert isinstance(told[0], Accepted)
+            assert isinstance(told[1], Rejected)
+            assert told[1].kind is Kind.DUPLICATE_ID
+
+    hurry(main())
+
+
+def refuse_to_allow(_: LipSyncRequest) -> str | None:
+    """A spending cap that breaks."""
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "seconds"),
+    [
+        (None, None, 1.0),
+        (reply({"code": 1201, "message": "no"}, 400), None, 1.0),
+        (reply({"code": 1302, "message": "slow"}, 429, "Retry-After: 60"), None, 1.0),
+        (reply({"code": 1102, "message": "empty"}, 429), None, 1.0),
+        (reply(b"", 500), None, 0.5),
+        (reply(b"", 500), None, 100.0),
+        (None, RunOptions(allow=refuse_to_allow), 1.0),
+        (b"", None, 1.0),
+    ],
+)
+def test_an_id_is_free_when_its_run_is_over(answer: bytes | None, options: RunOptions | None, seconds: float) -> None:
+    """Accepted, rejected, parked, stopped, in doubt, failed or cancelled while the gateway was silent."""
+
+    async def main() -> None:
+        async with RawServer(always=answering(answer)) as server, client(server) as submitter:
+            batch = asyncio.ensure_future(submitter.submit_many(requests(5), options=options))
+            await asyncio.wait([batch], timeout=seconds)
+            batch.cancel()
+            await asyncio.wait([batch])
+            assert under_way(submitter) == set()
 
     hurry(main())

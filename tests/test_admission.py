@@ -244,3 +244,31 @@ def test_its_repr_tells_the_live_story() -> None:
         await settle()
 
     at_the_door(story)
+
+
+def test_refused_before_is_first_come_first_served_too() -> None:
+    """Those that were refused before go in by their arrival, and all of them before the new ones."""
+
+    async def story(door: Admission, pacer: Pacer) -> None:
+        sent_at = door.try_admit()
+        assert sent_at is not None
+        order: list[str] = []
+
+        async def enter(name: str, *, first: bool) -> None:
+            admitted = await door.admit(PARTY, first=first)
+            assert admitted is not None
+            order.append(name)
+            pacer.ended(asyncio.get_running_loop().time(), admitted)
+            door.poke()
+
+        arrivals = [("new 1", False), ("old 1", True), ("old 2", True), ("new 2", False), ("old 3", True)]
+        tasks = []
+        for name, first in arrivals:
+            tasks.append(asyncio.create_task(enter(name, first=first)))
+            await settle()
+        pacer.ended(asyncio.get_running_loop().time(), sent_at)
+        door.poke()
+        await asyncio.gather(*tasks)
+        assert order == ["old 1", "old 2", "old 3", "new 1", "new 2"]
+
+    at_the_door(story)

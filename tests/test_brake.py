@@ -321,3 +321,24 @@ def test_an_outage_of_long_ago_says_nothing() -> None:
     assert brake.on
     assert brake.judged(7200.5, 7200.0, SILENT, LOST) is None
     assert not brake.on
+
+
+def test_two_refusals_with_nothing_sent_between_are_no_stall() -> None:
+    """A lone refusal, a quiet night, another one: it begins a stall of its own, which ends the batch when it lasts."""
+    brake, policy = heard(), POLICY
+    assert brake.judged(10.0, 10.0, WAIT, REFUSED) is None
+    morning = 10.0 + 3 * policy.max_stall
+    assert brake.judged(morning, morning - 1.0, WAIT, REFUSED) is None
+    half = morning + policy.max_stall / 2
+    assert brake.judged(half, half, WAIT, REFUSED) is None
+    end = morning + policy.max_stall + 1.0
+    stop = brake.judged(end, end, WAIT, REFUSED)
+    assert isinstance(stop, Stop)
+    assert stop.kind is Kind.RATE
+
+
+def test_a_refusal_that_was_long_under_way_is_no_quiet_night() -> None:
+    """What counts is that nothing was sent, not that nothing came back."""
+    brake = heard()
+    assert brake.judged(10.0, 10.0, WAIT, REFUSED) is None
+    assert isinstance(brake.judged(11.0 + POLICY.max_stall, 12.0, WAIT, REFUSED), Stop)

@@ -16,7 +16,7 @@ import anyio
 import pytest
 from attrs import evolve
 
-from lipsync_async import CHAINHUB, Event, Limits, LipSyncClient, LipSyncRequest, Progress, RunOptions
+from lipsync_async import CHAINHUB, Event, Limits, LipSyncClient, LipSyncRequest, Progress, RunOptions, Timeouts
 from lipsync_async.errors import (
     BatchError,
     ClientClosedError,
@@ -30,6 +30,7 @@ from lipsync_async.errors import (
 )
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
+from lipsync_async.transport import KEY_PATIENCE
 from tests.loopback.acts import KEY, client, request, requests, tell
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, gateway, reply
@@ -1046,3 +1047,101 @@ def test_a_request_is_what_the_contract_says() -> None:
     assert "cookie" not in sent.headers
     assert NOT_FOUND not in sent.body
     assert b'"sound_start_time":0,"sound_end_time":5000' in sent.body
+
+
+# --- keys and hooks that hang, closing in time ---------------------------------------------------------------------
+
+
+async def never() -> str:
+    """A vault that does not answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def test_a_key_that_never_comes_leaves_a_job_unsent() -> None:
+    """After a minute, `auth`; nobody waits for ever, and nothing is sent."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with RawServer() as server, client(server, api_key=never) as submitter, asyncio.timeout(1000.0):
+            begun = loop.time()
+            with pytest.raises(NotSentError) as caught:
+                await submitter.submit(request())
+            assert caught.value.kind is Kind.AUTH
+            assert loop.time() - begun == pytest.approx(KEY_PATIENCE)
+            assert not server.requests
+
+    hurry(main())
+
+
+@pytest.mark.xfail(strict=True, reason="every worker that waits for the key asks for it anew: a minute each, in a row")
+def test_a_key_that_never_comes_costs_a_batch_one_minute() -> None:
+    """Not one a worker: whoever waited for the same key shares what became of it."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with RawServer() as server, client(server, api_key=never) as submitter, asyncio.timeout(1000.0):
+            begun = loop.time()
+            result = await submitter.submit_many(requests(5))
+            assert len(result.not_sent) == 5
+            assert {outcome.kind for outcome in result.not_sent.values()} == {Kind.AUTH}
+            assert loop.time() - begun < 2 * KEY_PATIENCE
+            assert not server.requests
+
+    hurry(main())
+
+
+def test_a_borrowed_session_that_raises_for_status_is_read_all_the_same() -> None:
+    """A refusal is an answer, not a failure that may have been charged."""
+
+    async def main() -> None:
+        busy = reply({"code": 1302, "message": "slow"}, 429)
+        async with (
+            RawServer(always=answering(busy, None)) as server,
+            aiohttp.ClientSession(raise_for_status=True) as session,
+            client(server, session=session) as submitter,
+        ):
+            accepted = await submitter.submit(request())
+        assert (accepted.attempts, accepted.refusals, server.total) == (1, 1, 2)
+
+    hurry(main())
+
+
+def test_closing_takes_one_grace_however_many_hang() -> None:
+    """Each `submit` is a run of its own, and they end together."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with RawServer(always=hang) as server:
+            submitter = client(server, limits=Limits(initial_per_second=1000.0), timeouts=Timeouts(grace=2.0))
+            await submitter.__aenter__()
+            hung = [asyncio.ensure_future(submitter.submit(job)) for job in requests(8)]
+            await asyncio.sleep(1.0)
+            assert server.total == 8
+            begun = loop.time()
+            await submitter.aclose()
+            assert 2.0 <= loop.time() - begun < 3.0
+            ends = await asyncio.gather(*hung, return_exceptions=True)
+            assert [type(end) for end in ends] == [OutcomeUnknownError] * 8
+
+    hurry(main())
+
+
+def test_closing_cancels_no_caller_whose_hook_is_slow() -> None:
+    """The worker that the hook holds is taken away; the batch returns with its outcomes."""
+
+    async def slow(_: Progress) -> None:
+        await asyncio.sleep(600.0)
+
+    async def main() -> None:
+        async with RawServer() as server:
+            submitter = client(server, limits=Limits(max_in_flight=2))
+            await submitter.__aenter__()
+            batch = asyncio.ensure_future(submitter.submit_many(requests(6), on_progress=slow))
+            await asyncio.sleep(1.0)
+            await submitter.aclose()
+            (end,) = await asyncio.gather(batch, return_exceptions=True)
+            assert isinstance(end, BatchResult), repr(end)
+            assert (len(end.accepted), len(end.not_sent), len(end)) == (2, 4, 6)
+
+    hurry(main())

@@ -21,6 +21,7 @@ from lipsync_async.audio import SLICE, AudioChanged
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.terms import Failure, Kind, Phase, Reply
 from lipsync_async.transport import (
+    KEY_PATIENCE,
     MAX_REPLY,
     STALE,
     Credential,
@@ -491,3 +492,74 @@ def test_the_environments_proxy_is_read_as_usual(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert proxy_from_environment(url) == proxy
+
+
+# --- keys that take their time, sessions with a will of their own --------------------------------------------------
+
+
+async def never() -> str:
+    """A vault that does not answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def test_a_key_that_never_comes_is_an_error_in_time() -> None:
+    """The first one and its renewal, for all that wait, each after `KEY_PATIENCE`."""
+    given: list[str] = []
+
+    async def once() -> str:
+        if given:
+            return await never()
+        given.append("key-number-1")
+        return given[0]
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        async with asyncio.timeout(10 * KEY_PATIENCE):
+            with pytest.raises(ConfigurationError, match="no API key came in 60 s") as caught:
+                await Credential(never).headers()
+            assert caught.value.kind is Kind.AUTH
+            assert loop.time() - begun == pytest.approx(KEY_PATIENCE)
+            credential = Credential(once)
+            await credential.headers()
+            with pytest.raises(ConfigurationError):
+                await credential.refresh(1)
+            assert loop.time() - begun == pytest.approx(2 * KEY_PATIENCE)
+
+    hurry(main())
+
+
+def test_a_forgotten_key_is_asked_for_again() -> None:
+    """Where there is somebody to ask; a fixed one stays what it is."""
+    keys = iter(["key-number-1", "key-number-2"])
+
+    async def main() -> None:
+        credential, fixed = Credential(lambda: next(keys)), Credential("a-fixed-key")
+        for one in (credential, fixed):
+            await one.headers()
+            one.forget()
+        assert fixed.known_headers is not None
+        assert (await credential.headers())["Authorization"] == "Bearer key-number-2"
+        assert credential.generation == 2
+
+    hurry(main())
+
+
+def test_a_session_that_raises_for_status_is_read_all_the_same() -> None:
+    """A refusal is an answer, for a create, a query and a list."""
+
+    async def main() -> None:
+        script = answering(reply({"code": 1302, "message": "slow"}, 429))
+        async with RawServer(always=script) as server, aiohttp.ClientSession(raise_for_status=True) as session:
+            transport, flight = Transport(session, TIMEOUTS), Flight()
+            url = URL(server.url) / "create"
+            with transport.watching(flight):
+                refused = await post(transport, url, flight)
+                absent = await transport.get_task(url / "job-1", HEADERS, flight)
+        assert isinstance(refused, Reply)
+        assert (refused.status, refused.code) == (429, 1302)
+        assert isinstance(absent, TaskReply)
+        assert (absent.found, absent.reply.code) == (False, 1203)
+
+    hurry(main())
