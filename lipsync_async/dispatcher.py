@@ -186,13 +186,29 @@ class Run:
         job.begun = True
         self._taken += 1
         if job.inquiry is not None:
-            return self._take_up(job)
+            return self._resume(job)
         outcome = await self._look_over(job)
         if outcome is not None:
             waiting = self._tell(job, outcome)
             if waiting is not None:
                 await waiting
         return not job.ended and not job.parked
+
+    def _resume(self, job: Job) -> bool:
+        """It comes from the journal, to be looked up; where another run has it under way, that one tells its end."""
+        assert job.inquiry is not None
+        if self._claim(job):
+            return self._take_up(job)
+        self._tell_at_once(job, unfinished(job, job.inquiry.ambiguity.kind, job.inquiry.ambiguity.message))
+        return False
+
+    def _claim(self, job: Job) -> bool:
+        """One id is one job, whichever run hands it in."""
+        if job.id in self._account.under_way:
+            return False
+        self._account.under_way.add(job.id)
+        job.claimed = True
+        return True
 
     async def _look_over(self, job: Job) -> Outcome | None:
         """What becomes of a job without a word to the gateway: it is broken, came before, or is told by the journal."""
@@ -209,11 +225,9 @@ class Run:
         if not job.unique and not self._is_new(job.id):
             text = "this external_task_id came before in this batch"
             return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
-        if job.id in self._account.under_way:
+        if not self._claim(job):
             text = "a job of this external_task_id is under way in this client"
             return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
-        self._account.under_way.add(job.id)
-        job.claimed = True
         return None if self._jobbook is None else self._recall(job, self._jobbook)
 
     def _is_new(self, external_task_id: str) -> bool:

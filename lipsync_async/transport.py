@@ -118,6 +118,8 @@ class Credential:
     def __init__(self, key: ApiKey) -> None:
         self._key = key
         self._lock = asyncio.Lock()
+        self._asked = 0
+        self._failure: Exception | None = None
         self.generation = 0
         self.good = 0
         """The last generation with which a job was accepted."""
@@ -134,9 +136,8 @@ class Credential:
     async def headers(self) -> CIMultiDict[str]:
         """The headers of every call. Raises `ConfigurationError` where the callable gives no usable key."""
         if self.known_headers is None:
-            async with self._lock:
-                if self.known_headers is None:
-                    self.known_headers = await self._make()
+            await self.refresh(self.generation)
+            assert self.known_headers is not None
         return self.known_headers
 
     def forget(self) -> None:
@@ -145,10 +146,24 @@ class Credential:
             self.known_headers = None
 
     async def refresh(self, generation: int) -> None:
-        """A new key, unless somebody else has renewed that generation already."""
+        """A new key, unless somebody else has renewed that generation already.
+
+        Who waited while another asked in vain shares its failure, and does not ask again.
+        """
+        asked = self._asked
         async with self._lock:
-            if self.generation == generation:
+            if self.generation != generation:
+                return
+            if self._asked != asked and self._failure is not None:
+                raise self._failure
+            try:
                 self.known_headers = await self._make()
+                self._failure = None
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._asked += 1
 
     async def _make(self) -> CIMultiDict[str]:
         key = self._key

@@ -62,6 +62,14 @@ class HurriedLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Joining threads takes real time, in which the clock stands still; its time-out is Python 3.12's."""
+        self.threads += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self.threads -= 1
+
     def _thread_done(self, _: object) -> None:
         self.threads -= 1
 

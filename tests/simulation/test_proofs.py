@@ -48,6 +48,13 @@ def submit_all(gateway: Gateway, run: int = 0, store: Store | None = None, **opt
     return VirtualLoop(gateway.now + 1).run_to_end(live())
 
 
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """A journal's store in memory, for all runs of a test."""
+    with Store(":memory:", gateway=CHAINHUB.base_url) as made:
+        yield made
+
+
 @pytest.mark.parametrize("duplicates", ["refuse", "accept"])
 @pytest.mark.parametrize("seed", range(5))
 def test_lost_replies_are_found(seed: int, duplicates: str) -> None:
@@ -80,10 +87,9 @@ def test_the_task_list_finds_what_the_query_does_not() -> None:
 
 
 @pytest.mark.parametrize("code", [1000, 1002])
-def test_a_key_that_dies_and_a_run_that_ends_the_batch(code: int) -> None:
+def test_a_key_that_dies_and_a_run_that_ends_the_batch(code: int, store: Store) -> None:
     """What a dead key left is not sent; the next run with a good one sends just that, and all is accepted."""
     gateway = Gateway(Ways(key_dies_at=1001.7, key_code=code), Random(7))
-    store = Store(":memory:", gateway=CHAINHUB.base_url)
     first = submit_all(gateway, 0, store)
     assert {kind.kind for kind in first.not_sent.values()} == {Kind.AUTH}
     assert 0 < len(first.accepted) < 200
@@ -98,21 +104,19 @@ def test_a_key_that_dies_and_a_run_that_ends_the_batch(code: int) -> None:
     assert set(gateway.counts().values()) == {1}
 
 
-def test_a_run_after_all_is_done_sends_nothing() -> None:
+def test_a_run_after_all_is_done_sends_nothing(store: Store) -> None:
     """Replayed: 200 accepted, no request."""
     gateway = Gateway(Ways(), Random(7))
-    store = Store(":memory:", gateway=CHAINHUB.base_url)
     submit_all(gateway, 0, store)
     result = submit_all(gateway, 1, store)
     assert all(outcome.replayed for outcome in result.accepted.values())
     assert {post.run for post in gateway.posts} == {0}
 
 
-def test_what_an_earlier_run_left_unknown_is_proven_absent_and_sent() -> None:
+def test_what_an_earlier_run_left_unknown_is_proven_absent_and_sent(store: Store) -> None:
     """A resumed run learns from the journal's own accepted jobs that look-ups work here, so absence is proven."""
     gateway = Gateway(Ways(lookups="none"), Random(3))
     gateway.ways.faults = {"lost_before": 0.05}
-    store = Store(":memory:", gateway=CHAINHUB.base_url)
     first = submit_all(gateway, 0, store)
     assert first.unknown
     gateway.ways.heal()
