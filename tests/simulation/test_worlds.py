@@ -8,7 +8,7 @@ import pytest
 
 from .world import World
 
-WORLDS = 1_200
+WORLDS = 2_000
 CHUNK = 50
 
 
