@@ -12,7 +12,7 @@ from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus,
 
 LOST = Failure(kind=Kind.TIMEOUT, phase=Phase.SENT, message="no answer")
 REFUSED = Reply(status=400, code=1201, message="bad", request_id="r-1", parsed=True)
-MADE = Reply()
+MADE = Reply(status=200, success=True, task_id="t-1", task_status=TaskStatus.SUBMITTED, created_at=5.0)
 
 
 def sent_once() -> Job:
