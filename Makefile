@@ -22,7 +22,7 @@ demo: $(VENV)/.cli ## Forty jobs with real speech against a sandbox on this mach
 	@$(BIN)/lipsync-async demo
 
 test: $(VENV)/.dev ## The test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 check: $(VENV)/.dev ## Lint, types and floors
 	$(BIN)/ruff check .

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from lipsync_async import cli
 from lipsync_async import jobs as room
 from lipsync_async.errors import JobListError
 from lipsync_async.gateways import CHAINHUB, KLING
 from lipsync_async.jobs import JobLine, JobList, LineFault, ListReport
 
-CLIP = Path(__file__).parents[1] / "lipsync_async" / "cli" / "demo_clips" / "speech_5.mp3"
+CLIP = Path(cli.__file__).parent / "demo_clips" / "speech_5.mp3"
 COLUMNS = (
     "session_id,face_id,audio_id,sound_start_time,sound_end_time,sound_insert_time,sound_volume,original_audio_volume"
 )

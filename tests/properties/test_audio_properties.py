@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import os
 import tempfile
@@ -82,11 +83,12 @@ def test_slices_join(data: bytes, size: int) -> None:
 def test_base64_is_told(text: str) -> None:
     """What is measured is exactly what a strict decoder takes, and as large."""
     try:
-        size = len(base64.b64decode(text.encode("ascii"), validate=True))
+        size = len(binascii.a2b_base64(text.encode("ascii"), strict_mode=True))
     except ValueError:
         assert base64_size(text) is None
     else:
-        assert base64_size(text) == size
+        # Python's own decoder lets a needless "=" at the end pass before 3.13.
+        assert base64_size(text) == (None if len(text) % 4 else size)
 
 
 @pytest.fixture(scope="module")

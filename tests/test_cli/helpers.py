@@ -13,7 +13,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-CLIPS = Path(__file__).parents[2] / "lipsync_async" / "cli" / "demo_clips"
+from lipsync_async.cli import demo
+
+CLIPS = Path(demo.__file__).parent / "demo_clips"
 KEY = "sandbox-key"
 
 
