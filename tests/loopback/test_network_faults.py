@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
-import os
 import socket
 import zlib
 from itertools import repeat
@@ -19,7 +17,7 @@ from lipsync_async.terms import Kind, Phase
 
 from .acts import KEY, big_clip, client, request, requests, tell
 from .hurried import HurriedLoop, hurry
-from .raw import TASK_ID, Connection, RawServer, Script, created, gateway, reply
+from .raw import TASK_ID, Connection, RawServer, Script, created, gateway, gzipped, reply
 
 GOOD = created("job-1")
 HEAD, _, BODY = GOOD.partition(b"\r\n\r\n")
@@ -173,18 +171,14 @@ DOUBTS: dict[str, Doubt] = {
     ),
     "a gzip bomb": Doubt(after_request(bomb("gzip")), Kind.PROTOCOL),
     "a deflate bomb": Doubt(after_request(bomb("deflate")), Kind.PROTOCOL),
-    "gzip that ends early": Doubt(after_request(encoded(gzip.compress(BODY)[:-12], "gzip")), Kind.PROTOCOL),
-    "gzip that ends before its checksum": Doubt(
-        after_request(encoded(gzip.compress(BODY)[:-8], "gzip")), Kind.PROTOCOL
-    ),
-    "gzip with a wrong checksum": Doubt(
-        after_request(encoded(gzip.compress(BODY)[:-8] + bytes(8), "gzip")), Kind.PROTOCOL
-    ),
+    "gzip that ends early": Doubt(after_request(encoded(gzipped(BODY)[:-12], "gzip")), Kind.PROTOCOL),
+    "gzip that ends before its checksum": Doubt(after_request(encoded(gzipped(BODY)[:-8], "gzip")), Kind.PROTOCOL),
+    "gzip with a wrong checksum": Doubt(after_request(encoded(gzipped(BODY)[:-8] + bytes(8), "gzip")), Kind.PROTOCOL),
     "an empty gzip": Doubt(after_request(encoded(b"", "gzip")), Kind.PROTOCOL),
     "JSON that says it is gzip": Doubt(after_request(encoded(BODY, "gzip")), Kind.PROTOCOL),
-    "gzip that does not say so": Doubt(after_request(reply(gzip.compress(BODY))), Kind.PROTOCOL),
-    "gzip that says it is deflate": Doubt(after_request(encoded(gzip.compress(BODY), "deflate")), Kind.PROTOCOL),
-    "gzip twice": Doubt(after_request(encoded(gzip.compress(gzip.compress(BODY)), "gzip, gzip")), Kind.PROTOCOL),
+    "gzip that does not say so": Doubt(after_request(reply(gzipped(BODY))), Kind.PROTOCOL),
+    "gzip that says it is deflate": Doubt(after_request(encoded(gzipped(BODY), "deflate")), Kind.PROTOCOL),
+    "gzip twice": Doubt(after_request(encoded(gzipped(gzipped(BODY)), "gzip, gzip")), Kind.PROTOCOL),
     "brotli": Doubt(after_request(encoded(BODY, "br")), Kind.PROTOCOL),
     "an encoding that nobody knows": Doubt(after_request(encoded(BODY, "rot13")), Kind.PROTOCOL),
     "endless headers": Doubt(endless(b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n" * 99), Kind.PROTOCOL),
@@ -215,12 +209,10 @@ DOUBTS: dict[str, Doubt] = {
         Kind.PROTOCOL,
     ),
     "an endless gzip": Doubt(
-        endless(
-            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n", gzip.compress(bytes(1 << 20), 9)
-        ),
+        endless(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n", gzipped(bytes(1 << 20), 9)),
         Kind.PROTOCOL,
     ),
-    "garbage": Doubt(after_request(os.urandom(64).replace(b"H", b"h") + b"\r\n\r\n"), Kind.PROTOCOL),
+    "garbage": Doubt(after_request(bytes(range(128, 192)) + b"\r\n\r\n"), Kind.PROTOCOL),
     "another protocol": Doubt(after_request(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), Kind.PROTOCOL),
     "a TLS alert": Doubt(after_request(b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n"), Kind.PROTOCOL),
     "HTTP/0.9": Doubt(after_request(b'{"code":0,"data":{"task_id":"1"}}\r\n\r\n'), Kind.PROTOCOL),
@@ -301,8 +293,8 @@ ODD_BUT_GOOD: dict[str, Script] = {
     "an end instead of a length": after_request(HEAD.replace(b"Content-Length", b"X-Length") + BODY),
     "no reason phrase": after_request(GOOD.replace(b"200 Whatever", b"200 ")),
     "1 MiB to the byte": after_request(reply(BODY.ljust(1 << 20))),
-    "gzip with a name": after_request(encoded(gzip.compress(BODY), "x-gzip")),
-    "GZIP in capitals": after_request(encoded(gzip.compress(BODY), " GZIP ")),
+    "gzip with a name": after_request(encoded(gzipped(BODY), "x-gzip")),
+    "GZIP in capitals": after_request(encoded(gzipped(BODY), " GZIP ")),
     "cookies": after_request(GOOD.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b; Path=/\r\n\r\n", 1)),
     "many headers": after_request(GOOD.replace(b"\r\n\r\n", b"\r\nX-Some: thing" * 90 + b"\r\n\r\n", 1)),
     "a header of 7 KB": after_request(GOOD.replace(b"\r\n\r\n", b"\r\nX-Some: " + b"x" * 7000 + b"\r\n\r\n", 1)),

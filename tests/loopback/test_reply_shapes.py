@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import zlib
 from pathlib import Path
@@ -17,7 +16,7 @@ from lipsync_async.terms import Kind, Phase, TaskStatus
 
 from .acts import KEY, request, tell
 from .hurried import hurry
-from .raw import NOT_FOUND, TASK_ID, RawServer, answering, created, reply
+from .raw import NOT_FOUND, TASK_ID, RawServer, answering, created, gzipped, reply
 
 SAMPLES = Path(__file__).parent.parent / "wire-samples"
 
@@ -252,7 +251,7 @@ class Framing:
                 chunks = [f"{len(half):x}\r\n".encode() + half + b"\r\n" for half in halves if half]
                 body = b"".join(chunks) + b"0\r\n\r\n"
             case "gzip":
-                body = gzip.compress(body)
+                body = gzipped(body)
                 lines += [b"Content-Encoding: gzip", f"Content-Length: {len(body)}".encode()]
             case "deflate":
                 body = zlib.compress(body)
