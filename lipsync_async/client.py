@@ -6,7 +6,6 @@ import asyncio
 import os
 import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, MutableMapping, Sequence
-from inspect import isawaitable
 from types import TracebackType
 from typing import Self
 
@@ -36,6 +35,7 @@ from .streaming import (
     Progress,
     Requests,
     drain,
+    tell_progress,
 )
 from .terms import Kind
 from .transport import (
@@ -197,17 +197,13 @@ class LipSyncClient:
         outcomes: MutableMapping[str, Outcome] = {} if into is None else into
         done = 0
 
-        async def tell(outcome: Outcome) -> None:
-            assert on_progress is not None
-            waiting = on_progress(Progress(done, len(listed), outcome))
-            if isawaitable(waiting):
-                await waiting
-
         def deliver(job: Job, outcome: Outcome) -> Awaitable[None] | None:
             nonlocal done
             done += 1
             outcomes[job.id] = outcome
-            return tell(outcome) if on_progress is not None and run.failure is None else None
+            if on_progress is None or run.failure is not None:
+                return None
+            return tell_progress(on_progress, Progress(done, len(listed), outcome))
 
         async with Opened(journal, self._gateway, account) as jobbook:
             if jobbook is not None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
 
 from attrs import field, frozen, validators
 
@@ -36,7 +38,8 @@ YIELD_EVERY = 64
 """Jobs that one worker may end without waiting for anything before others get their turn."""
 
 
-Deliver = Callable[[Job, Outcome], Awaitable[None] | None]
+Deliver = Callable[[Job, Outcome], Awaitable[Any] | None]
+"""Takes an outcome; what it returns is awaited while the jobs go on, but for a window of them at most."""
 
 
 @frozen(kw_only=True)
@@ -77,6 +80,10 @@ class Run:
         self._turns = 0
         self._rejections = SameRejection()
         self._flights: list[Flight] = []
+        self._unheard: dict[Job, asyncio.Future[Any] | None] = {}
+        """Jobs whose outcome is on its way to the disk, or to a hook of the caller's that takes its time."""
+        self._heard = asyncio.Event()
+        self._most_unheard = window if jobbook is None else window + 1
         self.window = window
         self.workers: list[asyncio.Task[None]] = []
         self._finite = False
@@ -103,6 +110,12 @@ class Run:
         if self.stopped is not None:
             for item in self._intake.rest(whole=self._finite):
                 self._sweep(item if isinstance(item, Job) else Job(item))
+            for job, hook in tuple(self._unheard.items()):
+                if hook is None and job.outcome is not None:  # the disk hangs
+                    self._tell(job, job.outcome)
+        for hook in self._unheard.values():
+            if hook is not None:
+                hook.cancel()
 
     def stop(self, stop: Stop, *, leave_source: bool = False) -> None:
         """Intake ends; requests in flight may finish; all else comes out as not sent.
@@ -132,13 +145,19 @@ class Run:
                         await self._advance(job, flight)
                 except Exception as error:  # noqa: BLE001 - the caller's hook, or a fault of ours: the job comes out all the same
                     self.fail(error)
-                    await self._come_out(job, flight)
-                except asyncio.CancelledError:  # its grace is over
-                    self._cut_off(job, flight)
+                    if job.outcome is None and not job.ended:
+                        self._settle(job, interrupted(job, flight.phase, "the run failed"))
+                except asyncio.CancelledError:  # its grace is over: what is in the journal has to do
+                    if job.outcome is None and not job.ended:
+                        self._tell(job, interrupted(job, flight.phase, "the batch was cancelled"))
                     raise
                 self._turns += 1
                 if not self._turns % YIELD_EVERY:
                     await asyncio.sleep(0)
+                while len(self._unheard) >= self._most_unheard:
+                    await self._heard.wait()
+            while self._unheard:
+                await self._heard.wait()
 
     async def _next(self) -> LipSyncRequest | Job | None:
         while True:
@@ -152,15 +171,6 @@ class Run:
         self.failure = self.failure or error
         self.stop(Stop(Kind.CANCELLED, f"the run failed: {type(error).__name__}"))
 
-    async def _come_out(self, job: Job, flight: Flight) -> None:
-        if not job.ended:
-            await self._settle(job, interrupted(job, flight.phase, "the run failed"))
-
-    def _cut_off(self, job: Job, flight: Flight) -> None:
-        """Its worker is taken away: no hook is asked any more, and what is in the journal has to do."""
-        if not job.ended:
-            self._tell_at_once(job, job.outcome or interrupted(job, flight.phase, "the batch was cancelled"))
-
     def _sweep(self, job: Job) -> None:
         """No worker is left for it."""
         self._taken += 1
@@ -169,15 +179,7 @@ class Run:
             job.id = job.id or job.request.external_task_id or f"invalid:{self._taken}"
             if self._jobbook is not None and not errors_of(check(job.request, self._account.gateway)):
                 outcome = self._jobbook.recall(job, retry_rejected=self._options.retry_rejected)
-        self._tell_at_once(job, outcome or unfinished(job, Kind.CANCELLED, "the batch was cancelled"))
-
-    def _tell_at_once(self, job: Job, outcome: Outcome) -> None:
-        job.ended = True
-        if job.claimed:
-            self._account.under_way.discard(job.id)
-        waiting = self._deliver(job, outcome)
-        if isinstance(waiting, Coroutine):
-            waiting.close()
+        self._tell(job, outcome or unfinished(job, Kind.CANCELLED, "the batch was cancelled"))
 
     # -- a job's way ------------------------------------------------------------------------------------------------
 
@@ -189,9 +191,7 @@ class Run:
             return self._resume(job)
         outcome = await self._look_over(job)
         if outcome is not None:
-            waiting = self._tell(job, outcome)
-            if waiting is not None:
-                await waiting
+            self._tell(job, outcome)
         return not job.ended and not job.parked
 
     def _resume(self, job: Job) -> bool:
@@ -199,7 +199,7 @@ class Run:
         assert job.inquiry is not None
         if self._claim(job):
             return self._take_up(job)
-        self._tell_at_once(job, unfinished(job, job.inquiry.ambiguity.kind, job.inquiry.ambiguity.message))
+        self._tell(job, unfinished(job, job.inquiry.ambiguity.kind, job.inquiry.ambiguity.message))
         return False
 
     def _claim(self, job: Job) -> bool:
@@ -267,7 +267,7 @@ class Run:
 
     async def _advance(self, job: Job, flight: Flight) -> None:
         if self.stopped is not None:
-            await self._settle(job, unfinished(job, self.stopped.kind, self.stopped.message))
+            self._settle(job, unfinished(job, self.stopped.kind, self.stopped.message))
         elif job.inquiry is not None:
             await self._ask(job, flight)
         else:
@@ -293,7 +293,9 @@ class Run:
         if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
             verdict = Verdict(Action.STOP, Kind.AUTH)
         self._learn(job, verdict, result, sent_at)
-        await self._act(job, verdict, result)
+        if verdict.action is Action.REFRESH:  # one new token for all
+            await self._renew(job.generation)
+        self._act(job, verdict, result)
         return None
 
     async def _post(self, job: Job, flight: Flight) -> Reply | Failure | None:
@@ -381,50 +383,41 @@ class Run:
         elif verdict.action is not Action.WAIT:
             self._rejections.over = True
 
-    async def _act(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+    def _act(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         """The verdict, carried out."""
         if self._jobbook is not None:
             self._jobbook.tried(job, verdict, result)
         match verdict.action:
             case Action.ACCEPT:
-                await self._settle(job, accepted(job, result))
-            case Action.WAIT:
+                self._settle(job, accepted(job, result))
+            case Action.WAIT | Action.REFRESH:
                 job.attempts -= 1
                 job.refusals += 1
                 self._park(job, 0.0)
             case Action.STOP:
                 job.result = result
                 self._park(job, 0.0)  # surely refused; the brake has closed the gate, or ended the run
-            case Action.REFRESH:
-                await self._refresh(job)
             case Action.RETRY:
-                await self._retry(job, verdict, result)
+                self._retry(job, verdict, result)
             case Action.LOOK_UP:
-                await self._look_up(job, verdict, result)
+                self._look_up(job, verdict, result)
             case Action.FAIL:
-                await self._settle(job, rejected(job, verdict, result))
+                self._settle(job, rejected(job, verdict, result))
 
     def _park(self, job: Job, delay: float) -> None:
         if self._jobbook is not None:
             self._jobbook.cleared(job)
         self._intake.park(job, self._account.loop.time() + delay)
 
-    async def _retry(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+    def _retry(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         account = self._account
         hint = result.retry_after if isinstance(result, Reply) else None
         delay = next_delay(account.retry, job.attempts, hint, account.dice)
         if delay is None:
             job.result = result
-            await self._settle(job, unfinished(job, verdict.kind or Kind.SERVER, result.message))
+            self._settle(job, unfinished(job, verdict.kind or Kind.SERVER, result.message))
         else:
             self._park(job, delay)
-
-    async def _refresh(self, job: Job) -> None:
-        """An expired token: one new one for all, and the job again at no cost."""
-        await self._renew(job.generation)
-        job.attempts -= 1
-        job.refusals += 1
-        self._park(job, 0.0)
 
     async def _renew(self, generation: int) -> None:
         try:
@@ -434,13 +427,13 @@ class Run:
 
     # -- ambiguity --------------------------------------------------------------------------------------------------
 
-    async def _look_up(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+    def _look_up(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         """It may have been acted upon: nothing is sent before that is known."""
         policy = self._options.ambiguous
         ambiguity = ambiguous(job, verdict.kind, result)
         if policy == "resend" and not ambiguity.exists:
             job.ambiguity = ambiguity
-            return await self._retry(job, verdict, result)
+            return self._retry(job, verdict, result)
         job.inquiry = Inquiry(
             ambiguity,
             since=self._account.loop.time(),
@@ -449,9 +442,8 @@ class Run:
             first_intent_at=job.first_sent_at,
         )
         if policy == "report" or self.stopped is not None:
-            return await self._settle(job, unfinished(job, ambiguity.kind, ambiguity.message))
-        self._park_inquiry(job)
-        return None
+            return self._settle(job, unfinished(job, ambiguity.kind, ambiguity.message))
+        return self._park_inquiry(job)
 
     def _park_inquiry(self, job: Job) -> None:
         account = self._account
@@ -473,7 +465,7 @@ class Run:
             self.stop(Stop(Kind.AUTH, answer.reply.message))
         else:
             step = job.inquiry.failed()
-        await self._act_on_finding(job, job.inquiry, step, answer)
+        self._act_on_finding(job, job.inquiry, step, answer)
 
     def _wait_for_word(self, job: Job) -> None:
         """An outage: this look-up does not count, but the silence does; there may be no job left to be the canary."""
@@ -504,10 +496,9 @@ class Run:
         else:
             step = inquiry.failed()
         account.observe("look_up", external_task_id=job.id, action=step.value)
-        await self._act_on_finding(job, inquiry, step, answer)
-        return None
+        return self._act_on_finding(job, inquiry, step, answer)
 
-    async def _act_on_finding(self, job: Job, inquiry: Inquiry, step: Next, answer: TaskReply | Failure) -> None:
+    def _act_on_finding(self, job: Job, inquiry: Inquiry, step: Next, answer: TaskReply | Failure) -> None:
         match step:
             case Next.ASK:
                 self._park_inquiry(job)
@@ -516,37 +507,40 @@ class Run:
                 if not inquiry.ambiguity.exists:
                     self._account.trusts_lookups = True
                 self._account.pacer.restore(1)
-                await self._settle(job, accepted(job, answer.reply, recovered=True))
+                self._settle(job, accepted(job, answer.reply, recovered=True))
             case Next.ABSENT:
                 job.inquiry = None
                 ambiguity = inquiry.ambiguity
                 spent = job.attempts >= self._account.retry.max_attempts and not job.parked
                 if spent or self._options.look_only:
-                    await self._settle(job, unfinished(job, ambiguity.kind, ambiguity.message))
+                    self._settle(job, unfinished(job, ambiguity.kind, ambiguity.message))
                 else:
                     job.parked = False  # its attempts were an earlier run's: this one has a try of its own
                     self._park(job, 0.0)
             case Next.GIVE_UP:
-                await self._settle(job, unfinished(job, inquiry.ambiguity.kind, inquiry.ambiguity.message))
+                self._settle(job, unfinished(job, inquiry.ambiguity.kind, inquiry.ambiguity.message))
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
-    async def _settle(self, job: Job, outcome: Outcome) -> None:
-        """Durable first, then told."""
+    def _settle(self, job: Job, outcome: Outcome) -> None:
+        """Durable first, then told; its worker goes on meanwhile, and the next intent shares the commit."""
         job.outcome = outcome
         if isinstance(outcome, Unknown):
             LOG.warning("%r may have been charged, and its fate is not known (%s)", job, outcome.kind)
-        if self._jobbook is not None:
-            try:
-                await self._jobbook.settle(job, outcome)
-            except JournalError as error:
-                self.stop(Stop(Kind.STORAGE, str(error)))  # the intent is on record: the next run looks it up
-        waiting = self._tell(job, outcome)
-        if waiting is not None:
-            await waiting
+        if self._jobbook is None:
+            self._tell(job, outcome)
+        else:
+            self._unheard[job] = None
+            self._jobbook.settle(job, outcome, partial(self._settled, job, outcome))
 
-    def _tell(self, job: Job, outcome: Outcome) -> Awaitable[None] | None:
-        """The outcome leaves the run; what is returned waits for the caller's hook, or for room in a stream."""
+    def _settled(self, job: Job, outcome: Outcome, error: JournalError | None) -> None:
+        if error is not None:
+            self.stop(Stop(Kind.STORAGE, str(error)))  # the intent is on record: the next run looks it up
+        if not job.ended:
+            self._tell(job, outcome)
+
+    def _tell(self, job: Job, outcome: Outcome) -> None:
+        """The outcome leaves the run."""
         account = self._account
         job.ended = True
         if job.claimed:
@@ -554,7 +548,28 @@ class Run:
         if account.observer is not None:
             kind = None if isinstance(outcome, Accepted) else outcome.kind
             account.observe("outcome", external_task_id=job.id, attempt=job.attempts, action=outcome.name, kind=kind)
-        return self._deliver(job, outcome)
+        try:
+            waiting = self._deliver(job, outcome)
+        except Exception as error:  # noqa: BLE001 - the caller's own
+            self.fail(error)
+            waiting = None
+        if waiting is not None:
+            hook = self._unheard[job] = asyncio.ensure_future(waiting)
+            hook.add_done_callback(partial(self._hook_done, job))
+        elif self._unheard:
+            self._pass_on(job)
+
+    def _hook_done(self, job: Job, hook: asyncio.Future[Any]) -> None:
+        error = None if hook.cancelled() else hook.exception()
+        if isinstance(error, Exception):
+            self.fail(error)
+        self._pass_on(job)
+
+    def _pass_on(self, job: Job) -> None:
+        """It is heard of: workers that waited for that look again."""
+        self._unheard.pop(job, None)
+        self._heard.set()
+        self._heard.clear()
 
 
 def _is_word(answer: TaskReply | Failure) -> bool:

@@ -6,7 +6,7 @@ What is written down before a send and after an answer, and what a later run mak
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .audio import AudioBytes, AudioFile
@@ -16,7 +16,7 @@ from .journal import InlineJournal, Journal, Record, State, Try
 from .lookup import Ambiguity, Inquiry
 from .models import LipSyncRequest
 from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from .terms import Failure, Kind, Phase, Reply, TaskStatus, Verdict
+from .terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
 
 
 class Job:
@@ -186,12 +186,14 @@ class Jobbook:
                 return record.external_task_id, record.task_id
         return None
 
-    def intend(self, job: Job) -> Coroutine[Any, Any, None]:
+    def intend(self, job: Job) -> asyncio.Future[None]:
         """Durable before the first byte leaves. Raises `JournalError` when awaited."""
         return self._journal.write(self._record(job, State.OPEN))
 
     def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
-        """One more line of the job's history; written with the next state."""
+        """One more line of the job's history; written with the next state. The first try's success needs none."""
+        if verdict.action is Action.ACCEPT and not job.tries:
+            return
         phase = result.phase if isinstance(result, Failure) else Phase.ANSWERED
         status, code = (result.status, result.code) if isinstance(result, Reply) else (None, None)
         kind = verdict.kind and str(verdict.kind)
@@ -202,8 +204,8 @@ class Jobbook:
         if job.ambiguity is None and self._journal.failed is None:
             self._journal.post(self._record(job, State.CLEARED))
 
-    async def settle(self, job: Job, outcome: Outcome) -> None:
-        """Durable before the caller sees it. A job that was never begun leaves no page. Raises `JournalError`."""
+    def settle(self, job: Job, outcome: Outcome, done: Callable[[JournalError | None], None]) -> None:
+        """`done` is called when it is durable, or will never be. A job that was never begun leaves no page."""
         match outcome:
             case Accepted():
                 record = self._record(
@@ -216,7 +218,7 @@ class Jobbook:
                     request_id=outcome.request_id,
                 )
             case NotSent() if job.first_sent_at is None:
-                return
+                return done(None)
             case _:
                 record = self._record(
                     job,
@@ -228,7 +230,8 @@ class Jobbook:
                     request_id=outcome.request_id,
                     phase=outcome.phase.name.lower() if isinstance(outcome, Unknown) else None,
                 )
-        await self._journal.write(record)
+        self._journal.post(record, done)
+        return None
 
     def _record(self, job: Job, state: State, **values: Any) -> Record:
         return Record(

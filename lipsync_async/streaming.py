@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from inspect import isawaitable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 from attrs import frozen
@@ -44,6 +44,12 @@ Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
 Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
 """Requests; or jobs, where a line of a list is to reach the outcome."""
 JournalLike = str | os.PathLike[str] | Journal | InlineJournal
+
+
+def tell_progress(hook: OnProgress, progress: Progress) -> Awaitable[None] | None:
+    """Calls the hook; returns what is to be awaited, if anything."""
+    told = hook(progress)
+    return told if isawaitable(told) else None
 
 
 async def drain(runs: Collection[Stoppable], grace: float) -> None:
@@ -164,20 +170,20 @@ class OutcomeStream:
             self._run.stop(STOPPED)
             self._run.abort()
 
-    def _deliver(self, _job: Job, outcome: Outcome) -> Awaitable[None] | None:
+    def _deliver(self, _job: Job, outcome: Outcome) -> Awaitable[Any] | None:
         self._done += 1
         self._ready.append(outcome)
         self._tell_news()
-        if self._on_progress is not None or len(self._ready) > self._bound:
-            return self._after(outcome)
-        return None
-
-    async def _after(self, outcome: Outcome) -> None:
-        """The hook, and the wait for a reader that is slower than the gateway."""
+        waiting: Awaitable[None] | None = None
         if self._on_progress is not None and self._run is not None and self._run.failure is None:
-            waiting = self._on_progress(Progress(self._done, None, outcome))
-            if isawaitable(waiting):
-                await waiting
+            waiting = tell_progress(self._on_progress, Progress(self._done, None, outcome))
+        if len(self._ready) <= self._bound:
+            return waiting
+        room = asyncio.ensure_future(self._wait_for_room())
+        return room if waiting is None else asyncio.gather(waiting, room)
+
+    async def _wait_for_room(self) -> None:
+        """The reader is slower than the gateway."""
         while len(self._ready) > self._bound:
             room = asyncio.get_running_loop().create_future()
             self._room.append(room)

@@ -12,6 +12,7 @@ from attrs import evolve
 from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, RunOptions
 from lipsync_async.errors import JournalError, NotSentError
 from lipsync_async.journal import Journal, Record, State
+from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
 from tests.loopback.acts import client, request, requests, tell, wav
@@ -131,16 +132,17 @@ def test_a_long_retry_after_on_doubt_closes_the_gate_for_all() -> None:
 
 def breaking(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """From that write on the disk is full."""
-    write, count = Journal.write, 0
+    post, count = Journal.post, 0
 
-    async def fail(self: Journal, record: Record) -> None:
+    def fail(self: Journal, record: Record, done: Done | None = None) -> None:
         nonlocal count
         count += 1
-        if count > after:
-            raise JournalError("the disk is full")
-        await write(self, record)
+        if count <= after:
+            post(self, record, done)
+        elif done is not None:
+            done(JournalError("the disk is full"))
 
-    monkeypatch.setattr(Journal, "write", fail)
+    monkeypatch.setattr(Journal, "post", fail)
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5])
@@ -393,14 +395,13 @@ def test_a_job_that_is_cut_off_while_it_is_written_down_tells_what_was_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The journal hangs, the grace is over: the gateway had accepted it all the same."""
-    write = Journal.write
+    post = Journal.post
 
-    async def stuck(self: Journal, record: Record) -> None:
-        if record.state is State.ACCEPTED:
-            await asyncio.Event().wait()
-        await write(self, record)
+    def stuck(self: Journal, record: Record, done: Done | None = None) -> None:
+        if record.state is not State.ACCEPTED:
+            post(self, record, done)
 
-    monkeypatch.setattr(Journal, "write", stuck)
+    monkeypatch.setattr(Journal, "post", stuck)
 
     async def main() -> None:
         into: dict[str, Outcome] = {}

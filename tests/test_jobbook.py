@@ -14,6 +14,7 @@ from lipsync_async.errors import JournalError
 from lipsync_async.identity import fingerprint
 from lipsync_async.jobbook import Job, Jobbook
 from lipsync_async.journal import Record, State
+from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
 from tests.loopback.acts import request, wav
@@ -47,9 +48,21 @@ class Notebook:
             raise self.failed
         self.pages[record.external_task_id] = record
 
-    def post(self, record: Record) -> None:
+    def post(self, record: Record, done: Done | None = None) -> None:
         """The same."""
         self.pages[record.external_task_id] = record
+        if done is not None:
+            done(self.failed)
+
+
+def settled(error: JournalError | None) -> None:
+    """It is durable."""
+    assert error is None
+
+
+async def intended(jobbook: Jobbook, job: Job) -> None:
+    """An intent is durable."""
+    await jobbook.intend(job)
 
 
 def book(*records: Record) -> tuple[Jobbook, Notebook]:
@@ -208,7 +221,7 @@ def test_an_outcome_is_a_page_that_reads_back(outcome: Outcome, state: State) ->
     jobbook, notebook = book()
     done = job()
     done.fingerprint, done.attempts, done.sent_at, done.first_sent_at = PRINT, 1, 9.0, 8.0
-    asyncio.run(jobbook.settle(done, outcome))
+    jobbook.settle(done, outcome, settled)
     page = notebook.pages["job-1"]
     assert (page.state, page.attempts, page.first_intent_at, page.last_intent_at, page.line) == (state, 1, 8.0, 9.0, 4)
     if isinstance(outcome, Unknown):
@@ -218,7 +231,7 @@ def test_an_outcome_is_a_page_that_reads_back(outcome: Outcome, state: State) ->
 def test_a_job_that_was_never_begun_leaves_no_page() -> None:
     """Not sent, and never tried: there is nothing to remember."""
     jobbook, notebook = book()
-    asyncio.run(jobbook.settle(job(), NotSent(external_task_id="job-1", kind=Kind.CANCELLED)))
+    jobbook.settle(job(), NotSent(external_task_id="job-1", kind=Kind.CANCELLED), settled)
     assert notebook.pages == {}
 
 
@@ -227,7 +240,7 @@ def test_an_intent_is_a_page_and_a_try_is_a_line_of_it() -> None:
     jobbook, notebook = book()
     begun = job()
     begun.attempts, begun.sent_at, begun.first_sent_at = 1, 9.0, 9.0
-    asyncio.run(jobbook.intend(begun))
+    asyncio.run(intended(jobbook, begun))
     assert notebook.pages["job-1"].state is State.OPEN
     wait = Verdict(Action.WAIT, Kind.RATE)
     jobbook.tried(begun, wait, Reply(status=429, code=1302))
@@ -249,7 +262,7 @@ def test_a_journal_that_broke_takes_no_more() -> None:
     assert jobbook.failed is None
     notebook.failed = JournalError("the disk is full")
     with pytest.raises(JournalError):
-        asyncio.run(jobbook.intend(job()))
+        asyncio.run(intended(jobbook, job()))
     jobbook.cleared(job())
     assert notebook.pages == {}
     assert jobbook.failed is notebook.failed
@@ -271,7 +284,7 @@ def test_a_new_journal_is_not_asked_for_what_this_run_alone_has_written() -> Non
     for number in range(3):
         job = Job(REQUEST, f"job-{number}")
         assert jobbook.recall(job, retry_rejected=False, first=True) is None
-        asyncio.run(jobbook.settle(job, Accepted(external_task_id=job.id, task_id="t")))
+        jobbook.settle(job, Accepted(external_task_id=job.id, task_id="t"), settled)
     assert notebook.lookups == 0
     assert isinstance(jobbook.recall(Job(REQUEST, "job-1"), retry_rejected=False), Accepted)
 
@@ -283,7 +296,7 @@ def test_a_second_run_on_one_journal_is_seen_by_both() -> None:
     checked = Job(REQUEST, "job-1")
     assert not asyncio.run(ours.conflict(checked))
     theirs = Jobbook(notebook)  # type: ignore[arg-type]
-    asyncio.run(theirs.settle(Job(REQUEST, "job-1"), Accepted(external_task_id="job-1", task_id="t")))
+    theirs.settle(Job(REQUEST, "job-1"), Accepted(external_task_id="job-1", task_id="t"), settled)
     assert not ours.is_blank()
     assert not theirs.is_blank()
     for job in (checked, Job(REQUEST, "job-1")):

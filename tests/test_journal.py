@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lipsync_async.errors import JournalError
@@ -33,7 +34,7 @@ from lipsync_async.journal import (
 )
 from lipsync_async.journal import store as store_module
 from lipsync_async.journal.disks import is_network
-from lipsync_async.journal.record import from_row, storable, to_row
+from lipsync_async.journal.record import WIDTHS, from_row, storable, to_row
 from lipsync_async.journal.trouble import explain, explain_os
 from lipsync_async.terms import Kind, Phase, TaskStatus
 
@@ -137,14 +138,15 @@ def test_what_sqlite_cannot_hold_is_kept_as_text(path: Path) -> None:
         kept = store.recall("odd")
         assert kept is not None
         assert (kept.message, kept.code, kept.history[0].code) == ("\\ud83d!", str(1 << 70), "\\ud83d")
-        assert [record.external_task_id for record in store.records()] == ["before", "odd", "after"]
+        assert {record.external_task_id for record in store.records()} == {"before", "odd", "after"}
     assert storable(b"x") == b"x"
 
 
 def test_result_lines_have_the_stable_names() -> None:
     """An open intent is exported as unknown, a cleared one as not_sent, and all others under their own name."""
     with open_store(":memory:") as store:
-        store.write([job(state.value, state) for state in State] + [FULL])
+        for record in [job(state.value, state) for state in State] + [FULL]:
+            store.write([record])
         lines = list(iter_result_lines(store))
     names = (
         "external_task_id outcome task_id task_status attempts refusals kind http_status code message request_id line"
@@ -263,6 +265,27 @@ def test_a_group_of_any_size_arrives_whole(path: Path, count: int) -> None:
         for state in (State.OPEN, State.ACCEPTED):
             store.write([job(f"job-{number}", state) for number in range(count)])
             assert [one.external_task_id for one in store.records(state)] == [f"job-{n}" for n in range(count)]
+
+
+def test_a_short_row_takes_the_place_of_a_long_one(path: Path) -> None:
+    """What a row leaves out is empty afterwards, whatever was there; a group may mix rows of all widths."""
+    intent = job("a", State.OPEN)
+    accepted = job("b", State.ACCEPTED, task_id="1", http_status=200)
+    refused = job("c", State.REJECTED, kind="content_policy", message="no", recovered=True)
+    assert sorted(map(len, map(to_row, (intent, accepted, refused)))) == sorted(WIDTHS)
+    with open_store(path) as store:
+        store.write([msgspec.structs.replace(FULL, external_task_id=name) for name in "abc"])
+        store.write([refused, intent, accepted])
+        assert [store.recall(name) for name in "abc"] == [intent, accepted, refused]
+
+
+def test_of_an_id_that_is_in_a_group_twice_the_last_counts(path: Path) -> None:
+    """Whatever the widths of its rows."""
+    done, intent = job("a", State.ACCEPTED, task_id="1"), job("a", State.OPEN)
+    with open_store(path) as store:
+        for group in ([intent, done], [done, intent]):
+            store.write(group)
+            assert list(store.records()) == [group[-1]]
 
 
 def test_a_failed_group_leaves_nothing(path: Path) -> None:

@@ -18,8 +18,9 @@ from .record import Record, Row, to_row
 from .store import MEMORY, Reader, Store
 from .trouble import gone
 
-_Done: TypeAlias = Callable[[JournalError | None], None]
-_Task: TypeAlias = tuple[Callable[[Store], None] | None, _Done]
+Done: TypeAlias = Callable[[JournalError | None], None]
+"""Told None once it is durable, else why it is not."""
+_Task: TypeAlias = tuple[Callable[[Store], None] | None, Done]
 
 
 class AnyJournal(ABC):
@@ -47,19 +48,24 @@ class AnyJournal(ABC):
         return self.reader.recall(external_task_id)
 
     @abstractmethod
-    async def write(self, record: Record) -> None:
-        """Put this in, in place of what its id had; durable on return.
+    def post(self, record: Record, done: Done | None = None) -> None:
+        """Put this in, in place of what its id had; `done` is called when it is durable, or will never be.
+
+        Once one has failed all fail. Raises `JournalError` where the journal is closed and nobody would be told.
+        What is posted in one turn of the loop, and while a commit is under way, is committed together, and told in
+        order.
+        """
+
+    def write(self, record: Record) -> asyncio.Future[None]:
+        """The same to wait for: durable when it is over.
 
         Raises `JournalError` where that fails, and from then on at once.
         Cancelled, the record may be written or not.
         """
-
-    @abstractmethod
-    def post(self, record: Record) -> None:
-        """The same without waiting, in order with `write`.
-
-        Where it fails `failed` is set, and once that is set nothing is done.
-        """
+        self._check()
+        waiter = asyncio.get_running_loop().create_future()
+        self.post(record, partial(_settle, waiter, None))
+        return waiter
 
     @abstractmethod
     async def remember(self, name: str, value: str) -> None:
@@ -95,14 +101,11 @@ class InlineJournal(AnyJournal):
         """As `Journal.open`; `":memory:"` too."""
         return cls(Store(path, gateway=gateway, account=account, network=network))
 
-    async def write(self, record: Record) -> None:  # noqa: D102 - told by the base
-        self._check()
-        self._do(lambda: self.store.write([record]))
-        self._check()
-
-    def post(self, record: Record) -> None:  # noqa: D102
+    def post(self, record: Record, done: Done | None = None) -> None:  # noqa: D102 - told by the base
         if self.failed is None:
             self._do(lambda: self.store.write([record]))
+        if done is not None:
+            done(self.failed)
 
     async def remember(self, name: str, value: str) -> None:  # noqa: D102
         self._check()
@@ -139,7 +142,7 @@ class Journal(AnyJournal):
         self._inbox = inbox
         self._claim = store.claim
         self._rows: list[Row] = []
-        self._waiters: list[asyncio.Future[None]] = []
+        self._dones: list[Done] = []
         self._busy = False
         self._closed: asyncio.Future[None] | None = None
 
@@ -172,21 +175,18 @@ class Journal(AnyJournal):
             warnings.warn(f"unclosed {self!r}: call aclose()", ResourceWarning, source=self, stacklevel=1)
             self._inbox.put((None, _nothing))
 
-    async def write(self, record: Record) -> None:  # noqa: D102 - told by the base
-        self._check()
-        waiter = self._loop.create_future()
+    def post(self, record: Record, done: Done | None = None) -> None:  # noqa: D102 - told by the base
+        error = self.failed or self._gone()
+        if error is not None:
+            if done is not None:
+                return done(error)
+            return self._check_open()
         self._rows.append(to_row(record))
-        self._waiters.append(waiter)
+        if done is not None:
+            self._dones.append(done)
         if not self._busy:
             self._start()
-        await waiter
-
-    def post(self, record: Record) -> None:  # noqa: D102
-        if self.failed is None:
-            self._check()
-            self._rows.append(to_row(record))
-            if not self._busy:
-                self._start()
+        return None
 
     async def remember(self, name: str, value: str) -> None:  # noqa: D102
         await self._apart(lambda store: store.remember(name, value))
@@ -206,8 +206,14 @@ class Journal(AnyJournal):
 
     def _check(self) -> None:
         super()._check()
-        if self._closed is not None or not self._claim.held:
-            raise gone(self.reader.path)
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if (error := self._gone()) is not None:
+            raise error
+
+    def _gone(self) -> JournalError | None:
+        return gone(self.reader.path) if self._closed is not None or not self._claim.held else None
 
     def _start(self) -> None:
         # At the end of this round of the loop: what its other tasks write joins the group.
@@ -216,22 +222,23 @@ class Journal(AnyJournal):
 
     def _hand_over(self) -> None:
         rows, self._rows = self._rows, []
-        waiters, self._waiters = self._waiters, []
-        self._inbox.put((lambda store: store.write_rows(rows), partial(self._committed, waiters)))
+        dones, self._dones = self._dones, []
+        self._inbox.put((lambda store: store.write_rows(rows), partial(self._committed, dones)))
 
-    def _committed(self, waiters: list[asyncio.Future[None]], error: JournalError | None) -> None:
+    def _committed(self, dones: list[Done], error: JournalError | None) -> None:
         if error is not None:
             # What was queued meanwhile is given up too: it may stand on what was lost.
             self.failed = self.failed or error
-            waiters += self._waiters
-            self._rows, self._waiters = [], []
-        for waiter in waiters:
-            _settle(waiter, None, error)
-        if self._rows:
-            self._start()
-        else:
+            dones += self._dones
+            self._rows, self._dones = [], []
+        try:
+            for done in dones:
+                done(error)
+        finally:  # also where one of them ends the program
             self._busy = False
-            if self._closed is not None:
+            if self._rows:
+                self._start()
+            elif self._closed is not None:
                 self._end()
 
     async def _apart(self, work: Callable[[Store], None]) -> None:
@@ -262,7 +269,7 @@ def _serve(
         _answer(loop, partial(_settle, opened, None), error)
         return
     alive = _answer(loop, partial(_settle, opened, (store, reader)), None)
-    done: _Done = _nothing
+    done: Done = _nothing
     while alive:
         work, done = inbox.get()
         if work is None:

@@ -54,32 +54,40 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """Unix seconds."""
     last_intent_at: float | None = None
     """Unix seconds."""
+    line: int | None = None
+    """Of the job list, from 1."""
     task_id: str | None = None
     task_status: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
     recovered: bool = False
     """Accepted by a look-up: the reply itself was lost."""
     kind: str | None = None
-    http_status: int | None = None
     code: int | str | None = None
     message: str | None = None
-    request_id: str | None = None
     phase: str | None = None
     """How far the last try got: a `Phase` name in lower case."""
-    line: int | None = None
-    """Of the job list, from 1."""
     history: tuple[Try, ...] = ()
+    """Of a job that was accepted at its first try: empty, for the rest says it all."""
 
 
 COLUMNS: tuple[str, ...] = Record.__struct_fields__
 _STATE, _RECOVERED, _HISTORY = map(COLUMNS.index, ("state", "recovered", "history"))
 _STATES = {state.value: state for state in State}
+_EMPTY: Row = (None,) * _RECOVERED + (0,) + (None,) * (_HISTORY - _RECOVERED)
+_OPEN, _ACCEPTED = COLUMNS.index("task_id"), _RECOVERED
+WIDTHS = (_OPEN, _ACCEPTED, len(COLUMNS))
+"""Columns of an intent, of a job accepted at its first try, and of any other: few columns are half the cost."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[Try, ...]).decode
 
 
 def to_row(record: Record) -> Row:
-    """The record as SQLite takes it: exact types only, for the module looks for an adapter to every other."""
-    return (
+    """The record as SQLite takes it, as one of `WIDTHS`: trailing columns that say nothing are left out.
+
+    Exact types only, for the module looks for an adapter to every other.
+    """
+    row = (
         record.external_task_id,
         record.fingerprint,
         record.state._value_,
@@ -87,23 +95,26 @@ def to_row(record: Record) -> Row:
         record.refusals,
         record.first_intent_at,
         record.last_intent_at,
+        record.line,
         record.task_id,
         record.task_status and str(record.task_status),
+        record.http_status,
+        record.request_id,
         int(record.recovered),
         record.kind and str(record.kind),
-        record.http_status,
         record.code,
         record.message,
-        record.request_id,
         record.phase and str(record.phase),
-        record.line,
         _history(record.history) if record.history else None,
     )
+    if row[_ACCEPTED:] != _EMPTY[_ACCEPTED:]:
+        return row
+    return row[:_ACCEPTED] if row[_OPEN:_ACCEPTED] != _EMPTY[_OPEN:_ACCEPTED] else row[:_OPEN]
 
 
 def from_row(row: Row) -> Record:
-    """The record that a row in the order of `COLUMNS` holds."""
-    values = list(row)
+    """The record that a row holds."""
+    values = [*row, *_EMPTY[len(row) :]]
     values[_STATE] = _STATES[values[_STATE]]
     values[_RECOVERED] = bool(values[_RECOVERED])
     values[_HISTORY] = _decode(values[_HISTORY]) if values[_HISTORY] else ()

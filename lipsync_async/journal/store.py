@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from lipsync_async.errors import JournalError
 
 from .claim import Claim
 from .disks import is_network
-from .record import COLUMNS, Record, Row, State, from_row, storable, to_row
+from .record import COLUMNS, WIDTHS, Record, Row, State, from_row, storable, to_row
 from .trouble import explain, gone
 
 MEMORY = ":memory:"
@@ -25,14 +25,13 @@ APPLICATION_ID = 0x4C697053  # "LipS": `file run.db` and every reader can tell a
 _MOST_ROWS = 64
 # Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up.
 _STEP = 8
-_EMPTY: Row = (None,) * len(COLUMNS)
 _PAGE = 500
 _NAMES = ", ".join(COLUMNS)
 _SELECT = f"SELECT {_NAMES} FROM jobs WHERE external_task_id = ?"  # noqa: S608 - names of our own
 _SELECT_PAGE = f"SELECT {_NAMES}, seq FROM jobs WHERE seq > ? AND (? IS NULL OR state = ?) ORDER BY seq LIMIT {_PAGE}"  # noqa: S608
 _SELECT_SETTLED = f"""SELECT external_task_id, seq FROM jobs
 WHERE seq > ? AND state IN ('accepted', 'rejected') ORDER BY seq LIMIT {_PAGE}"""  # noqa: S608
-_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
+_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])  # what a row leaves out is emptied
 _log = logging.getLogger("lipsync_async")
 
 
@@ -41,7 +40,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(
         "CREATE TABLE jobs (seq INTEGER PRIMARY KEY, external_task_id TEXT NOT NULL UNIQUE, fingerprint BLOB NOT NULL,"
         " state TEXT NOT NULL, attempts INTEGER NOT NULL, refusals INTEGER NOT NULL, first_intent_at REAL,"
-        " last_intent_at REAL, task_id TEXT, task_status TEXT, recovered INTEGER NOT NULL, kind TEXT,"
+        " last_intent_at REAL, task_id TEXT, task_status TEXT, recovered INTEGER NOT NULL DEFAULT 0, kind TEXT,"
         " http_status INTEGER, code, message TEXT, request_id TEXT, phase TEXT, line INTEGER, history TEXT)"
     )
     connection.execute("CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
@@ -103,7 +102,7 @@ class Reader:
         return self._execute("SELECT 1 FROM jobs LIMIT 1").fetchone() is None
 
     def records(self, state: State | None = None) -> Iterator[Record]:
-        """All jobs, or those of one state, in the order of first arrival. Raises `JournalError`.
+        """All jobs, or those of one state, in the order of their first commit. Raises `JournalError`.
 
         Read in pages, so a million take no memory; each job shows as it was when its page was read.
         """
@@ -263,20 +262,26 @@ class Store(Reader):
     def _write(self, rows: Sequence[Row]) -> None:
         # Every step of a statement gives the GIL away, and a busy loop pays for each time it is asked back:
         # so one step for as many rows as can be, and a statement that is alone is its own transaction.
-        if len(rows) > self._most_rows:
-            self._transact(lambda: self._put_in_parts(rows))
-        elif rows:
-            self._safely(lambda: self._put_rows(rows))
+        latest = {row[0]: row for row in rows}.values()
+        statements = [
+            alike[start : start + self._most_rows]
+            for alike in ([row for row in latest if len(row) == width] for width in reversed(WIDTHS))
+            for start in range(0, len(alike), self._most_rows)
+        ]
+        if len(statements) == 1:
+            self._safely(lambda: self._put_alike(statements[0]))
+        elif statements:
+            self._transact(lambda: self._put_all(statements))
 
-    def _put_in_parts(self, rows: Sequence[Row]) -> None:
-        for start in range(0, len(rows), self._most_rows):
-            self._put_rows(rows[start : start + self._most_rows])
+    def _put_all(self, statements: list[list[Row]]) -> None:
+        for rows in statements:
+            self._put_alike(rows)
 
-    def _put_rows(self, rows: Sequence[Row]) -> None:
-        count = len(rows)
+    def _put_alike(self, rows: list[Row]) -> None:
+        count, width = len(rows), len(rows[0])
         size = count if count == 1 else -(-count // _STEP) * _STEP
-        filled = chain(chain.from_iterable(rows), _EMPTY * (size - count))
-        self._connection.execute(_upsert(size), tuple(filled))
+        filled = chain(chain.from_iterable(rows), repeat(None, (size - count) * width))
+        self._connection.execute(_upsert(width, size), tuple(filled))
 
     def _transact(self, work: Callable[[], None]) -> None:
         def transaction() -> None:
@@ -302,11 +307,12 @@ class Store(Reader):
 
 
 @cache
-def _upsert(count: int) -> str:
-    """Puts so many rows in, the empty ones left out; each takes the place of what its id had."""
-    rows = ", ".join([f"({', '.join('?' * len(COLUMNS))})"] * count)
+def _upsert(width: int, count: int) -> str:
+    """Puts so many rows of so many columns in, the empty ones left out; each takes the place of what its id had."""
+    rows = ", ".join([f"({', '.join('?' * width)})"] * count)
     return (
-        f"INSERT INTO jobs ({_NAMES}) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"  # noqa: S608 - names of our own
+        f"INSERT INTO jobs ({', '.join(COLUMNS[:width])})"  # noqa: S608 - names of our own
+        f" SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
         f" ON CONFLICT (external_task_id) DO UPDATE SET {_UPDATES}"
     )
 

@@ -45,6 +45,13 @@ class RunReport:
     events: list[Event] = Factory(list)
     wire: ModelWire | None = None
     trusted: bool = False
+    dead: bool = False
+    """The process is gone: what Python still does to tidy up, no real one does."""
+
+    def hear(self, outcome: Outcome) -> None:
+        """The caller is told."""
+        if not self.dead:
+            self.told.append(outcome)
 
 
 class Told(dict[str, Outcome]):
@@ -55,5 +62,5 @@ class Told(dict[str, Outcome]):
         self._report = report
 
     def __setitem__(self, key: str, outcome: Outcome) -> None:
-        self._report.told.append(outcome)
+        self._report.hear(outcome)
         super().__setitem__(key, outcome)

@@ -11,6 +11,7 @@ from lipsync_async.account import Account
 from lipsync_async.client import LipSyncClient
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import InlineJournal, Record, Store
+from lipsync_async.journal.face import Done
 from lipsync_async.journal.record import Row, to_row
 from lipsync_async.models import FaceChoice, LipSyncRequest
 from lipsync_async.pacing import Pacer
@@ -86,43 +87,32 @@ class GroupJournal(InlineJournal):
         self._dice = dice
         self._slowest = slowest
         self._rows: list[Row] = []
-        self._waiters: list[asyncio.Future[None]] = []
+        self._dones: list[Done] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    async def write(self, record: Record) -> None:
-        """Durable on return."""
-        self._check()
-        waiter = self._loop.create_future()
-        self._waiters.append(waiter)
-        self._queue(record)
-        await waiter
-
-    def post(self, record: Record) -> None:
+    def post(self, record: Record, done: Done | None = None) -> None:
         """Durable some time."""
-        if self.failed is None:
-            self._queue(record)
-
-    def _queue(self, record: Record) -> None:
+        if self.failed is not None:
+            if done is not None:
+                done(self.failed)
+            return
         self._rows.append(to_row(record))
+        if done is not None:
+            self._dones.append(done)
         if self._timer is None:
             self._timer = self._loop.call_later(self._dice.uniform(0.0005, self._slowest), self.commit)
 
     def commit(self) -> None:
         """What was queued becomes durable."""
         rows, self._rows = self._rows, []
-        waiters, self._waiters = self._waiters, []
+        dones, self._dones = self._dones, []
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if rows:
             self._do(lambda: self.store.write_rows(rows))
-        for waiter in waiters:
-            if waiter.done():
-                continue
-            if self.failed is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(JournalError(*self.failed.args))
+        for done in dones:
+            done(self.failed)
 
 
 def request(

@@ -14,6 +14,7 @@ from lipsync_async.gateways import Gateway
 from lipsync_async.intake import Intake
 from lipsync_async.jobbook import Job, Jobbook
 from lipsync_async.journal import State
+from lipsync_async.journal.face import Done
 from lipsync_async.lookup import Inquiry, Next
 from lipsync_async.outcomes import Accepted, Outcome
 from lipsync_async.pacing import Pacer
@@ -58,9 +59,11 @@ def forget_the_outcome(patch: pytest.MonkeyPatch) -> None:
     """That a job was accepted is told, but not written down."""
     usual = Jobbook.settle
 
-    async def settle(book: Jobbook, job: Job, outcome: Outcome) -> None:
-        if not isinstance(outcome, Accepted):
-            await usual(book, job, outcome)
+    def settle(book: Jobbook, job: Job, outcome: Outcome, done: Done) -> None:
+        if isinstance(outcome, Accepted):
+            done(None)
+        else:
+            usual(book, job, outcome, done)
 
     patch.setattr(Jobbook, "settle", settle)
 
@@ -112,11 +115,11 @@ def charge_for_refusals(patch: pytest.MonkeyPatch) -> None:
     """A job gives up after so many refusals to wait."""
     usual = Run._act
 
-    async def act(run: Run, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+    def act(run: Run, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         if verdict.action is Action.WAIT:
             job.attempts += 1
             verdict = Verdict(Action.RETRY, verdict.kind)
-        await usual(run, job, verdict, result)
+        usual(run, job, verdict, result)
 
     patch.setattr(Run, "_act", act)
 

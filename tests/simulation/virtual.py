@@ -111,9 +111,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         Its `finally` clauses do run, for Python knows no other end of a coroutine: whoever keeps the books of a
         crash closes them before.
         """
-        for task in asyncio.all_tasks(self):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            _bury(task)
+        buried: set[asyncio.Task[Any]] = set()
+        while tasks := asyncio.all_tasks(self) - buried:  # last words may begin new ones
+            for task in tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                _bury(task)
+            buried |= tasks
         asyncio.set_event_loop(None)
         self.close()
 

@@ -104,7 +104,7 @@ class World(Invariants):
         return step
 
     def _crash(self) -> None:
-        self.gateway.frozen = True
+        self.reports[-1].dead = self.gateway.frozen = True
         if self.store is not None:
             self.store.dead = True
         raise Crash
@@ -244,21 +244,22 @@ class World(Invariants):
         try:
             async with stream as outcomes:
                 async for outcome in outcomes:
-                    report.told.append(outcome)
+                    report.hear(outcome)
                     taken += 1
                     if report.interruption.name == "leave" and taken >= report.interruption.count:
                         break
                     if self.consumer_pause:
                         await asyncio.sleep(self.consumer_pause)
         finally:
-            report.told.extend(stream.rest)
+            for outcome in stream.rest:
+                report.hear(outcome)
 
     async def _submit_each(self, client: SimClient, report: RunReport) -> None:
         async def one(job: LipSyncRequest) -> None:
             try:
-                report.told.append(await client.submit(job))
+                report.hear(await client.submit(job))
             except LipSyncError as error:
-                report.told.append(_outcome_of(error, job))
+                report.hear(_outcome_of(error, job))
 
         async with asyncio.TaskGroup() as group:
             for job in self.jobs:
