@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
-from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, RunOptions
+from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, Progress, RunOptions
 from lipsync_async.errors import JournalError, NotSentError
-from lipsync_async.journal import Journal, Record, State
+from lipsync_async.journal import Journal, Reader, Record, State, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
@@ -418,3 +419,62 @@ def test_a_job_that_is_cut_off_while_it_is_written_down_tells_what_was_known(
         assert [outcome.name for outcome in into.values()] == ["accepted"] * 3
 
     hurry(main())
+
+
+def test_an_outcome_and_the_next_intent_share_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker goes on while its outcome is written: ten jobs of one worker are eleven commits, not twenty."""
+    groups: list[int] = []
+    write_rows = Store.write_rows
+
+    def counting(store: Store, rows: list[Any]) -> None:
+        groups.append(len(rows))
+        write_rows(store, rows)
+
+    monkeypatch.setattr(Store, "write_rows", counting)
+
+    async def main() -> None:
+        limits = Limits(max_in_flight=1, initial_per_second=1e6)
+        async with RawServer() as server, client(server, limits=limits) as submitter:
+            result = await submitter.submit_many(requests(10), journal=tmp_path / "j")
+            assert len(result.accepted) == 10
+
+    hurry(main())
+    assert groups == [1, *[2] * 9, 1]
+
+
+def test_no_more_hooks_than_a_window_run_at_once_and_none_is_left_behind() -> None:
+    """While as many outcomes are unheard, no new job is begun; the batch ends when all are heard."""
+    running = most = heard = 0
+
+    async def slow(_: Progress) -> None:
+        nonlocal running, most, heard
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(5.0)
+        running -= 1
+        heard += 1
+
+    async def main() -> None:
+        async with RawServer() as server, client(server, limits=Limits(max_in_flight=3)) as submitter:
+            result = await submitter.submit_many(requests(20), on_progress=slow)
+            assert len(result.accepted) == heard == 20
+
+    hurry(main())
+    assert 3 <= most < 2 * 3  # a window of them, and those that were in flight when it was full
+
+
+def test_a_hook_that_ends_the_program_ends_it_with_a_journal_too(tmp_path: Path) -> None:
+    """The commit that told it goes on to the next: nothing waits for ever, and what was accepted is on record."""
+
+    def leave(progress: Progress) -> None:
+        if progress.done == 1:
+            raise SystemExit(7)
+
+    async def main() -> None:
+        async with RawServer() as server, client(server, limits=Limits(max_in_flight=4)) as submitter:
+            await submitter.submit_many(requests(20), on_progress=leave, journal=tmp_path / "j")
+
+    with pytest.raises(SystemExit, match="7"):
+        hurry(main())
+    with Reader(tmp_path / "j") as reader:
+        assert reader.counts()[State.ACCEPTED] >= 1

@@ -18,6 +18,8 @@ from .record import Record, Row, to_row
 from .store import MEMORY, Reader, Store
 from .trouble import gone
 
+ENOUGH = 128
+"""Rows that are committed without waiting for more."""
 Done: TypeAlias = Callable[[JournalError | None], None]
 """Told None once it is durable, else why it is not."""
 _Task: TypeAlias = tuple[Callable[[Store], None] | None, Done]
@@ -52,8 +54,8 @@ class AnyJournal(ABC):
         """Put this in, in place of what its id had; `done` is called when it is durable, or will never be.
 
         Once one has failed all fail. Raises `JournalError` where the journal is closed and nobody would be told.
-        What is posted in one turn of the loop, and while a commit is under way, is committed together, and told in
-        order.
+        What is posted in turns of the loop that follow each other, and while a commit is under way, is committed
+        together, and told in order.
         """
 
     def write(self, record: Record) -> asyncio.Future[None]:
@@ -216,11 +218,14 @@ class Journal(AnyJournal):
         return gone(self.reader.path) if self._closed is not None or not self._claim.held else None
 
     def _start(self) -> None:
-        # At the end of this round of the loop: what its other tasks write joins the group.
         self._busy = True
-        self._loop.call_soon(self._hand_over)
+        self._loop.call_soon(self._hand_over, len(self._rows))
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, before: int) -> None:
+        # Not before a round of the loop brings nothing new: replies that come together are written together.
+        if before < len(self._rows) < ENOUGH:
+            self._loop.call_soon(self._hand_over, len(self._rows))
+            return
         rows, self._rows = self._rows, []
         dones, self._dones = self._dones, []
         self._inbox.put((lambda store: store.write_rows(rows), partial(self._committed, dones)))

@@ -74,7 +74,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 COLUMNS: tuple[str, ...] = Record.__struct_fields__
 _STATE, _RECOVERED, _HISTORY = map(COLUMNS.index, ("state", "recovered", "history"))
 _STATES = {state.value: state for state in State}
-_EMPTY: Row = (None,) * _RECOVERED + (0,) + (None,) * (_HISTORY - _RECOVERED)
+EMPTY: Row = (None,) * _RECOVERED + (0,) + (None,) * (_HISTORY - _RECOVERED)
+"""What a column holds that a row leaves out, but for the first ones."""
 _OPEN, _ACCEPTED = COLUMNS.index("task_id"), _RECOVERED
 WIDTHS = (_OPEN, _ACCEPTED, len(COLUMNS))
 """Columns of an intent, of a job accepted at its first try, and of any other: few columns are half the cost."""
@@ -107,14 +108,14 @@ def to_row(record: Record) -> Row:
         record.phase and str(record.phase),
         _history(record.history) if record.history else None,
     )
-    if row[_ACCEPTED:] != _EMPTY[_ACCEPTED:]:
+    if row[_ACCEPTED:] != EMPTY[_ACCEPTED:]:
         return row
-    return row[:_ACCEPTED] if row[_OPEN:_ACCEPTED] != _EMPTY[_OPEN:_ACCEPTED] else row[:_OPEN]
+    return row[:_ACCEPTED] if row[_OPEN:_ACCEPTED] != EMPTY[_OPEN:_ACCEPTED] else row[:_OPEN]
 
 
 def from_row(row: Row) -> Record:
     """The record that a row holds."""
-    values = [*row, *_EMPTY[len(row) :]]
+    values = [*row, *EMPTY[len(row) :]]
     values[_STATE] = _STATES[values[_STATE]]
     values[_RECOVERED] = bool(values[_RECOVERED])
     values[_HISTORY] = _decode(values[_HISTORY]) if values[_HISTORY] else ()

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,13 +16,13 @@ from lipsync_async.errors import JournalError
 
 from .claim import Claim
 from .disks import is_network
-from .record import COLUMNS, WIDTHS, Record, Row, State, from_row, storable, to_row
+from .record import COLUMNS, EMPTY, Record, Row, State, from_row, storable, to_row
 from .trouble import explain, gone
 
 MEMORY = ":memory:"
 APPLICATION_ID = 0x4C697053  # "LipS": `file run.db` and every reader can tell a journal by it
 # More rows a statement save little.
-_MOST_ROWS = 64
+_MOST_ROWS = 128
 # Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up.
 _STEP = 8
 _PAGE = 500
@@ -102,7 +102,7 @@ class Reader:
         return self._execute("SELECT 1 FROM jobs LIMIT 1").fetchone() is None
 
     def records(self, state: State | None = None) -> Iterator[Record]:
-        """All jobs, or those of one state, in the order of their first commit. Raises `JournalError`.
+        """All jobs, or those of one state, in the order of first arrival. Raises `JournalError`.
 
         Read in pages, so a million take no memory; each job shows as it was when its page was read.
         """
@@ -262,26 +262,25 @@ class Store(Reader):
     def _write(self, rows: Sequence[Row]) -> None:
         # Every step of a statement gives the GIL away, and a busy loop pays for each time it is asked back:
         # so one step for as many rows as can be, and a statement that is alone is its own transaction.
-        latest = {row[0]: row for row in rows}.values()
-        statements = [
-            alike[start : start + self._most_rows]
-            for alike in ([row for row in latest if len(row) == width] for width in reversed(WIDTHS))
-            for start in range(0, len(alike), self._most_rows)
-        ]
-        if len(statements) == 1:
-            self._safely(lambda: self._put_alike(statements[0]))
-        elif statements:
-            self._transact(lambda: self._put_all(statements))
+        if len(rows) > self._most_rows:
+            self._transact(lambda: self._put_in_parts(rows))
+        elif rows:
+            self._safely(lambda: self._put_rows(rows))
 
-    def _put_all(self, statements: list[list[Row]]) -> None:
-        for rows in statements:
-            self._put_alike(rows)
+    def _put_in_parts(self, rows: Sequence[Row]) -> None:
+        for start in range(0, len(rows), self._most_rows):
+            self._put_rows(rows[start : start + self._most_rows])
 
-    def _put_alike(self, rows: list[Row]) -> None:
-        count, width = len(rows), len(rows[0])
+    def _put_rows(self, rows: Sequence[Row]) -> None:
+        count = len(rows)
         size = count if count == 1 else -(-count // _STEP) * _STEP
-        filled = chain(chain.from_iterable(rows), repeat(None, (size - count) * width))
-        self._connection.execute(_upsert(width, size), tuple(filled))
+        width = max(map(len, rows))
+        values: list[Any] = []
+        for row in rows:
+            values += row
+            values += EMPTY[len(row) : width]
+        values += repeat(None, (size - count) * width)
+        self._connection.execute(_upsert(width, size), values)
 
     def _transact(self, work: Callable[[], None]) -> None:
         def transaction() -> None:

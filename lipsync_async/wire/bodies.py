@@ -129,7 +129,9 @@ def _streamed_sound(request: LipSyncRequest) -> AudioFile | AudioBytes:
 
 
 def _tell_text(sound: str) -> str:
-    """A Base64 text by what it holds, a URL as it is (its colon is not in Base64's alphabet)."""
+    """A Base64 text by what it holds, a URL as it is."""
+    if ":" in sound:  # no character of Base64's
+        return sound
     try:
         return f"sha256:{sha256(b64decode(sound, validate=True)).hexdigest()}"
     except ValueError:

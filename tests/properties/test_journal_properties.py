@@ -98,8 +98,6 @@ class StoreMachine(RuleBasedStateMachine):
     def write(self, group: list[Record]) -> None:
         """One group, ids twice in it or not."""
         self.store.write(group)
-        for record in sorted(group, key=lambda record: -len(to_row(record))):  # a group's new jobs come widest first
-            self.jobs.setdefault(record.external_task_id, record)
         for record in group:
             self.jobs[record.external_task_id] = record
 
@@ -132,7 +130,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        """Jobs in the order of their first commit, counts, notes and lists; for the writer and a reader beside it."""
+        """Jobs in the order of first arrival, counts, notes and lists; for the writer and a reader beside it."""
         with Reader(self.path) as reader:
             for eye in (self.store, reader):
                 assert list(eye.records()) == list(self.jobs.values())
