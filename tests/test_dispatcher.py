@@ -12,7 +12,7 @@ from attrs import evolve
 
 from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, Progress, RunOptions
 from lipsync_async.errors import JournalError, NotSentError
-from lipsync_async.journal import Journal, Reader, Record, State, Store
+from lipsync_async.journal import Journal, Record, State, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
@@ -461,20 +461,3 @@ def test_no_more_hooks_than_a_window_run_at_once_and_none_is_left_behind() -> No
 
     hurry(main())
     assert 3 <= most < 2 * 3  # a window of them, and those that were in flight when it was full
-
-
-def test_a_hook_that_ends_the_program_ends_it_with_a_journal_too(tmp_path: Path) -> None:
-    """The commit that told it goes on to the next: nothing waits for ever, and what was accepted is on record."""
-
-    def leave(progress: Progress) -> None:
-        if progress.done == 1:
-            raise SystemExit(7)
-
-    async def main() -> None:
-        async with RawServer() as server, client(server, limits=Limits(max_in_flight=4)) as submitter:
-            await submitter.submit_many(requests(20), on_progress=leave, journal=tmp_path / "j")
-
-    with pytest.raises(SystemExit, match="7"):
-        hurry(main())
-    with Reader(tmp_path / "j") as reader:
-        assert reader.counts()[State.ACCEPTED] >= 1

@@ -629,6 +629,24 @@ def test_what_comes_in_rounds_that_follow_each_other_is_one_group(
     assert seen == groups
 
 
+def test_who_is_told_may_end_the_program(path: Path) -> None:
+    """A hook's SystemExit goes its way, and the journal goes on: what was queued is written, and it can be closed."""
+
+    def leave(_: JournalError | None) -> None:
+        raise SystemExit(7)
+
+    async def body(journal: Journal) -> None:
+        journal._busy = True  # a commit is under way
+        journal.post(job("a"))
+        with pytest.raises(SystemExit):
+            journal._committed([leave], None)
+        await journal.write(job("b"))
+
+    with_journal(path, body)
+    with Reader(path) as reader:
+        assert reader.counts()[State.OPEN] == 2
+
+
 def test_posts_and_writes_keep_their_order(path: Path) -> None:
     """What was posted before a write is in the file when that write returns, and the later one of an id counts."""
 
