@@ -10,7 +10,7 @@ TRYING a pace above `lo`, until enough was accepted: `lo` = pace.
 HOLDING `lo`, until enough was accepted: a fresh wide bracket is halved.
     Any other is forgotten upwards: the limit may have risen.
     Refused: noise, unless refusals pass `target_waste` or the estimate is far below.
-    Then `hi` = `lo`, and `lo` comes down to the estimate.
+    Then `hi` = `lo`, and `lo` comes down to the estimate; refused again and again, to what was accepted over all.
 
 The estimate is what was accepted over the time it took, since the last refusal: at both its ends the limiter was empty.
 Sends are spaced by 1/pace.
@@ -45,6 +45,10 @@ NEAR = 1.3
 """hi/lo below which a refusal ends the search."""
 FAR_BELOW = 0.85
 """A limit that fell, not noise: estimate/lo."""
+ALARM = 0.05
+"""A moving share of refusals that is no noise: `lo` is far off."""
+MOMENT = 0.5
+"""Seconds of pauses that refill no limiter's burst: what was accepted over the whole time is its rate."""
 MEMORY = 0.02
 """The weight of one reply in the moving share of refusals."""
 
@@ -119,7 +123,7 @@ class Rate:
         elif self.phase is Phase.TRYING:
             self._retreat(limit, now)
         elif limit is not None and (self._waste > self._target or limit < FAR_BELOW * self.lo):
-            self._come_down(limit)
+            self._come_down(limit, now)
         if limit is not None:
             self._accepted, self._mark, self._paused = 0, now, 0.0
         self._stopped = now
@@ -149,11 +153,14 @@ class Rate:
             self.lo = min(self.lo, max(0.7 * self.lo, limit))
         self._keep()
 
-    def _come_down(self, limit: float) -> None:
+    def _come_down(self, limit: float, now: float) -> None:
+        least = 0.7
         if limit < FAR_BELOW * self.lo:
             self._hold = FIRST_HOLD
+            if self._waste > ALARM and self._paused < MOMENT:  # a burst made `lo`
+                least, limit = 0.4, self._accepted / (now - self._mark)
         self.hi = self.lo
-        self.lo *= min(0.97, max(0.7, limit / self.lo))
+        self.lo *= min(0.97, max(least, limit / self.lo))
         self._keep()
 
     def _believe(self) -> None:

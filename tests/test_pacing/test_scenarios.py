@@ -1,8 +1,10 @@
 """Whole runs in virtual time: lenient figures that a broken rule would miss (the bars are in benchmarks/pacing.py)."""
 
+from statistics import median
+
 import pytest
 
-from benchmarks._limiters import FAR, NEAR, Learned, Network, Nginx, Slots, TokenBucket, simulate
+from benchmarks._limiters import FAR, NEAR, HAProxy, Learned, Network, Nginx, Slots, TokenBucket, simulate
 
 
 @pytest.mark.parametrize("hints", [False, True])
@@ -42,6 +44,17 @@ def test_a_list_at_nginx(network: Network, time: float) -> None:
         run = simulate(lambda _w, _d, hint=hint: Nginx(20, 10, hint), Learned, 1, jobs=800, network=network)  # type: ignore[misc]
         assert run.elapsed < 40 * time
         assert run.requests_per_job < 1.03
+
+
+@pytest.mark.parametrize("count_all", [False, True])
+def test_a_list_at_haproxy(count_all: bool) -> None:
+    """800 jobs at 200 in ten seconds: a burst of ten seconds' worth, then nothing, then twenty a second."""
+    runs = [
+        simulate(lambda _w, _d: HAProxy(20, 10, count_all), Learned, seed, jobs=800, network=NEAR)
+        for seed in range(1, 8)
+    ]
+    assert median(run.elapsed for run in runs) < 40 * 1.1
+    assert median(run.requests_per_job for run in runs) < 1.0225
 
 
 @pytest.mark.parametrize("named", [True, False])
