@@ -47,7 +47,9 @@ FAR_BELOW = 0.85
 """A limit that fell, not noise: estimate/lo."""
 ALARM = 0.05
 """A moving share of refusals that is no noise: `lo` is far off."""
-MOMENT = 0.5
+ENOUGH, FEW = 8, 4
+"""Accepted jobs that make an estimate; few have to do when it is known that `lo` is far off."""
+MOMENT = 0.75
 """Seconds of pauses that refill no limiter's burst: what was accepted over the whole time is its rate."""
 MEMORY = 0.02
 """The weight of one reply in the moving share of refusals."""
@@ -115,7 +117,8 @@ class Rate:
     def refused(self, now: float) -> None:
         """A request that was sent since the last cut was refused, and no pause preceded it."""
         self._waste += (1 - self._waste) * MEMORY
-        limit = self._estimate(now)
+        alarmed = self.phase is Phase.HOLDING and self._waste > ALARM
+        limit = self._estimate(now, FEW if alarmed else ENOUGH)
         if self.interval == 0.0:
             self._bracket(max(self._measured or FREE, self._initial), None)
         elif self.phase is Phase.STARTING:
@@ -213,13 +216,13 @@ class Rate:
             self._measured = self._accepted / (now - self._mark)
             self._accepted, self._mark = 0, now
 
-    def _estimate(self, now: float) -> float | None:
+    def _estimate(self, now: float, least: int = ENOUGH) -> float | None:
         """The limit, from what was accepted since the last refusal; None: too little to tell.
 
         Over the whole time it is too low, without the pauses too high (they refilled the limiter by an unknown amount):
         hence the middle.
         """
         span = now - self._mark
-        if self._accepted < 8 or span < 0.3:
+        if self._accepted < least or span < 0.3:
             return None
         return math.sqrt(self._accepted / span * min(self.pace, self._accepted / max(0.001, span - self._paused)))
