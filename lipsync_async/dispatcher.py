@@ -145,10 +145,10 @@ class Run:
                         await self._advance(job, flight)
                 except Exception as error:  # noqa: BLE001 - the caller's hook, or a fault of ours: the job comes out all the same
                     self.fail(error)
-                    if job.outcome is None and not job.ended:
+                    if self._has_no_end(job):
                         self._settle(job, interrupted(job, flight.phase, "the run failed"))
                 except asyncio.CancelledError:  # its grace is over: what is in the journal has to do
-                    if job.outcome is None and not job.ended:
+                    if self._has_no_end(job):
                         self._tell(job, interrupted(job, flight.phase, "the batch was cancelled"))
                     raise
                 self._turns += 1
@@ -158,6 +158,9 @@ class Run:
                     await self._heard.wait()
             while self._unheard:
                 await self._heard.wait()
+
+    def _has_no_end(self, job: Job) -> bool:
+        return not job.ended and job not in self._unheard
 
     async def _next(self) -> LipSyncRequest | Job | None:
         while True:
@@ -530,8 +533,9 @@ class Run:
         if self._jobbook is None:
             self._tell(job, outcome)
         else:
-            self._unheard[job] = None
             self._jobbook.settle(job, outcome, partial(self._settled, job, outcome))
+            if not job.ended:
+                self._unheard[job] = None
 
     def _settled(self, job: Job, outcome: Outcome, error: JournalError | None) -> None:
         if error is not None:

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, Progress, RunOptions
 from lipsync_async.errors import JournalError, NotSentError
+from lipsync_async.jobbook import Job, Jobbook
 from lipsync_async.journal import Journal, Record, State, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -440,6 +441,28 @@ def test_an_outcome_and_the_next_intent_share_a_commit(tmp_path: Path, monkeypat
 
     hurry(main())
     assert groups == [1, *[2] * 9, 1]
+
+
+def test_an_outcome_that_cannot_even_be_posted_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours between the answer and the journal: the run fails, and every job comes out, that one in doubt."""
+    settle = Jobbook.settle
+
+    def broken(self: Jobbook, job: Job, outcome: Outcome, done: Done) -> None:
+        if outcome.external_task_id == "job-3" and isinstance(outcome, Accepted):
+            raise RuntimeError("a fault of ours")
+        settle(self, job, outcome, done)
+
+    monkeypatch.setattr(Jobbook, "settle", broken)
+
+    async def main() -> None:
+        into: dict[str, Outcome] = {}
+        async with RawServer() as server, client(server, limits=Limits(max_in_flight=2)) as submitter:
+            with pytest.raises(RuntimeError, match="a fault of ours"):
+                await submitter.submit_many(requests(8), into=into, journal=tmp_path / "j")
+        assert len(into) == 8
+        assert isinstance(into["job-3"], Unknown)
+
+    hurry(main())
 
 
 def test_no_more_hooks_than_a_window_run_at_once_and_none_is_left_behind() -> None:
