@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from lipsync_async import cli
-from lipsync_async import jobs as room
 from lipsync_async.errors import JobListError
 from lipsync_async.gateways import CHAINHUB, KLING
-from lipsync_async.jobs import JobLine, JobList, LineFault, ListReport
+from lipsync_async.jobs import JobLine, JobList, LineFault, ListReport, inspection, joblist, records
 
 CLIP = Path(cli.__file__).parent / "demo_clips" / "speech_5.mp3"
 COLUMNS = (
@@ -95,8 +94,8 @@ def test_a_line_that_is_no_object_is_told(line: bytes, rule: str, tmp_path: Path
 
 def test_a_line_that_is_too_long_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is never held in memory, and the next one is read."""
-    monkeypatch.setattr(room, "LONGEST_LINE", 1000)
-    monkeypatch.setattr(room, "_PIECE", 7)
+    monkeypatch.setattr(records, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(records, "PIECE", 7)
     report = open_list(tmp_path, [json.dumps(job("a", model="x" * 5000)), job("b")]).check()
     assert (rules(report), report.jobs) == ([(1, "line_too_long")], 1)
 
@@ -261,7 +260,7 @@ def test_a_disk_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
     def fail(_: object) -> Iterable[object]:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(room, "_json_records", fail)
+    monkeypatch.setattr(joblist, "json_records", fail)
     with pytest.raises(JobListError, match="Input/output"):
         jobs.check()
 
@@ -368,7 +367,7 @@ def test_a_clip_that_vanishes_is_a_fault_of_its_line(tmp_path: Path, monkeypatch
     def vanished(*_: object, **__: object) -> str:
         raise OSError(2, "No such file")
 
-    monkeypatch.setattr(room, "derive_id", vanished)
+    monkeypatch.setattr(inspection, "derive_id", vanished)
     report = jobs.check()
     assert (rules(report), report.jobs) == ([(1, "unreadable_file")], 1)
 

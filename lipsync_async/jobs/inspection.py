@@ -1,0 +1,114 @@
+"""The look through a whole list: the rules, the ids, and what came twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from lipsync_async.checks import billed_units
+from lipsync_async.errors import JobListError, Violation
+from lipsync_async.gateways import Gateway
+from lipsync_async.identity import SeenIds, derive_id, fingerprint
+from lipsync_async.models import LipSyncRequest
+
+from .report import KEPT_FAULTS, JobLine, LineFault, ListReport, Warned
+
+Tell = Callable[[LineFault], object]
+"""Hears of every fault as it is found."""
+Lines = Callable[[Gateway | None], Iterator[JobLine]]
+"""The list from its beginning, with all that is to be said of each line; called once or twice."""
+
+
+class Inspection:
+    """One pass for the rules and the ids; a second one, over what came twice, only where something did."""
+
+    def __init__(
+        self, name: str, lines: Lines, gateway: Gateway | None, id_prefix: str, limit: int | None, tell: Tell | None
+    ) -> None:
+        self._name = name
+        self._all_lines = lines
+        self._gateway = gateway
+        self._prefix = id_prefix
+        self._limit = limit
+        self._tell = tell
+        self._report = ListReport()
+        self._ids = SeenIds()
+
+    def run(self) -> ListReport:
+        """Looks through it; raises `JobListError` where it holds no line at all."""
+        report = self._report
+        repeated: set[str] = set()
+        for line in self._lines():
+            report.lines += 1
+            identified = self._identify(line)
+            self._note(line.line, line.violations)
+            if identified is None:
+                report.broken += 1
+                continue
+            name, request = identified
+            if not self._ids.add(name):
+                repeated.add(name)
+            report.jobs += 1
+            report.units += billed_units(request)
+        if not report.lines:
+            raise JobListError(f"{self._name} holds no jobs")
+        if repeated:
+            self._sort_out(repeated)
+        return report
+
+    def _lines(self) -> Iterator[JobLine]:
+        for count, line in enumerate(self._all_lines(self._gateway)):
+            if count == self._limit:
+                return
+            yield line
+
+    def _identify(self, line: JobLine) -> tuple[str, LipSyncRequest] | None:
+        if line.request is None or line.errors:
+            return None
+        try:
+            return self._id_of(line.request), line.request
+        except OSError as error:
+            fault = Violation("sound_path", "unreadable_file", f"cannot be read: {error.strerror or error}")
+            self._note(line.line, (fault,))
+            return None
+
+    def _id_of(self, request: LipSyncRequest) -> str:
+        if request.external_task_id:
+            return request.external_task_id
+        longest = self._gateway.max_id_length if self._gateway is not None else 64
+        return derive_id(request, prefix=self._prefix, max_length=longest)
+
+    def _sort_out(self, repeated: set[str]) -> None:
+        """The same content is one job; other content under the same id is a fault of the list."""
+        report = self._report
+        first: dict[str, tuple[int, bytes]] = {}
+        for line in self._lines():
+            if line.request is None or line.errors or (name := self._id_of(line.request)) not in repeated:
+                continue
+            content = fingerprint(line.request)
+            earlier, known = first.setdefault(name, (line.line, content))
+            if earlier == line.line:
+                continue
+            report.jobs -= 1
+            report.units -= billed_units(line.request)
+            if known == content:
+                report.repeats[line.line] = earlier
+            else:
+                text = f"{name} stands for other content in line {earlier}: one id is one job"
+                fault = Violation("external_task_id", "id_repeated", text)
+                report.conflicts[line.line] = fault
+                report.broken += 1
+                self._note(line.line, (fault,))
+
+    def _note(self, line: int, violations: Iterable[Violation]) -> None:
+        report = self._report
+        for violation in violations:
+            fault = LineFault(line, violation)
+            if violation.severity == "warning":
+                warned = report.warnings.setdefault((violation.path, violation.rule), Warned(fault, 0))
+                warned.lines += 1
+                continue
+            report.fault_count += 1
+            if len(report.faults) < KEPT_FAULTS:
+                report.faults.append(fault)
+            if self._tell is not None:
+                self._tell(fault)
