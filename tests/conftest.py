@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from lipsync_async.journal import Store
 
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of each commit that any journal makes from now on."""
+    sizes: list[int] = []
+    write_rows = Store.write_rows
+
+    def counting(store: Store, rows: list[Any]) -> None:
+        sizes.append(len(rows))
+        write_rows(store, rows)
+
+    monkeypatch.setattr(Store, "write_rows", counting)
+    return sizes

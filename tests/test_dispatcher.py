@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from attrs import evolve
@@ -13,7 +12,7 @@ from attrs import evolve
 from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, Progress, RunOptions
 from lipsync_async.errors import JournalError, NotSentError
 from lipsync_async.jobbook import Job, Jobbook
-from lipsync_async.journal import Journal, Record, State, Store
+from lipsync_async.journal import Journal, Record, State
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
@@ -422,16 +421,8 @@ def test_a_job_that_is_cut_off_while_it_is_written_down_tells_what_was_known(
     hurry(main())
 
 
-def test_an_outcome_and_the_next_intent_share_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outcome_and_the_next_intent_share_a_commit(tmp_path: Path, commits: list[int]) -> None:
     """A worker goes on while its outcome is written: ten jobs of one worker are eleven commits, not twenty."""
-    groups: list[int] = []
-    write_rows = Store.write_rows
-
-    def counting(store: Store, rows: list[Any]) -> None:
-        groups.append(len(rows))
-        write_rows(store, rows)
-
-    monkeypatch.setattr(Store, "write_rows", counting)
 
     async def main() -> None:
         limits = Limits(max_in_flight=1, initial_per_second=1e6)
@@ -440,7 +431,7 @@ def test_an_outcome_and_the_next_intent_share_a_commit(tmp_path: Path, monkeypat
             assert len(result.accepted) == 10
 
     hurry(main())
-    assert groups == [1, *[2] * 9, 1]
+    assert commits == [1, *[2] * 9, 1]
 
 
 def test_an_outcome_that_cannot_even_be_posted_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

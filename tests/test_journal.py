@@ -582,38 +582,22 @@ def test_a_write_is_durable_when_it_returns(path: Path) -> None:
     with_journal(path, body)
 
 
-def test_what_is_queued_together_is_committed_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_queued_together_is_committed_together(path: Path, commits: list[int]) -> None:
     """A hundred tasks that write at once cost one commit, not a hundred."""
-    groups: list[int] = []
-    write_rows = Store.write_rows
-
-    def counting(store: Store, rows: list[Any]) -> None:
-        groups.append(len(rows))
-        write_rows(store, rows)
-
-    monkeypatch.setattr(Store, "write_rows", counting)
 
     async def body(journal: Journal) -> None:
         await asyncio.gather(*(journal.write(job(f"job-{number}")) for number in range(100)))
         assert journal.reader.counts()[State.OPEN] == 100
 
     with_journal(path, body)
-    assert groups == [100]
+    assert commits == [100]
 
 
 @pytest.mark.parametrize(("rounds", "groups"), [(5, [10]), (100, [128, 72])])
 def test_what_comes_in_rounds_that_follow_each_other_is_one_group(
-    path: Path, rounds: int, groups: list[int], monkeypatch: pytest.MonkeyPatch
+    path: Path, rounds: int, groups: list[int], commits: list[int]
 ) -> None:
     """Replies that come together are written together, up to what is enough for a commit."""
-    seen: list[int] = []
-    write_rows = Store.write_rows
-
-    def counting(store: Store, rows: list[Any]) -> None:
-        seen.append(len(rows))
-        write_rows(store, rows)
-
-    monkeypatch.setattr(Store, "write_rows", counting)
 
     async def body(journal: Journal) -> None:
         inbox, journal._inbox = journal._inbox, SimpleQueue()
@@ -626,7 +610,7 @@ def test_what_comes_in_rounds_that_follow_each_other_is_one_group(
         journal._inbox = inbox
 
     with_journal(path, body)
-    assert seen == groups
+    assert commits == groups
 
 
 def test_who_is_told_may_end_the_program(path: Path) -> None:
