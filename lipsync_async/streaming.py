@@ -66,11 +66,14 @@ async def drain(runs: Collection[Stoppable], grace: float) -> None:
         finally:
             for run in runs:
                 run.abort()
-            _, stuck = await asyncio.wait(workers, timeout=LAST_WORDS)
-            for worker in stuck:  # in the caller's own hook or source
-                worker.cancel()
-            if stuck:
-                await asyncio.wait(stuck)
+            try:
+                await asyncio.wait(workers, timeout=LAST_WORDS)
+            finally:  # also where another cancellation cuts the last words short
+                stuck = [worker for worker in workers if not worker.done()]
+                for worker in stuck:  # in the caller's own hook or source, or at a disk that hangs
+                    worker.cancel()
+                if stuck:
+                    await asyncio.wait(stuck)
 
 
 class OutcomeStream:

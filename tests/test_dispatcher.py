@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, Progress, RunOptions
+from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, Progress, RunOptions, Timeouts
 from lipsync_async.errors import JournalError, NotSentError
 from lipsync_async.jobbook import Job, Jobbook
 from lipsync_async.journal import Journal, Record, State
@@ -417,6 +417,34 @@ def test_a_job_that_is_cut_off_while_it_is_written_down_tells_what_was_known(
             assert submitter._account is not None
             assert submitter._account.under_way == set()
         assert [outcome.name for outcome in into.values()] == ["accepted"] * 3
+
+    hurry(main())
+
+
+@pytest.mark.parametrize("grace", [0.0, 10.0])
+def test_a_batch_that_is_cancelled_twice_at_a_disk_that_hangs_loses_nothing(
+    grace: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second cancellation cuts the last words short, too: every job has come out, and holds no place any more."""
+    monkeypatch.setattr(Journal, "post", lambda _journal, _record, _done=None: None)
+
+    async def main() -> None:
+        into: dict[str, Outcome] = {}
+        limits = Limits(max_in_flight=2, initial_per_second=1e6)
+        async with RawServer() as server, client(server, limits=limits, timeouts=Timeouts(grace=grace)) as submitter:
+            batch = asyncio.ensure_future(submitter.submit_many(requests(5), into=into, journal=tmp_path / "j"))
+            assert submitter._account is not None
+            while len(submitter._account.under_way) < 2:  # noqa: ASYNC110 - the journal's thread has its own time
+                await asyncio.sleep(0.01)
+            for _ in range(3):  # the first stops it, the second ends the grace, the third the last words
+                batch.cancel()
+                await asyncio.sleep(1.0)
+            with pytest.raises(asyncio.CancelledError):
+                await batch
+            assert submitter._account.pacer.in_flight == 0
+            assert submitter._account.under_way == set()
+        assert sorted(into) == [f"job-{number}" for number in range(5)]
+        assert {outcome.name for outcome in into.values()} == {"not_sent"}
 
     hurry(main())
 
