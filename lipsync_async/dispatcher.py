@@ -27,7 +27,7 @@ from .intake import Intake
 from .jobbook import UNHASHABLE, Job, Jobbook, hash_sound
 from .lookup import Inquiry, Next
 from .models import LipSyncRequest
-from .outcomes import Accepted, Outcome, Rejected, Unknown
+from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from .retry import next_delay
 from .terms import Action, Failure, Kind, Phase, Reply, Verdict
 from .transport import Flight
@@ -147,9 +147,9 @@ class Run:
                     self.fail(error)
                     if self._has_no_end(job):
                         self._settle(job, interrupted(job, flight.phase, "the run failed"))
-                except asyncio.CancelledError:  # its grace is over: what is in the journal has to do
+                except asyncio.CancelledError:  # its grace is over: nothing is waited for any more
                     if self._has_no_end(job):
-                        self._tell(job, interrupted(job, flight.phase, "the batch was cancelled"))
+                        self._cut_off(job, interrupted(job, flight.phase, "the batch was cancelled"))
                     raise
                 self._turns += 1
                 if not self._turns % YIELD_EVERY:
@@ -161,6 +161,12 @@ class Run:
 
     def _has_no_end(self, job: Job) -> bool:
         return not job.ended and job not in self._unheard
+
+    def _cut_off(self, job: Job, outcome: Outcome) -> None:
+        """What its intent left open in the journal is cleared where nothing was sent: the next run need not look."""
+        if self._jobbook is not None and isinstance(outcome, NotSent) and job.first_sent_at is not None:
+            self._jobbook.cleared(job)
+        self._tell(job, outcome)
 
     async def _next(self) -> LipSyncRequest | Job | None:
         while True:

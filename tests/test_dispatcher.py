@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -12,7 +14,7 @@ from attrs import evolve
 from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, Progress, RunOptions, Timeouts
 from lipsync_async.errors import JournalError, NotSentError
 from lipsync_async.jobbook import Job, Jobbook
-from lipsync_async.journal import Journal, Record, State
+from lipsync_async.journal import Journal, Record, State, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
@@ -445,6 +447,41 @@ def test_a_batch_that_is_cancelled_twice_at_a_disk_that_hangs_loses_nothing(
             assert submitter._account.under_way == set()
         assert sorted(into) == [f"job-{number}" for number in range(5)]
         assert {outcome.name for outcome in into.values()} == {"not_sent"}
+
+    hurry(main())
+
+
+def test_what_was_about_to_leave_when_all_was_cut_off_is_sent_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its intent reached the disk, its bytes never left: it was told as not sent, and nothing is looked up."""
+    write_rows, gate = Store.write_rows, threading.Event()
+
+    def slow(store: Store, rows: list[Any]) -> None:
+        gate.wait(30)
+        write_rows(store, rows)
+
+    monkeypatch.setattr(Store, "write_rows", slow)
+
+    async def main() -> None:
+        into: dict[str, Outcome] = {}
+        limits = Limits(max_in_flight=2, initial_per_second=1e6)
+        async with RawServer() as server, client(server, limits=limits, timeouts=Timeouts(grace=0.0)) as submitter:
+            batch = asyncio.ensure_future(submitter.submit_many(requests(5), into=into, journal=tmp_path / "j"))
+            assert submitter._account is not None
+            while len(submitter._account.under_way) < 2:  # noqa: ASYNC110 - the journal's thread has its own time
+                await asyncio.sleep(0.01)
+            for _ in range(2):
+                batch.cancel()
+                await asyncio.sleep(1.0)
+            gate.set()
+            with pytest.raises(asyncio.CancelledError):
+                await batch
+            assert {outcome.name for outcome in into.values()} == {"not_sent"}
+            assert server.total == 0
+            result = await submitter.submit_many(requests(5), journal=tmp_path / "j")
+            assert len(result.accepted) == server.total == 5
+            assert server.look_ups == 0
 
     hurry(main())
 

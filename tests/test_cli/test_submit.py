@@ -368,20 +368,20 @@ def test_an_event_is_one_line() -> None:
     assert describe(Event(name="pause", at=1.0, seconds=1.5)) == "pause  1.50 s"
 
 
-@pytest.mark.lipsync_sandbox(max_per_second=150, burst=5)
+@pytest.mark.lipsync_sandbox(max_per_second=400, burst=10)
 def test_what_is_told_of_a_long_list_is_true(
     tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The last words on stderr agree with the gateway's ledger: accepted, and how often a wait was ordered."""
-    jobs = write(tmp_path / "jobs.jsonl", [job(f"j{number}") for number in range(300)])
+    jobs = write(tmp_path / "jobs.jsonl", [job(f"j{number}") for number in range(800)])
     assert main(["submit", str(jobs), "--gateway", lipsync_sandbox.base_url]) == 0
     captured = capsys.readouterr()
     told = results(captured.out)
     refused = lipsync_sandbox.ledger.refused.get(1302, 0)
-    assert lipsync_sandbox.ledger.tasks == len(told) == 300
+    assert lipsync_sandbox.ledger.tasks == len(told) == 800
     assert sum(line["refusals"] for line in told) == refused
     last = captured.err.splitlines()[-2]
-    assert "300 of 300: 300 accepted, 0 in flight" in last
+    assert "800 of 800: 800 accepted, 0 in flight" in last
     assert f"told to wait: {refused} for rate" in last
 
 
