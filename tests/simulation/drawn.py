@@ -16,7 +16,7 @@ from lipsync_async.models import LipSyncRequest
 
 from .model import AFTER, BEFORE, Gateway, Ways
 from .report import Interruption, RunReport
-from .stand import CrashingStore, request
+from .stand import CrashingStore, GroupJournal, request
 
 INTERRUPTIONS = (
     "cancel", "cancel_twice", "scope", "stop", "leave",
@@ -75,6 +75,7 @@ class Drawn:
         self.reports: list[RunReport] = []
         self.faults: list[str] = []
         self.store: CrashingStore | None = None
+        self.group: GroupJournal | None = None
 
     def __repr__(self) -> str:
         ways = self.gateway.ways

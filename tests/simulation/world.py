@@ -147,8 +147,12 @@ class World(Invariants):
         )
         async with client:
             report.wire = client.wire
-            with _parked(report):
-                await self._interrupted(client, report)
+            try:
+                with _parked(report):
+                    await self._interrupted(client, report)
+            finally:
+                if self.group is not None and not report.dead:
+                    self.group.commit()  # who opened the journal closes it
             report.trusted = client.account.trusts_lookups
             if client.account.pacer.in_flight:
                 self.faults.append(f"run {report.number}: {client.account.pacer.in_flight} in flight for ever")
@@ -218,10 +222,12 @@ class World(Invariants):
                 await self._submit_each(client, report)
 
     def _open_journal(self) -> Any:
+        self.group = None
         if self.store is None:
             return None
         if self.journal == "group":
-            return GroupJournal(self.store, self.dice, self.dice.choice((0.001, 0.1)))
+            self.group = GroupJournal(self.store, self.dice, self.dice.choice((0.001, 0.1)))
+            return self.group
         return InlineJournal(self.store)
 
     async def _submit_many(self, client: SimClient, report: RunReport) -> None:
