@@ -39,7 +39,7 @@ YIELD_EVERY = 64
 
 
 Deliver = Callable[[Job, Outcome], Awaitable[Any] | None]
-"""Takes an outcome; what it returns is awaited while the jobs go on, but for a window of them at most."""
+"""Takes an outcome; what it returns is awaited while the jobs go on, until a window of outcomes is unheard."""
 
 
 @frozen(kw_only=True)

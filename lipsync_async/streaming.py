@@ -40,6 +40,10 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], Awaitable[None] | None]
+"""Called once an outcome; where it is async, the jobs go on meanwhile, until a window of outcomes is unheard.
+
+What it raises ends the run, which raises it when what was in flight has come out.
+"""
 Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
 Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
 """Requests; or jobs, where a line of a list is to reach the outcome."""
