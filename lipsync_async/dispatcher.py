@@ -4,7 +4,8 @@
 
 `Run` is one batch; what all runs of a client share is in `account`.
 Every decision is made in a pure room (`checks`, `pacing`, `brake`, `verdicts`, `retry`, `lookup`); here they meet.
-On the way of a job that is accepted there is no task, no queue, no cancel scope and no timer.
+On the way of a job that is accepted there is no task, no queue, no cancel scope and no timer;
+a caller's hook that is async is a task of its own.
 """
 
 from __future__ import annotations

@@ -124,11 +124,6 @@ class Jobbook:
         self._blank: bool | None = None
         journal.runs += 1
 
-    @property
-    def failed(self) -> JournalError | None:
-        """Why nothing more can be written, if so."""
-        return self._journal.failed
-
     def is_blank(self) -> bool:
         """Whether no run but this one has written anything. To be asked before the first job is written, too."""
         if self._blank is None:
@@ -202,7 +197,7 @@ class Jobbook:
     def cleared(self, job: Job) -> None:
         """Surely not acted upon: after a crash it need not be looked up. Nobody waits for this line."""
         if job.ambiguity is None and self._journal.failed is None:
-            self._journal.post(self._record(job, State.CLEARED))
+            self._journal.post(self._record(job, State.CLEARED), _not_waited_for)
 
     def settle(self, job: Job, outcome: Outcome, done: Callable[[JournalError | None], None]) -> None:
         """`done` is called when it is durable, or will never be. A job that was never begun leaves no page."""
@@ -246,6 +241,10 @@ class Jobbook:
             history=tuple(job.tries),
             **values,
         )
+
+
+def _not_waited_for(_: JournalError | None) -> None:
+    """A line that is lost costs a look-up, and no more."""
 
 
 def _take_up(job: Job, record: Record) -> None:

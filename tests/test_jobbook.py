@@ -13,7 +13,7 @@ from lipsync_async import AudioFile, LipSyncRequest
 from lipsync_async.errors import JournalError
 from lipsync_async.identity import fingerprint
 from lipsync_async.jobbook import Job, Jobbook
-from lipsync_async.journal import Record, State
+from lipsync_async.journal import Journal, Record, State
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
@@ -259,13 +259,11 @@ def test_an_intent_is_a_page_and_a_try_is_a_line_of_it() -> None:
 def test_a_journal_that_broke_takes_no_more() -> None:
     """Its error is raised where it matters, and told."""
     jobbook, notebook = book()
-    assert jobbook.failed is None
     notebook.failed = JournalError("the disk is full")
     with pytest.raises(JournalError):
         asyncio.run(intended(jobbook, job()))
     jobbook.cleared(job())
     assert notebook.pages == {}
-    assert jobbook.failed is notebook.failed
 
 
 def test_doubt_is_never_cleared() -> None:
@@ -313,3 +311,14 @@ def test_what_the_conflict_check_did_not_find_is_not_asked_for_again() -> None:
     assert jobbook.recall(new, retry_rejected=False, first=True) is None
     assert notebook.lookups == 2
     assert isinstance(jobbook.recall(known, retry_rejected=False, first=True), Accepted)
+
+
+def test_a_journal_that_its_owner_closed_too_early_takes_no_job_along(tmp_path: Path) -> None:
+    """What was surely not sent cannot be cleared any more; the job comes out all the same."""
+
+    async def main() -> None:
+        async with await Journal.open(tmp_path / "j", gateway="http://127.0.0.1:1") as journal:
+            jobbook = Jobbook(journal)
+        jobbook.cleared(job())
+
+    asyncio.run(main())
