@@ -19,7 +19,7 @@ from typing import Protocol
 import attrs
 
 from lipsync_async.config import Limits
-from lipsync_async.pacing import Pacer
+from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.terms import Kind
 
 Schedule = Sequence[tuple[float, float]]

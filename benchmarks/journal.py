@@ -19,8 +19,8 @@ from benchmarks._pairs import Candidate, paired, table
 from benchmarks._server import PATH, MissingError, nginx
 from benchmarks.memory import NOWHERE, StubWire, jobs, resident, stubbed_client
 from lipsync_async import Accepted, LipSyncRequest
-from lipsync_async.identity import fingerprint
 from lipsync_async.journal import Record, State, Store, Try
+from lipsync_async.wire.identity import fingerprint
 
 PAIRS, JOBS = 8, 2000
 MILLION, GROUP = 1_000_000, 2000

@@ -1,6 +1,6 @@
 """The pacer against limiters, in virtual time: seconds of CPU stand for hours.
 
-Measured: `lipsync_async.pacing.Pacer`, told nothing, driven by 64 workers, against models of limiters (`_limiters`),
+Measured: `Pacer`, told nothing, driven by 64 workers, against models of limiters (`_limiters`),
 beside three algorithms that people use.
 Goodput: accepted requests as a share of what the limiter would have admitted; waste: the share that was refused.
 Lists: 800 jobs at 20/s; their time over the ideal 40 s, and requests a job.

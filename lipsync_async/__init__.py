@@ -7,13 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .account import Event
-    from .audio import AudioBytes, AudioFile
-    from .builder import RequestBuilder
-    from .checks import check
     from .client import LipSyncClient
-    from .config import Limits, RetryPolicy, Timeouts
-    from .dispatcher import RunOptions
+    from .config import Limits, RetryPolicy, RunOptions, Timeouts
+    from .dispatch.account import Event
+    from .dispatch.streaming import Progress
     from .errors import (
         InvalidRequestError,
         LipSyncError,
@@ -25,7 +22,9 @@ if TYPE_CHECKING:
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .models import FaceChoice, LipSyncRequest
     from .outcomes import Accepted, BatchResult, NotSent, Rejected, Unknown
-    from .streaming import Progress
+    from .request.audio import AudioBytes, AudioFile
+    from .request.builder import RequestBuilder
+    from .request.checks import check
 
 __all__ = [
     "ANYAPI",
@@ -59,13 +58,12 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "account": ("Event",),
-    "audio": ("AudioBytes", "AudioFile"),
-    "builder": ("RequestBuilder",),
-    "checks": ("check",),
+    "dispatch.account": ("Event",),
+    "request.audio": ("AudioBytes", "AudioFile"),
+    "request.builder": ("RequestBuilder",),
+    "request.checks": ("check",),
     "client": ("LipSyncClient",),
-    "config": ("Limits", "RetryPolicy", "Timeouts"),
-    "dispatcher": ("RunOptions",),
+    "config": ("Limits", "RetryPolicy", "RunOptions", "Timeouts"),
     "errors": (
         "InvalidRequestError",
         "LipSyncError",
@@ -77,7 +75,7 @@ _ROOMS = {
     "gateways": ("ANYAPI", "CHAINHUB", "KLING", "Gateway"),
     "models": ("FaceChoice", "LipSyncRequest"),
     "outcomes": ("Accepted", "BatchResult", "NotSent", "Rejected", "Unknown"),
-    "streaming": ("Progress",),
+    "dispatch.streaming": ("Progress",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

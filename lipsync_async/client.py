@@ -13,18 +13,12 @@ import aiohttp
 import anyio
 from attrs import evolve
 
-from .account import Account, Observer
-from .checks import check
-from .config import Limits, RetryPolicy, Timeouts
-from .dispatcher import YIELD_EVERY, Run, RunOptions
-from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
-from .gateways import Gateway, gateway_for
-from .identity import derive_id
-from .jobbook import UNHASHABLE, Job, Jobbook, hash_sound
-from .models import LipSyncRequest
-from .outcomes import Accepted, BatchResult, Outcome
-from .pacing import Pacer, PacerStatistics
-from .streaming import (
+from lipsync_async.config import RunOptions
+from lipsync_async.dispatch.account import Account, Observer
+from lipsync_async.dispatch.jobbook import UNHASHABLE, Job, Jobbook, hash_sound
+from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
+from lipsync_async.dispatch.run import YIELD_EVERY, Run
+from lipsync_async.dispatch.streaming import (
     CANCELLED,
     STOPPED,
     Jobs,
@@ -37,8 +31,9 @@ from .streaming import (
     drain,
     tell_progress,
 )
-from .terms import Kind
-from .transport import (
+from lipsync_async.request.checks import check
+from lipsync_async.wire.identity import derive_id
+from lipsync_async.wire.transport import (
     ApiKey,
     Credential,
     Transport,
@@ -47,6 +42,13 @@ from .transport import (
     usable_key,
     warn_of_small_pool,
 )
+
+from .config import Limits, RetryPolicy, Timeouts
+from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
+from .gateways import Gateway, gateway_for
+from .models import LipSyncRequest
+from .outcomes import Accepted, BatchResult, Outcome
+from .terms import Kind
 
 FALLBACK_KEY_VARIABLE = "LIPSYNC_API_KEY"
 

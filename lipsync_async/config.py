@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import field, frozen, validators
+
+from .models import LipSyncRequest
 
 _above_zero = validators.gt(0.0)
 _optional_rate = validators.optional(_above_zero)
@@ -58,3 +62,18 @@ class Timeouts:
     """How long a cancelled or stopped batch waits for its requests in flight."""
     submit_grace: float = field(default=5.0, validator=validators.ge(0.0))
     """The same for a single `submit`."""
+
+
+@frozen(kw_only=True)
+class RunOptions:
+    """How one batch is treated."""
+
+    id_prefix: str = ""
+    ambiguous: str = field(default="lookup", validator=validators.in_(("lookup", "report", "resend")))
+    """`lookup`, `report` or `resend`."""
+    retry_rejected: bool = False
+    """With a journal: what was rejected in an earlier run is sent again."""
+    allow: Callable[[LipSyncRequest], str | None] | None = field(default=None)
+    """Asked once a job, right before its first send; a text is the reason to stop (a spending cap)."""
+    look_only: bool = False
+    """Nothing is sent: what a look-up proves absent comes out as not sent."""

@@ -5,14 +5,30 @@ Anything can be put in; `checks` tells what is wrong, all at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
-from .audio import AudioBytes, AudioFile
 
-Sound = str | AudioFile | AudioBytes
+class SoundSource(Protocol):
+    """Sound that is read as it is sent: `AudioFile` and `AudioBytes`."""
+
+    @property
+    def base64_length(self) -> int:
+        """Characters of its Base64 text."""
+        ...
+
+    def digest(self) -> str:
+        """The sha256 of its bytes, in hex. Raises `OSError` where it cannot be read, or has changed."""
+        ...
+
+    def slices(self) -> Iterator[bytes]:
+        """Its Base64 text, piece by piece. Raises `OSError` as `digest` does."""
+        ...
+
+
+Sound = str | SoundSource
 """A URL, a Base64 text, a file or bytes."""
 
 

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 from attrs import define, evolve
 
-from lipsync_async.checks import billed_units
 from lipsync_async.errors import Violation
-from lipsync_async.identity import SeenIds
 from lipsync_async.jobs import JobLine, JobList, ListReport
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
+from lipsync_async.request.checks import billed_units
 from lipsync_async.terms import Kind
+from lipsync_async.wire.identity import SeenIds
 
 from .results import Results
 from .tally import INTERRUPTED
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
-    from lipsync_async.dispatcher import RunOptions
-    from lipsync_async.jobbook import Job
+    from lipsync_async.config import RunOptions
+    from lipsync_async.dispatch.jobbook import Job
+    from lipsync_async.dispatch.streaming import OutcomeStream
     from lipsync_async.journal import Journal
-    from lipsync_async.streaming import OutcomeStream
 
 # A line that is broken takes the way of all others, so that a million of them hold up nothing.
 _NOTHING = LipSyncRequest(session_id="", face_choose=())
@@ -97,7 +97,7 @@ class Submission:
 
     def requests(self) -> Iterator[Job]:
         """One a line, as the client pulls them; a line that repeats another is left out."""
-        from lipsync_async.jobbook import Job
+        from lipsync_async.dispatch.jobbook import Job
 
         for line in self._lines():
             if line.line in self._repeats:

@@ -67,7 +67,7 @@ async def _demo(*, quiet: bool) -> int:
 
 async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, *, quiet: bool) -> list[Outcome]:
     from lipsync_async.client import LipSyncClient
-    from lipsync_async.dispatcher import RunOptions
+    from lipsync_async.config import RunOptions
 
     # What this gateway accepts can be found at once, so a not-found after 3 s proves that nothing was created.
     gateway = evolve(gateway_for(sandbox.base_url), name="the sandbox", settle_time=3.0)

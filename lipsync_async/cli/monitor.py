@@ -12,8 +12,8 @@ from attrs import Factory, define, frozen
 from .tally import Tally
 
 if TYPE_CHECKING:
-    from lipsync_async.account import Event
     from lipsync_async.client import LipSyncClient
+    from lipsync_async.dispatch.account import Event
 
 WINDOW = 10.0
 """Seconds over which the rate is measured."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TextIO
 from lipsync_async.config import Limits, RetryPolicy, Timeouts
 from lipsync_async.errors import LipSyncError
 from lipsync_async.gateways import Gateway, gateway_for
-from lipsync_async.identity import SeenIds
 from lipsync_async.jobs import JobList, ListReport
 from lipsync_async.outcomes import Outcome, to_json_line
+from lipsync_async.wire.identity import SeenIds
 
 from .batch import Budget, Interrupts, Submission, interruptible, run_batch
 from .check import price, tell_warnings
@@ -25,8 +25,8 @@ from .results import Results, begin, close_out, open_out
 from .tally import USAGE, Tally
 
 if TYPE_CHECKING:
-    from lipsync_async.account import Event, Observer
     from lipsync_async.client import LipSyncClient
+    from lipsync_async.dispatch.account import Event, Observer
     from lipsync_async.journal import Journal
 
 _SHOWN = 20
@@ -160,7 +160,7 @@ class _Submit:
         return report
 
     async def _send(self, journal: Journal | None, report: ListReport | None) -> None:
-        from lipsync_async.dispatcher import RunOptions
+        from lipsync_async.config import RunOptions
 
         args, tally = self._args, self._tally
         options = RunOptions(

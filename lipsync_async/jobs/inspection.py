@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from lipsync_async.checks import billed_units
 from lipsync_async.errors import JobListError, Violation
 from lipsync_async.gateways import Gateway
-from lipsync_async.identity import SeenIds, derive_id, fingerprint
 from lipsync_async.models import LipSyncRequest
+from lipsync_async.request.checks import billed_units
+from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
 
 from .report import KEPT_FAULTS, JobLine, LineFault, ListReport, Warned
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self
 
-from lipsync_async.checks import check
 from lipsync_async.errors import JobListError
 from lipsync_async.gateways import Gateway
-from lipsync_async.wire import read_request
+from lipsync_async.request.checks import check
 
 from .file import Unchanged, sniff, stamp
 from .inspection import Inspection, Tell
+from .lines import read_request
 from .records import PIECE, Record, csv_records, given_id, json_record, json_records, numbered, too_long
 from .report import JobLine, ListReport
 

@@ -1,10 +1,10 @@
-"""The wire, both ways: requests to JSON bytes, replies of any dialect to a `Reply`, job lines to requests.
+"""A gateway's language: requests to bytes, replies of any dialect to a `Reply`, and what a reply means.
 
-Source of every rule: the wire contract, sections 2 to 4.  What to do about a reply is decided in `verdicts`.
+It imports the words and `request`; it never decides when to send, and only `transport` touches the network.
+Start to read at `verdicts.judge`, beside the wire contract, sections 2 to 5 (`docs/wire-contract.md`).
 """
 
-from lipsync_async.wire.bodies import Body, canonical, encode
-from lipsync_async.wire.lines import read_request
-from lipsync_async.wire.replies import TaskReply, read_reply, read_task, read_task_list
+from .bodies import Body, canonical, encode
+from .replies import TaskReply, read_reply, read_task, read_task_list
 
-__all__ = ["Body", "TaskReply", "canonical", "encode", "read_reply", "read_request", "read_task", "read_task_list"]
+__all__ = ["Body", "TaskReply", "canonical", "encode", "read_reply", "read_task", "read_task_list"]

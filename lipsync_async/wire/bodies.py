@@ -11,8 +11,8 @@ from msgspec import Raw, Struct
 from msgspec.json import Encoder
 from msgspec.structs import asdict
 
-from lipsync_async.audio import AudioBytes, AudioFile
 from lipsync_async.models import FaceChoice, LipSyncRequest, Sound
+from lipsync_async.request.audio import AudioBytes, AudioFile
 
 _SEAM = b"\xff"
 """Stands where the Base64 text is to go: no UTF-8 text holds this byte, so no text of a user's is taken for it."""

@@ -14,8 +14,9 @@ from msgspec import MsgspecError
 from msgspec.json import Decoder
 
 from lipsync_async.terms import Reply, TaskStatus
-from lipsync_async.wire import texts
-from lipsync_async.wire.native import read_created
+
+from . import texts
+from .native import read_created
 
 _Object = dict[str, Any]
 _T = TypeVar("_T")

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 from lipsync_async import Gateway, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, Timeouts
+from lipsync_async.dispatch.streaming import Progress
 from lipsync_async.models import FaceChoice
 from lipsync_async.outcomes import Outcome
-from lipsync_async.streaming import Progress
 
 
 def request(number: int) -> LipSyncRequest:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lipsync_async import Gateway, Limits, LipSyncClient, Progress, Timeouts, lookup
+from lipsync_async import Gateway, Limits, LipSyncClient, Progress, Timeouts
+from lipsync_async.dispatch import lookup
 from lipsync_async.outcomes import BatchResult
 from lipsync_async.sandbox import Sandbox
 from lipsync_async.terms import Kind

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipsync_async.audio import AudioBytes, AudioChanged, AudioFile, AudioInfo, Container, base64_size, probe
+from lipsync_async.request.audio import AudioBytes, AudioChanged, AudioFile, AudioInfo, Container, base64_size, probe
 from tests.clips.build import CLIPS, adts, clip, fragment, fragmented, full, movie, mp3, rf64, trak, wav
 
 STARTS = [

@@ -12,10 +12,10 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_async.builder import RequestBuilder
-from lipsync_async.checks import check, errors_of
 from lipsync_async.errors import InvalidRequestError
 from lipsync_async.gateways import CHAINHUB, KLING, Gateway
+from lipsync_async.request.builder import RequestBuilder
+from lipsync_async.request.checks import check, errors_of
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.none(),

@@ -12,10 +12,10 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipsync_async.audio import AudioBytes, AudioInfo, Container
-from lipsync_async.checks import Facts, billed_units, check, errors_of, warnings_of
 from lipsync_async.gateways import CHAINHUB, KLING, Gateway
 from lipsync_async.models import FaceChoice, LipSyncRequest
+from lipsync_async.request.audio import AudioBytes, AudioInfo, Container
+from lipsync_async.request.checks import Facts, billed_units, check, errors_of, warnings_of
 
 GATEWAYS = st.sampled_from([None, CHAINHUB, KLING])
 

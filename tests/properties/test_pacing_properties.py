@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lipsync_async.config import Limits
-from lipsync_async.pacing import Pacer
+from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.terms import Kind
 
 KINDS = st.sampled_from([Kind.RATE, Kind.CAPACITY, None])

@@ -10,8 +10,8 @@ from multidict import CIMultiDict
 
 from lipsync_async.gateways import CHAINHUB
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus
-from lipsync_async.verdicts import KLING_CODES, judge
 from lipsync_async.wire import read_reply
+from lipsync_async.wire.verdicts import KLING_CODES, judge
 
 CODES = (
     st.none()

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 from multidict import CIMultiDict
 
-from lipsync_async.audio import AudioBytes
-from lipsync_async.identity import derive_id, fingerprint
+from lipsync_async.jobs.lines import read_request
 from lipsync_async.models import FaceChoice, LipSyncRequest
+from lipsync_async.request.audio import AudioBytes
 from lipsync_async.terms import Reply
-from lipsync_async.wire import encode, read_reply, read_request, read_task, read_task_list
+from lipsync_async.wire import encode, read_reply, read_task, read_task_list
+from lipsync_async.wire.identity import derive_id, fingerprint
 
 VALIDATORS = [
     Draft4Validator(

@@ -8,8 +8,7 @@ from random import Random
 
 from attrs import evolve
 
-from lipsync_async.config import Limits, RetryPolicy, Timeouts
-from lipsync_async.dispatcher import RunOptions
+from lipsync_async.config import Limits, RetryPolicy, RunOptions, Timeouts
 from lipsync_async.gateways import CHAINHUB
 from lipsync_async.gateways import Gateway as Profile
 from lipsync_async.models import LipSyncRequest

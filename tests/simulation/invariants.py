@@ -6,12 +6,12 @@ import asyncio
 import math
 from collections import Counter
 
-from lipsync_async.identity import derive_id
-from lipsync_async.intake import WINDOWS
+from lipsync_async.dispatch.intake import WINDOWS
+from lipsync_async.dispatch.streaming import LAST_WORDS
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from lipsync_async.streaming import LAST_WORDS
 from lipsync_async.terms import Kind
+from lipsync_async.wire.identity import derive_id
 
 from .drawn import Drawn
 from .report import Broken, RunReport

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import Factory, define
 
-from lipsync_async.account import Event
+from lipsync_async.dispatch.account import Event
 from lipsync_async.outcomes import Outcome
 
 from .model import ModelWire

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Self
 
-from lipsync_async.account import Account
 from lipsync_async.client import LipSyncClient
+from lipsync_async.dispatch.account import Account
+from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import InlineJournal, Record, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.journal.record import Row, to_row
 from lipsync_async.models import FaceChoice, LipSyncRequest
-from lipsync_async.pacing import Pacer
-from lipsync_async.transport import Credential
+from lipsync_async.wire.transport import Credential
 
 from .model import EPOCH, ModelWire
 

@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from lipsync_async import dispatcher, verdicts
-from lipsync_async.brake import Brake
-from lipsync_async.dispatcher import Run
+from lipsync_async.dispatch import run as dispatcher
+from lipsync_async.dispatch.brake import Brake
+from lipsync_async.dispatch.intake import Intake
+from lipsync_async.dispatch.jobbook import Job, Jobbook
+from lipsync_async.dispatch.lookup import Inquiry, Next
+from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.run import Run
 from lipsync_async.gateways import Gateway
-from lipsync_async.intake import Intake
-from lipsync_async.jobbook import Job, Jobbook
 from lipsync_async.journal import State
 from lipsync_async.journal.face import Done
-from lipsync_async.lookup import Inquiry, Next
 from lipsync_async.outcomes import Accepted, Outcome
-from lipsync_async.pacing import Pacer
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
+from lipsync_async.wire import verdicts
 
 from .world import World
 

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from lipsync_async.brake import ROW
-from lipsync_async.config import Limits, RetryPolicy, Timeouts
-from lipsync_async.dispatcher import RunOptions
+from lipsync_async.config import Limits, RetryPolicy, RunOptions, Timeouts
+from lipsync_async.dispatch.brake import ROW
+from lipsync_async.dispatch.streaming import Progress
 from lipsync_async.gateways import CHAINHUB
 from lipsync_async.journal import InlineJournal, Store
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Unknown
-from lipsync_async.streaming import Progress
 from lipsync_async.terms import Kind
 
 from .model import GOOD_KEY, Gateway, ModelWire, Ways

@@ -9,13 +9,13 @@ from typing import Any
 
 import anyio
 
-from lipsync_async.account import Event
+from lipsync_async.dispatch.account import Event
+from lipsync_async.dispatch.intake import Intake
+from lipsync_async.dispatch.streaming import LAST_WORDS, Progress
 from lipsync_async.errors import DuplicateIdError, JobError, LipSyncError
-from lipsync_async.intake import Intake
 from lipsync_async.journal import InlineJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import NotSent, Outcome, Rejected, Unknown
-from lipsync_async.streaming import LAST_WORDS, Progress
 from lipsync_async.terms import Kind
 
 from .invariants import Invariants

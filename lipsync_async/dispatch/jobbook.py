@@ -1,0 +1,290 @@
+"""A job on its way, and its page in the journal.
+
+What is written down before a send and after an answer, and what a later run makes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lipsync_async.errors import JournalError
+from lipsync_async.journal import InlineJournal, Journal, Record, State, Try
+from lipsync_async.models import LipSyncRequest
+from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.request.audio import AudioBytes, AudioFile
+from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
+from lipsync_async.wire.identity import fingerprint
+
+from .lookup import Ambiguity, Inquiry
+
+
+class Job:
+    """A request with its id on its way to an outcome; whoever works at it owns it."""
+
+    __slots__ = (
+        "allowed",
+        "ambiguity",
+        "attempts",
+        "begun",
+        "claimed",
+        "derived",
+        "ended",
+        "fingerprint",
+        "first_sent_at",
+        "generation",
+        "id",
+        "inquiry",
+        "line",
+        "on_record",
+        "outcome",
+        "parked",
+        "refusals",
+        "request",
+        "result",
+        "sent_at",
+        "tries",
+        "unique",
+        "unrecorded",
+    )
+
+    def __init__(self, request: LipSyncRequest, external_task_id: str = "", line: int | None = None) -> None:
+        self.request = request
+        self.id = external_task_id
+        self.line = line
+        self.unique = bool(external_task_id)
+        """Its id is known to come once: the whole list was looked through."""
+        self.allowed = False
+        """The caller's leave to send it was asked for, and given."""
+        self.begun = False
+        self.claimed = False
+        """No other job of its id may begin in this client until it has come out."""
+        self.outcome: Outcome | None = None
+        """What it is about to come out as."""
+        self.parked = False
+        """Its first step is a look-up, which has its time."""
+        self.ended = False
+        self.derived = False
+        """Its id was made of its content."""
+        self.on_record = False
+        """The journal holds an earlier intent of ours."""
+        self.unrecorded = False
+        """The journal was asked for it, and knows nothing of it."""
+        self.attempts = 0
+        self.refusals = 0
+        self.generation = 0
+        """The credential's, at the last send."""
+        self.sent_at: float | None = None
+        self.first_sent_at: float | None = None
+        """Unix seconds, over all runs."""
+        self.result: Reply | Failure | None = None
+        """The last answer that did not end it."""
+        self.ambiguity: Ambiguity | None = None
+        """An attempt that may have been acted upon, where the user chose to send again all the same."""
+        self.inquiry: Inquiry | None = None
+        """An attempt that may have been acted upon, and is being looked up."""
+        self.fingerprint = b""
+        self.tries: list[Try] = []
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id}, {self.attempts} attempts, {self.refusals} refusals>"
+
+    def told(self) -> dict[str, Any]:
+        """What every outcome tells."""
+        return {
+            "external_task_id": self.id,
+            "attempts": self.attempts,
+            "refusals": self.refusals,
+            "line": self.line,
+        }
+
+
+NOTHING = LipSyncRequest(session_id="", face_choose=())
+"""Stands for the content of a job that is only looked up."""
+UNHASHABLE = (AttributeError, IndexError, TypeError, ValueError, OSError)
+"""What hashing a request raises that is too broken to be sent, or whose file is gone or changed."""
+
+
+async def hash_sound(request: LipSyncRequest) -> None:
+    """Reads a file's or bytes' sound in a thread; the digest is kept for what follows. Raises `OSError`."""
+    sound = request.face_choose[0].sound_file
+    if isinstance(sound, AudioFile | AudioBytes):
+        await asyncio.to_thread(sound.digest)
+
+
+MAY_BE_CHARGED = frozenset({State.ACCEPTED, State.UNKNOWN, State.OPEN})
+"""States after which other content under the same id is an error."""
+
+
+class Jobbook:
+    """The journal in the dispatcher's words."""
+
+    def __init__(self, journal: Journal | InlineJournal) -> None:
+        self._journal = journal
+        self._blank: bool | None = None
+        journal.runs += 1
+
+    def is_blank(self) -> bool:
+        """Whether no run but this one has written anything. To be asked before the first job is written, too."""
+        if self._blank is None:
+            self._blank = self._journal.reader.is_empty()
+        return self._blank and self._journal.runs == 1
+
+    async def conflict(self, job: Job) -> bool:
+        """Whether an earlier run may have paid for other content under this id."""
+        record = self._journal.recall(job.id)
+        job.unrecorded = record is None
+        if record is None or record.state not in MAY_BE_CHARGED:
+            return False
+        try:
+            await hash_sound(job.request)
+            job.fingerprint = fingerprint(job.request)
+            return record.fingerprint != job.fingerprint
+        except UNHASHABLE:
+            return False  # too broken to be sent
+
+    def recall(self, job: Job, *, retry_rejected: bool, first: bool = False) -> Outcome | None:
+        """What an earlier run makes of this job: an outcome to replay, else None.
+
+        A job that may have been sent is set to be looked up.
+        `first`: its id did not come before in this run, so what this run has written need not be read.
+        """
+        job.fingerprint = job.fingerprint or fingerprint(job.request)
+        known_absent = first and (self.is_blank() or (job.unrecorded and self._journal.runs == 1))
+        record = None if known_absent else self._journal.recall(job.id)
+        if record is None:
+            return None
+        same = record.fingerprint == job.fingerprint
+        if record.state in MAY_BE_CHARGED and not same:
+            text = "the journal holds this external_task_id with other content"
+            return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
+        if record.state is State.ACCEPTED:
+            return _replayed(record, job)
+        if record.state is State.REJECTED and same and not retry_rejected:
+            return _replayed(record, job)
+        _take_up(job, record)
+        return None
+
+    def unresolved(self) -> Iterator[Job]:
+        """What earlier runs left open or unknown, as jobs whose next step is a look-up."""
+        for state in (State.UNKNOWN, State.OPEN):
+            for record in self._journal.reader.records(state):
+                job = Job(NOTHING, record.external_task_id, record.line)
+                job.fingerprint = record.fingerprint
+                _take_up(job, record)
+                yield job
+
+    def witness(self) -> tuple[str, str] | None:
+        """An accepted job's external id and task id, if there is one."""
+        for record in self._journal.reader.records(State.ACCEPTED):
+            if record.task_id:
+                return record.external_task_id, record.task_id
+        return None
+
+    def intend(self, job: Job) -> asyncio.Future[None]:
+        """Durable before the first byte leaves. Raises `JournalError` when awaited."""
+        return self._journal.write(self._record(job, State.OPEN))
+
+    def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+        """One more line of the job's history; written with the next state. The first try's success needs none."""
+        if verdict.action is Action.ACCEPT and not job.tries:
+            return
+        phase = result.phase if isinstance(result, Failure) else Phase.ANSWERED
+        status, code = (result.status, result.code) if isinstance(result, Reply) else (None, None)
+        kind = verdict.kind and str(verdict.kind)
+        job.tries.append(Try(job.attempts, job.sent_at or 0.0, phase.name.lower(), kind, status, code))
+
+    def cleared(self, job: Job) -> None:
+        """Surely not acted upon: after a crash it need not be looked up. Nobody waits for this line."""
+        if job.ambiguity is None and self._journal.failed is None:
+            self._journal.post(self._record(job, State.CLEARED), _not_waited_for)
+
+    def settle(self, job: Job, outcome: Outcome, done: Callable[[JournalError | None], None]) -> None:
+        """`done` is called when it is durable, or will never be. A job that was never begun leaves no page."""
+        match outcome:
+            case Accepted():
+                record = self._record(
+                    job,
+                    State.ACCEPTED,
+                    task_id=outcome.task_id,
+                    task_status=outcome.task_status and outcome.task_status.value,
+                    recovered=outcome.recovered,
+                    http_status=outcome.http_status,
+                    request_id=outcome.request_id,
+                )
+            case NotSent() if job.first_sent_at is None:
+                return done(None)
+            case _:
+                record = self._record(
+                    job,
+                    State(outcome.name),
+                    kind=outcome.kind.value,
+                    http_status=outcome.http_status,
+                    code=outcome.code,
+                    message=outcome.message,
+                    request_id=outcome.request_id,
+                    phase=outcome.phase.name.lower() if isinstance(outcome, Unknown) else None,
+                )
+        self._journal.post(record, done)
+        return None
+
+    def _record(self, job: Job, state: State, **values: Any) -> Record:
+        return Record(
+            external_task_id=job.id,
+            fingerprint=job.fingerprint,
+            state=state,
+            attempts=job.attempts,
+            refusals=job.refusals,
+            first_intent_at=job.first_sent_at,
+            last_intent_at=job.sent_at,
+            line=job.line,
+            history=tuple(job.tries),
+            **values,
+        )
+
+
+def _not_waited_for(_: JournalError | None) -> None:
+    """A line that is lost costs a look-up, and no more."""
+
+
+def _take_up(job: Job, record: Record) -> None:
+    """What an earlier run did counts; what it left in doubt is looked up."""
+    job.on_record = record.first_intent_at is not None
+    job.first_sent_at = record.first_intent_at
+    job.tries = list(record.history)
+    if record.state in MAY_BE_CHARGED:
+        job.attempts, job.refusals, job.sent_at = max(1, record.attempts), record.refusals, record.last_intent_at
+        first = record.first_intent_at
+        job.inquiry = Inquiry(_remembered(record), since=0.0, derived=job.derived, first_intent_at=first)
+
+
+def _replayed(record: Record, job: Job) -> Outcome:
+    told: dict[str, Any] = {
+        "external_task_id": record.external_task_id,
+        "attempts": record.attempts,
+        "refusals": record.refusals,
+        "line": job.line,
+        "http_status": record.http_status,
+        "request_id": record.request_id,
+    }
+    if record.state is State.ACCEPTED:
+        status = TaskStatus(record.task_status) if record.task_status else None
+        return Accepted(
+            **told, task_id=record.task_id or "", task_status=status, recovered=record.recovered, replayed=True
+        )
+    return Rejected(**told, kind=Kind(record.kind or "invalid_request"), message=record.message or "", code=record.code)
+
+
+def _remembered(record: Record) -> Ambiguity:
+    """The attempt that an earlier run left open: it may have been sent, for the intent comes before the first byte."""
+    return Ambiguity(
+        attempt=record.attempts,
+        sent_at=record.last_intent_at,
+        phase=Phase[record.phase.upper()] if record.phase else Phase.SENT,
+        kind=Kind(record.kind) if record.kind else Kind.CONNECTION,
+        message=record.message or "an earlier run ended before the answer came",
+        http_status=record.http_status,
+        code=record.code,
+        request_id=record.request_id,
+    )

@@ -1,0 +1,193 @@
+"""One call before a request, one call after it: rate, gate and ceiling behind them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import attrs
+
+from lipsync_async.config import Limits
+from lipsync_async.terms import Kind
+
+from .ceiling import Ceiling
+from .gate import Gate
+from .rate import EARLY, Rate
+
+
+@attrs.frozen(kw_only=True)
+class PacerStatistics:
+    """What a pacer knew at one moment."""
+
+    pace: float
+    """Requests a second; infinity: they are not spaced."""
+    lo: float
+    """Requests a second that are believed to hold; 0.0: nothing was refused yet."""
+    hi: float
+    """Requests a second that were refused; infinity: none were, or long ago."""
+    in_flight: int
+    live_tasks: int
+    """Tasks that were accepted and not yet seen to end."""
+    ceiling: float
+    """Tasks that may run at once; infinity: no limit is known."""
+    accepted: int
+    refused: int
+    """Requests refused for rate or capacity."""
+    gate_open: bool
+
+
+class Pacer:
+    """What the account allows, learned.
+
+    Plain arithmetic on a `now` (seconds, monotonic) that is handed in; never reads a clock.
+    Never more than `max_in_flight` requests are in flight.
+    Any `w` seconds see at most `1 + max_per_second * (w + 0.001001)` requests:
+    a missed turn is caught up with by a millisecond, and a timer may be a microsecond early.
+    Never do more than `max_running_tasks` tasks run, as far as completions are told:
+    after 300 s without progress at that limit one task is presumed to have ended (all, when none was ever told of).
+    """
+
+    __slots__ = ("_accepted", "_ceiling", "_gate", "_in_flight", "_most", "_rate", "_refused")
+
+    def __init__(self, limits: Limits, *, dice: Callable[[], float] = random.random) -> None:
+        self._most = limits.max_in_flight
+        self._in_flight = self._accepted = self._refused = 0
+        self._rate = Rate(limits.initial_per_second, limits.max_per_second, limits.target_waste)
+        self._gate = Gate(dice)
+        self._ceiling = Ceiling(limits.max_running_tasks)
+
+    def admit(self, now: float) -> float:
+        """Ask for a request to be sent.
+
+        0.0: it was admitted, and is in flight from now on.
+        Positive: ask again after so many seconds.
+        `math.inf`: ask again when something was learned (any of the calls below).
+        """
+        # This and `accepted` are on the way of every job: attributes are read, and methods called only when they hold.
+        in_flight = self._in_flight
+        if in_flight >= self._most:
+            return math.inf
+        gate, ceiling, rate = self._gate, self._ceiling, self._rate
+        if gate.shut and (wait := gate.wait(now)) > 0:
+            return wait
+        if ceiling.live + in_flight >= ceiling.limit or now < ceiling.not_before:
+            wait = ceiling.wait(now, in_flight)
+            if wait > EARLY:
+                return wait
+        wait = rate.next_at - now
+        if wait > EARLY:
+            rate.pressed_at = now
+            return wait
+        if gate.shut:
+            gate.send_canary(now)
+            rate.resumed(now)
+        if ceiling.drip:
+            ceiling.sent(now)
+        rate.sent(now)
+        self._in_flight = in_flight + 1
+        return 0.0
+
+    def accepted(self, now: float, sent_at: float) -> None:
+        """A request was accepted; `sent_at` is the `now` with which it was admitted."""
+        self._in_flight -= 1
+        self._accepted += 1
+        if self._gate.shut:
+            self._answered(sent_at)
+        self._ceiling.accepted(now)
+        self._rate.accepted(now, sent_at)
+
+    def refused(self, now: float, sent_at: float, kind: Kind | None, hint: float | None) -> None:
+        """A request was refused.
+
+        `kind`: `Kind.RATE` (1302), `Kind.CAPACITY` (1303), or None: a 429 that hides its reason.
+        `hint`: its Retry-After in seconds, or None.
+        """
+        self._in_flight -= 1
+        self._refused += 1
+        if kind is Kind.CAPACITY or (kind is None and hint is None and self._ceiling.known):
+            self._refused_for_capacity(now, sent_at, hint)
+        elif sent_at > self._gate.cut_at:
+            self._refused_for_rate(now, kind, hint)
+        elif hint is not None:
+            self._gate.refuse(now, hint, self._rate.interval)
+
+    def _refused_for_capacity(self, now: float, sent_at: float, hint: float | None) -> None:
+        self._ceiling.refused(now, sent_at)
+        if hint is not None:
+            self._gate.refuse(now, hint, self._rate.interval)
+        elif self._gate.shut:
+            self._answered(sent_at)  # the ceiling holds things back now
+
+    def _refused_for_rate(self, now: float, kind: Kind | None, hint: float | None) -> None:
+        gate = self._gate
+        if not gate.shut:  # else it was the canary, which says nothing of the pace
+            self._rate.refused(now)
+        gate.refuse(now, hint, self._rate.interval)
+        if kind is None and hint is None and gate.refusals >= 3 and self._ceiling.suspect(now):
+            gate.open()
+
+    def ended(self, now: float, sent_at: float) -> None:  # noqa: ARG002 - one signature for all news
+        """A request ended without news of the limits: its job was rejected, it failed, or nobody knows."""
+        self._in_flight -= 1
+        if self._gate.shut:
+            self._answered(sent_at)
+
+    def _answered(self, sent_at: float) -> None:
+        if self._gate.is_canary(sent_at):
+            self._gate.open()
+
+    def completed(self, now: float, tasks: int = 1) -> None:  # noqa: ARG002 - one signature for all news
+        """So many tasks were seen to end at the gateway."""
+        self._ceiling.completed(tasks)
+
+    def restore(self, live: int) -> None:
+        """So many tasks are known to be running from before."""
+        self._ceiling.live += live
+
+    def close(self, now: float, wait: float) -> None:
+        """Somebody else (the brake, a Retry-After on a 5xx) shuts the gate for `wait` s; then one canary goes."""
+        self._gate.close(now, wait)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were admitted and not yet answered for."""
+        return self._in_flight
+
+    @property
+    def pace(self) -> float:
+        """Requests a second now; infinity: they are not spaced."""
+        return self._rate.pace
+
+    def waiting_for(self, now: float) -> str:
+        """What holds the next request back.
+
+        One of "requests in flight", "canary", "gate", "running tasks", "rate", and "" for nothing.
+        """
+        gate, ceiling = self._gate, self._ceiling
+        if self._in_flight >= self._most:
+            return "requests in flight"
+        if gate.shut and gate.wait(now):
+            return "canary" if gate.wait(now) == math.inf else "gate"
+        if ceiling.live + self._in_flight >= ceiling.limit or now < ceiling.not_before:
+            return "running tasks"
+        return "rate" if self._rate.next_at - now > EARLY else ""
+
+    def statistics(self) -> PacerStatistics:
+        """What is known now, as a value."""
+        rate, ceiling = self._rate, self._ceiling
+        return PacerStatistics(
+            pace=rate.pace,
+            lo=rate.lo,
+            hi=rate.hi,
+            in_flight=self._in_flight,
+            live_tasks=ceiling.live,
+            ceiling=ceiling.limit,
+            accepted=self._accepted,
+            refused=self._refused,
+            gate_open=not self._gate.shut,
+        )
+
+    def __repr__(self) -> str:
+        gate = "shut" if self._gate.shut else "open"
+        return f"<Pacer {self._rate.pace:.1f}/s, {self._in_flight} in flight, gate {gate}>"

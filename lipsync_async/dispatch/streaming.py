@@ -1,0 +1,241 @@
+"""A run as its caller sees it: outcomes as they come, a journal for as long as it takes, an end with grace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
+from inspect import isawaitable
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from attrs import frozen
+
+from lipsync_async.config import RunOptions
+from lipsync_async.gateways import Gateway
+from lipsync_async.journal import InlineJournal, Journal
+from lipsync_async.models import LipSyncRequest
+from lipsync_async.outcomes import Outcome
+from lipsync_async.terms import Kind
+
+from .account import Account, Stoppable
+from .brake import Stop
+from .jobbook import Job, Jobbook
+from .run import Run
+
+LAST_WORDS = 5.0
+"""Seconds for what was broken off to be written down and told."""
+CANCELLED = Stop(Kind.CANCELLED, "the batch was cancelled")
+STOPPED = Stop(Kind.CANCELLED, "the client was stopped")
+
+
+@frozen
+class Progress:
+    """What `on_progress` is told, once an outcome."""
+
+    done: int
+    total: int | None
+    """None where the length is not known."""
+    outcome: Outcome
+
+
+OnProgress = Callable[[Progress], Awaitable[None] | None]
+"""Called once an outcome; where it is async, the jobs go on meanwhile, until a window of outcomes is unheard.
+
+What it raises ends the run, which raises it when what was in flight has come out.
+"""
+Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
+Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
+"""Requests; or jobs, where a line of a list is to reach the outcome."""
+JournalLike = str | os.PathLike[str] | Journal | InlineJournal
+
+
+def tell_progress(hook: OnProgress, progress: Progress) -> Awaitable[None] | None:
+    """Calls the hook; returns what is to be awaited, if anything."""
+    told = hook(progress)
+    return told if isawaitable(told) else None
+
+
+async def drain(runs: Collection[Stoppable], grace: float) -> None:
+    """Runs that were stopped end within the grace, then are broken off.
+
+    Shielded from cancel scopes; a second native cancellation ends the grace at once.
+    """
+    workers = [worker for run in runs for worker in run.workers]
+    if not workers:
+        return
+    with anyio.CancelScope(shield=True):
+        try:
+            await asyncio.wait(workers, timeout=grace)
+        finally:
+            for run in runs:
+                run.abort()
+            try:
+                await asyncio.wait(workers, timeout=LAST_WORDS)
+            finally:  # also where another cancellation cuts the last words short
+                stuck = [worker for worker in workers if not worker.done()]
+                for worker in stuck:  # in the caller's own hook or source, or at a disk that hangs
+                    worker.cancel()
+                if stuck:
+                    await asyncio.wait(stuck)
+
+
+class OutcomeStream:
+    """Outcomes as they come; `async for` ends when every job came out. Raises what the caller's source raised."""
+
+    def __init__(
+        self,
+        ready: Callable[[], Account],
+        jobs: Jobs | None,
+        on_progress: OnProgress | None,
+        journal: Opened,
+        options: RunOptions | None,
+        *,
+        window: int,
+        grace: float,
+    ) -> None:
+        self._ready_account = ready
+        self._jobs = jobs
+        self._on_progress = on_progress
+        self._journal = journal
+        self._options = options
+        self._ready: deque[Outcome] = deque()
+        self._window = self._bound = window
+        self._grace = grace
+        self._room: deque[asyncio.Future[None]] = deque()
+        self._readers: deque[asyncio.Future[None]] = deque()
+        self._workers: list[asyncio.Task[None]] = []
+        self._open = 0
+        self._done = 0
+        self._run: Run | None = None
+        self.rest: list[Outcome] = []
+        """Outcomes that came when nobody asked any more."""
+
+    async def __aenter__(self) -> Self:
+        self._ready_account()
+        jobbook = await self._journal.__aenter__()
+        try:
+            account = self._ready_account()  # it may have been closed since
+            jobs = self._jobs
+            if jobbook is not None:
+                account.witness = account.witness or jobbook.witness()
+                jobs = jobbook.unresolved() if jobs is None else jobs
+            self._run = Run(
+                account, jobs or (), self._deliver, window=self._window, options=self._options, jobbook=jobbook
+            )
+        except BaseException:
+            await self._journal.__aexit__(None, None, None)
+            raise
+        self._workers = self._run.start()
+        self._open = len(self._workers)
+        for worker in self._workers:
+            worker.add_done_callback(self._worker_done)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run = self._run
+        assert run is not None
+        try:
+            run.stop(CANCELLED, leave_source=True)
+            self._bound = 1 << 62
+            self._make_room()
+            await drain((run,), self._grace)
+        finally:
+            run.finish()
+            self.rest.extend(self._ready)
+            self._ready.clear()
+            with anyio.CancelScope(shield=True):
+                await self._journal.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> AsyncIterator[Outcome]:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        while not self._ready:
+            if not self._open:
+                if self._run is not None and self._run.failure is not None:
+                    raise self._run.failure
+                raise StopAsyncIteration
+            news = asyncio.get_running_loop().create_future()
+            self._readers.append(news)
+            await news
+        outcome = self._ready.popleft()
+        if self._room:
+            self._make_room()
+        return outcome
+
+    def stop(self) -> None:
+        """Ends intake; requests in flight finish, and all comes out."""
+        if self._run is not None:
+            self._run.stop(STOPPED)
+
+    def abort(self) -> None:
+        """Ends it at once: requests in flight are broken off, and may have been acted upon."""
+        if self._run is not None:
+            self._run.stop(STOPPED)
+            self._run.abort()
+
+    def _deliver(self, _job: Job, outcome: Outcome) -> Awaitable[Any] | None:
+        self._done += 1
+        self._ready.append(outcome)
+        self._tell_news()
+        waiting: Awaitable[None] | None = None
+        if self._on_progress is not None and self._run is not None and self._run.failure is None:
+            waiting = tell_progress(self._on_progress, Progress(self._done, None, outcome))
+        if len(self._ready) <= self._bound:
+            return waiting
+        room = asyncio.ensure_future(self._wait_for_room())
+        return room if waiting is None else asyncio.gather(waiting, room)
+
+    async def _wait_for_room(self) -> None:
+        """The reader is slower than the gateway."""
+        while len(self._ready) > self._bound:
+            room = asyncio.get_running_loop().create_future()
+            self._room.append(room)
+            await room
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._open -= 1
+        if not worker.cancelled() and (error := worker.exception()) is not None and self._run is not None:
+            self._run.failure = self._run.failure or error
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        while self._readers:  # all of them: one that was told may be gone before it runs
+            reader = self._readers.popleft()
+            if not reader.done():
+                reader.set_result(None)
+
+    def _make_room(self) -> None:
+        while self._room and len(self._ready) <= self._bound:
+            room = self._room.popleft()
+            if not room.done():
+                room.set_result(None)
+
+
+class Opened:
+    """A journal for as long as a run takes: opened where a path is given, left open where it is the caller's."""
+
+    def __init__(self, journal: JournalLike | None, gateway: Gateway, account: str) -> None:
+        self._given = journal
+        self._gateway = gateway
+        self._account = account
+        self._journal: Journal | InlineJournal | None = None
+
+    async def __aenter__(self) -> Jobbook | None:
+        if self._given is None:
+            return None
+        if isinstance(self._given, str | os.PathLike):
+            self._journal = await Journal.open(self._given, gateway=self._gateway.base_url, account=self._account)
+            return Jobbook(self._journal)
+        return Jobbook(self._given)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._journal is not None:
+            await self._journal.aclose()

@@ -1,0 +1,172 @@
+"""ISO base media files (MP4, M4A, QuickTime, 3GP): which tracks there are, and how long the sound is.
+
+What the movie's header promises must agree with the sum of the samples that its tables and fragments list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from struct import iter_unpack
+
+from attrs import frozen
+
+from .info import CUT_SHORT, TOO_LARGE, Container, Finding, ask_tinytag, settle, unpack
+
+_MAX_BOXES = 100_000
+_MAX_TRACKS = 64
+_FIRST = {b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"free", b"skip", b"wide", b"pnot"}
+_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
+_PICTURE_CODECS = {b"jpeg", b"mjpa", b"mjpb", b"png "}
+_MP4V_PICTURE = re.compile(rb"\x04(?:\x80\x80\x80)?.[\x6c\x6d]", re.DOTALL)
+"""A decoder descriptor of the object type JPEG or PNG (ISO 14496-1, 7.2.6.6): MP4's form of a cover that is a track."""
+
+
+@frozen
+class _Box:
+    name: bytes
+    start: int
+    """Where its content starts; past the end of the file for a box that does not exist, so that it reads as zeros."""
+    end: int
+    whole: bool
+    """All of its content is there."""
+
+
+@frozen
+class _Track:
+    number: int
+    kind: bytes
+    """The handler: `soun`, `vide`, `text`..."""
+    codec: bytes
+    is_cover: bool
+    scale: int
+    """Units a second."""
+    units: int
+    """The sum of its samples' durations, fragments apart."""
+
+
+def is_iso(data: bytes) -> bool:
+    """It begins like an ISO base media file."""
+    return data[4:8] in _FIRST
+
+
+def read_iso(data: bytes, size: int) -> Finding:
+    """Tell audio from video, and measure the sound; `data` is the first of the file's `size` bytes."""
+    boxes = list(_boxes(data, 0, size))
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    if brand.startswith(b"3g"):
+        return Finding(Container.THREE_GP, None, "it is a 3GP file")
+    movie = next((box for box in boxes if box.name == b"moov"), None)
+    if movie is None:
+        # The tracks are unknown then; a brand that means audio only is taken at its word.
+        container = Container.M4A if brand in _AUDIO_BRANDS else Container.OTHER
+        return Finding(container, None, "it is an MP4 file without its index (moov): cut short, or never finished")
+    tracks = [_track(data, box) for box in islice(_children(data, movie, b"trak"), _MAX_TRACKS)]
+    return _refusal(tracks) or _measure(data, size, boxes, movie, [track for track in tracks if track.kind == b"soun"])
+
+
+def _refusal(tracks: Sequence[_Track]) -> Finding | None:
+    for track in tracks:
+        if track.kind == b"vide" and not track.is_cover:
+            return Finding(Container.VIDEO, None, f"it has a video track ({track.codec.decode('latin-1').strip()})")
+    if not any(track.kind == b"soun" for track in tracks):
+        return Finding(Container.OTHER, None, "it is an MP4 file without sound")
+    return None
+
+
+def _measure(data: bytes, size: int, boxes: Sequence[_Box], movie: _Box, tracks: Sequence[_Track]) -> Finding:
+    fragmented = any(box.name == b"moof" for box in boxes)
+    if fragmented and size > len(data):
+        return Finding(Container.M4A, None, TOO_LARGE)
+    if not boxes[-1].whole or boxes[-1].name == b"moof":
+        return Finding(Container.M4A, None, CUT_SHORT)
+    payload = sum(box.end - box.start for box in boxes if box.name == b"mdat")
+    units = _fragment_units(data, boxes, movie)
+    counted = max((track.units + units.get(track.number, 0)) / (track.scale or 1) for track in tracks)
+    # The header of a fragmented movie tells the length of all of it, of its first part, or nothing.
+    return settle(Container.M4A, None if fragmented else ask_tinytag(data), counted, payload)
+
+
+def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
+    for _ in range(_MAX_BOXES):
+        if start + 8 > min(end, len(data)):
+            break
+        length, name, header = unpack(data, start, 4), data[start + 4 : start + 8], 8
+        if length == 1:
+            length, header = unpack(data, start + 8, 8), 16
+        stop = start + length if length else end  # 0: up to the end
+        if stop < start + header:
+            break
+        yield _Box(name, start + header, min(stop, end), stop <= end)
+        start = stop
+
+
+def _children(data: bytes, box: _Box, name: bytes) -> Iterator[_Box]:
+    return (child for child in _boxes(data, box.start, box.end) if child.name == name)
+
+
+def _find(data: bytes, box: _Box, *path: bytes) -> _Box:
+    for name in path:
+        box = next(_children(data, box, name), _Box(name, len(data), len(data), whole=False))
+    return box
+
+
+def _track(data: bytes, trak: _Box) -> _Track:
+    header, media = _find(data, trak, b"tkhd").start, _find(data, trak, b"mdia")
+    kind = _find(data, media, b"hdlr").start + 8
+    table = _find(data, media, b"minf", b"stbl")
+    description = _find(data, table, b"stsd")
+    codec = data[description.start + 12 : description.start + 16]
+    scale = _find(data, media, b"mdhd").start
+    return _Track(
+        number=unpack(data, header + (20 if data[header : header + 1] == b"\1" else 12), 4),
+        kind=data[kind : kind + 4],
+        codec=codec,
+        # One picture: with more it would be a film, and a fragmented film has none in this table.
+        is_cover=unpack(data, _find(data, table, b"stsz").start + 8, 4) == 1
+        and (codec in _PICTURE_CODECS or _is_mp4v_picture(codec, data[description.start : description.end])),
+        scale=unpack(data, scale + (20 if data[scale : scale + 1] == b"\1" else 12), 4),
+        units=_table_units(data, _find(data, table, b"stts")),
+    )
+
+
+def _is_mp4v_picture(codec: bytes, description: bytes) -> bool:
+    return codec == b"mp4v" and _MP4V_PICTURE.search(description, description.find(b"esds")) is not None
+
+
+def _table_units(data: bytes, stts: _Box) -> int:
+    entries = data[stts.start + 8 : stts.end]
+    entries = entries[: min(unpack(data, stts.start + 4, 4), len(entries) // 8) * 8]
+    return sum(count * units for count, units in iter_unpack(">II", entries))
+
+
+def _fragment_units(data: bytes, boxes: Sequence[_Box], movie: _Box) -> dict[int, int]:
+    """The length of all fragments, by track."""
+    trexes = _children(data, _find(data, movie, b"mvex"), b"trex")
+    defaults = {unpack(data, trex.start + 4, 4): unpack(data, trex.start + 12, 4) for trex in trexes}
+    totals: dict[int, int] = {}
+    for fragment in boxes:
+        if fragment.name == b"moof":
+            for traf in _children(data, fragment, b"traf"):
+                number, units = _traf_units(data, traf, defaults)
+                totals[number] = totals.get(number, 0) + units
+    return totals
+
+
+def _traf_units(data: bytes, traf: _Box, defaults: Mapping[int, int]) -> tuple[int, int]:
+    at = _find(data, traf, b"tfhd").start
+    flags, number = unpack(data, at + 1, 3), unpack(data, at + 4, 4)
+    default = defaults.get(number, 0)
+    if flags & 0x8:
+        default = unpack(data, at + 8 + (8 if flags & 0x1 else 0) + (4 if flags & 0x2 else 0), 4)
+    return number, sum(_trun_units(data, trun, default) for trun in _children(data, traf, b"trun"))
+
+
+def _trun_units(data: bytes, trun: _Box, default: int) -> int:
+    flags, count = unpack(data, trun.start + 1, 3), unpack(data, trun.start + 4, 4)
+    if not flags & 0x100:
+        return count * default
+    first = trun.start + 8 + (4 if flags & 0x1 else 0) + (4 if flags & 0x4 else 0)
+    step = 4 * (flags & 0xF00).bit_count()
+    return sum(unpack(data, at, 4) for at in range(first, min(trun.end, first + count * step), step))

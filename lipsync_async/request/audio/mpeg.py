@@ -1,0 +1,186 @@
+"""MP3 and bare ADTS: the frames are counted.
+
+Their headers are often wrong or missing, and a file that was cut still plays what it has.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from attrs import frozen
+
+from .info import CUT_SHORT, TOO_LARGE, Container, Finding, unpack
+
+_SYNC = re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd]")
+"""ADTS, layer II or layer III; layer I is extinct, and a run of 0xFF would pass for it."""
+_MAX_JUNK = 256 * 1024
+"""Bytes that are searched for frames in vain before the search is given up."""
+_FREE_LENGTHS = range(24, 4096)
+"""Bytes between two frames of a free-format MP3, which do not tell their length."""
+
+_MPEG1 = 3  # the version ids of a frame's header: 2 is MPEG 2, 0 is MPEG 2.5
+_RATES = {_MPEG1: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_KBITS_1_II = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
+_KBITS_1_III = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_KBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+
+_Family = tuple[int, int]
+"""Layer (0: ADTS) and sample rate in Hz; all frames of one stream agree on it."""
+
+
+@frozen
+class _Frame:
+    family: _Family
+    length: int
+    """Bytes; 0 for free format."""
+    padding: int
+    samples: int
+
+
+def skip_id3(data: bytes) -> int:
+    """Where the ID3v2 tags at the beginning end."""
+    at = 0
+    while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
+        size = 0
+        for byte in data[at + 6 : at + 10]:
+            size = size << 7 | byte & 0x7F
+        at += 10 + size + (10 if data[at + 5] & 0x10 else 0)  # a footer repeats the header
+    return min(at, len(data))
+
+
+def read_mpeg(data: bytes, size: int) -> Finding | None:
+    """Count the frames in `data`, the first of `size` bytes; None when it is no MPEG audio."""
+    walk = _Walk(data)
+    start = walk.find(0, _MAX_JUNK)
+    if walk.family is None:
+        return None
+    layer, rate = walk.family
+    if layer == 2:
+        return Finding(Container.OTHER, None, "it looks like MPEG audio layer II (MP2)")
+    container = Container.MP3 if layer else Container.AAC
+    if size > len(data):
+        return Finding(container, None, TOO_LARGE)
+    walk.run(start)
+    if not walk.samples:
+        return Finding(container, None, "it holds no whole frame of sound")
+    if walk.sound * 2 < walk.end - start:
+        return Finding(container, None, "most of it is no sound that could be counted")
+    note = CUT_SHORT if walk.promised > walk.frames + 1 else ""
+    return Finding(container, walk.samples / rate, note)
+
+
+class _Walk:
+    """From frame to frame through a file."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.end = len(data) - (128 if data[-128:-125] == b"TAG" else 0)  # ID3v1
+        self.family: _Family | None = None
+        self.free = 0
+        """Bytes of a free-format frame without its padding; 0: not (yet) known."""
+        self.frames = self.samples = self.sound = self.promised = 0
+
+    def run(self, at: int) -> None:
+        """Count all frames from the one at `at` on, across what is no frame."""
+        junk = 0
+        while at >= 0:
+            end = self._follow(at)
+            at = self.find(end, _MAX_JUNK - junk)
+            junk += at - end
+
+    def find(self, start: int, budget: int) -> int:
+        """The first frame from `start` on that others follow; -1: none within `budget` bytes."""
+        for match in _SYNC.finditer(self.data, start, min(self.end, start + budget)):
+            at = match.start()
+            frame = _frame(self.data, at)
+            if frame and self.family in {None, frame.family}:
+                free = self.free or (0 if frame.length else _free_length(self.data, at, frame))
+                if self._confirmed(at, frame, free):
+                    self.family, self.free = frame.family, free
+                    return at
+        return -1
+
+    def _confirmed(self, at: int, frame: _Frame, free: int) -> bool:
+        # Two more headers where they must be, or fewer where the file ends: one alone is found in any large file.
+        for _ in range(2):
+            following = at + _length(frame, free)
+            if following == self.end:
+                return True
+            found = _frame(self.data, following)
+            if following == at or found is None or found.family != frame.family:
+                return False
+            at, frame = following, found
+        return True
+
+    def _follow(self, at: int) -> int:
+        while (frame := _frame(self.data, at)) and frame.family == self.family:
+            length = _length(frame, self.free)
+            if not length or at + length > self.end:
+                break
+            self._count(at, frame.samples)
+            self.sound += length
+            at += length
+        return at
+
+    def _count(self, at: int, samples: int) -> None:
+        promised = _promised(self.data[at + 4 : at + 64]) if not self.sound else None
+        if promised is None:
+            self.frames += 1
+            self.samples += samples
+        else:
+            self.promised = promised  # the frame that holds such a header is silent
+
+
+def _length(frame: _Frame, free: int) -> int:
+    return frame.length or (free + frame.padding if free else 0)
+
+
+def _frame(data: bytes, at: int) -> _Frame | None:
+    header = data[at : at + 7]
+    if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE0:
+        return None
+    return _adts_frame(header) if header[1] & 0xF6 == 0xF0 else _mpeg_frame(header[1], header[2])
+
+
+@lru_cache(maxsize=1024)
+def _mpeg_frame(first: int, second: int) -> _Frame | None:
+    version, layer, kbits, rate = first >> 3 & 3, 4 - (first >> 1 & 3), second >> 4, second >> 2 & 3
+    if version not in _RATES or layer not in {2, 3} or kbits == 15 or rate == 3:
+        return None
+    hertz = _RATES[version][rate]
+    table = _KBITS_2 if version != _MPEG1 else _KBITS_1_III if layer == 3 else _KBITS_1_II
+    samples = 576 if layer == 3 and version != _MPEG1 else 1152
+    padding = second >> 1 & 1
+    length = samples // 8 * table[kbits] * 1000 // hertz + padding if kbits else 0
+    return _Frame((layer, hertz), length, padding, samples)
+
+
+def _adts_frame(header: bytes) -> _Frame | None:
+    length = unpack(header, 3, 3) >> 5 & 0x1FFF
+    rate = header[2] >> 2 & 15
+    if len(header) < 7 or length < 7 or rate >= len(_ADTS_RATES):
+        return None
+    return _Frame((0, _ADTS_RATES[rate]), length, 0, 1024 * (1 + (header[6] & 3)))
+
+
+def _free_length(data: bytes, at: int, frame: _Frame) -> int:
+    """The distance to the next header like the one at `at`, which all frames share but for their padding."""
+    stop = at + _FREE_LENGTHS.stop
+    following = data.find(data[at : at + 2], at + _FREE_LENGTHS.start, stop)
+    while following >= 0:
+        other = _frame(data, following)
+        if other and not other.length and other.family == frame.family:
+            return following - at - frame.padding
+        following = data.find(data[at : at + 2], following + 1, stop)
+    return 0
+
+
+def _promised(content: bytes) -> int | None:
+    """The number of frames by a Xing, Info or VBRI header (0: it does not say); None: it is sound instead."""
+    # Behind the side information, whose length depends on version and channels: 9 to 32 bytes.
+    for name in (b"Xing", b"Info"):
+        if (at := content.find(name)) >= 0:
+            return unpack(content, at + 8, 4) if content[at + 7 : at + 8] and content[at + 7] & 1 else 0
+    return unpack(content, at + 14, 4) if (at := content.find(b"VBRI")) >= 0 else None

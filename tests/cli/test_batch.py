@@ -1,0 +1,112 @@
+"""A list on its way: the spending cap, and lines that are told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from lipsync_async.cli.batch import Budget, Interrupts, interruptible
+from lipsync_async.jobs.lines import read_request
+from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
+from lipsync_async.terms import Kind
+
+from .helpers import job
+
+
+def request() -> Any:
+    """One of 0.5 units."""
+    return read_request(job("a"))[0]
+
+
+def test_a_cap_counts_what_is_under_way() -> None:
+    """Held until it comes out; spent when it is accepted or unknown, free again otherwise."""
+    budget = Budget(1.0)
+    first, second, third = request(), request(), request()
+    assert budget.allow(first) is budget.allow(second) is budget.allow(first) is None
+    refusal = budget.allow(third)
+    assert refusal is not None
+    assert "cap of 1 units" in refusal
+    budget.settle(first, Rejected(external_task_id="a", kind=Kind.INVALID_REQUEST))
+    assert budget.allow(third) is None
+    budget.settle(second, Unknown(external_task_id="a", kind=Kind.TIMEOUT))
+    budget.settle(third, Accepted(external_task_id="a", task_id="1"))
+    assert budget.spent == 1.0
+    assert budget.allow(first) is not None
+    budget.settle(first, NotSent(external_task_id="a", kind=Kind.QUOTA))
+
+
+def test_without_a_cap_all_is_allowed() -> None:
+    """And still counted."""
+    budget = Budget(None)
+    assert all(budget.allow(request()) is None for _ in range(100))
+
+
+def test_one_signal_told_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`timeout` signals a process and its group; only what comes later is a second one, and it ends at once."""
+    told: list[str] = []
+    ends: list[int] = []
+    monkeypatch.setattr("lipsync_async.cli.batch.os._exit", ends.append)
+
+    class Stream:
+        def stop(self) -> None:
+            told.append("stop")
+
+        def abort(self) -> None:
+            told.append("abort")
+
+    async def scene() -> None:
+        with Interrupts(0.0, lambda: told.append("first"), lambda: told.append("second")) as interrupts:
+            interrupts._told()
+            interrupts._told()
+            interrupts.guard(cast("Any", Stream()))
+            interrupts._first_at -= 1.0
+            interrupts._told()
+
+    asyncio.run(scene())
+    assert told == ["first", "stop", "second"]
+    assert ends == [130]
+
+
+def test_after_the_grace_requests_are_broken_off() -> None:
+    """What hangs holds up the end for so long and no longer."""
+    broken = asyncio.Event()
+
+    class Stream:
+        abort = broken.set
+        stop: Callable[[], None] = staticmethod(lambda: None)
+
+    async def scene() -> None:
+        with Interrupts(0.0, lambda: None, lambda: None) as interrupts:
+            interrupts.guard(cast("Any", Stream()))
+            signal.raise_signal(signal.SIGTERM)
+            await broken.wait()
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+
+
+def test_a_check_can_be_interrupted(tmp_path: Path) -> None:
+    """Inside the block Ctrl-C is a KeyboardInterrupt, in the event loop too; outside it is as before."""
+    before = signal.getsignal(signal.SIGINT)
+
+    async def scene() -> None:
+        with interruptible():
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(scene())
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_in_a_thread_signals_are_left_alone() -> None:
+    """Only the main thread may handle them."""
+
+    def inside() -> bool:
+        with interruptible():
+            return True
+
+    assert asyncio.run(asyncio.to_thread(inside))

@@ -1,0 +1,142 @@
+"""`status`, `journal export` and `reconcile`: what an earlier run left, seen and settled."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from lipsync_async.cli import main
+from lipsync_async.journal import Reader, Record, State, Store
+from lipsync_async.outcomes import RESULT_FIELDS
+from lipsync_async.sandbox import Sandbox
+
+from .helpers import job, results, write
+
+
+def journal(path: Path, *records: Record, gateway: str = "http://127.0.0.1") -> Path:
+    """A journal that holds these."""
+    store = Store(path, gateway=gateway)
+    store.write(records)
+    store.close()
+    return path
+
+
+def record(name: str, state: State, **values: object) -> Record:
+    """A job's page."""
+    return Record(external_task_id=name, fingerprint=b"1", state=state, **values)  # type: ignore[arg-type]
+
+
+def test_status_shows_the_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts by state, and all that is known of what is not certain."""
+    now = time.time()
+    path = journal(
+        tmp_path / "run.db",
+        record("a", State.ACCEPTED, task_id="1"),
+        record("b", State.UNKNOWN, last_intent_at=now, attempts=1, phase="sent", kind="timeout", message="slow"),
+        record("c", State.OPEN, last_intent_at=86_400.0 * 365, attempts=2),
+        record("d", State.NOT_SENT),
+        *[record(f"e{number}", State.OPEN) for number in range(25)],
+    )
+    assert main(["status", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "gateway http://127.0.0.1, account default, 29 jobs begun" in out
+    assert "accepted 1 paid for" in " ".join(out.split())
+    assert "1 sent timeout slow" in " ".join(out.split())
+    assert "1971-01-01" in out
+    assert "6 more: lipsync-async journal export" in out
+
+
+def test_no_journal_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """None is made by a look."""
+    path = tmp_path / "none.db"
+    for command in (["status"], ["journal", "export"], ["reconcile", "--gateway", "kling"]):
+        assert main([*command, str(path)]) == 2
+        assert "none.db" in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_export_writes_the_result_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the stable names; an open intent is unknown."""
+    path = journal(tmp_path / "run.db", record("a", State.ACCEPTED, task_id="1", line=3), record("b", State.OPEN))
+    assert main(["journal", "export", str(path)]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert tuple(first) == RESULT_FIELDS
+    assert (first["outcome"], first["line"], second["outcome"]) == ("accepted", 3, "unknown")
+    out = tmp_path / "out.jsonl"
+    assert main(["journal", "export", str(path), "--out", str(out)]) == 0
+    assert main(["journal", "export", str(path), "--out", str(out)]) == 2
+    assert len(out.read_text().splitlines()) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_export_to_a_full_disk_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a text, and no traceback."""
+    path = journal(tmp_path / "run.db", *[record(f"a{number}", State.OPEN) for number in range(100)])
+    assert main(["journal", "export", str(path), "--out", "/dev/full"]) == 3
+    assert "No space left" in capsys.readouterr().err
+
+
+@pytest.mark.lipsync_sandbox(faults={"lose_reply": 1.0})
+def test_reconcile_adopts_what_it_finds(
+    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By look-ups alone; a second time there is nothing left."""
+    jobs, path = write(tmp_path / "jobs.jsonl", [job("a"), job("b")]), str(tmp_path / "run.db")
+    gateway = ["--gateway", lipsync_sandbox.base_url]
+    assert main(["submit", str(jobs), *gateway, "--journal", path, "--ambiguous", "report", "--quiet"]) == 4
+    capsys.readouterr()
+    assert main(["reconcile", path, *gateway]) == 0
+    captured = capsys.readouterr()
+    told = results(captured.out)
+    assert [(line["outcome"], line["line"]) for line in told] == [("accepted", 1), ("accepted", 2)]
+    assert {line["task_id"] for line in told} == {entry.task_id for entry in lipsync_sandbox.ledger.entries}
+    assert "2 looked up: 2 accepted" in captured.err
+    assert lipsync_sandbox.ledger.requests == 2
+    with Reader(path) as reader:
+        assert reader.counts()[State.ACCEPTED] == 2
+    assert main(["reconcile", path, *gateway]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_reconcile_sends_nothing(
+    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is proven absent is set free for the next run; what cannot be proven stays unknown (here: nobody trusts)."""
+    monkeypatch.setattr("lipsync_async.dispatch.lookup.UNTRUSTED_DELAYS", (0.0, 0.0, 0.0))
+    url = lipsync_sandbox.base_url
+    path = journal(tmp_path / "run.db", record("a", State.OPEN, first_intent_at=1.0, attempts=1), gateway=url)
+    assert main(["reconcile", str(path), "--gateway", url]) == 4
+    assert results(capsys.readouterr().out.replace('"line":null', '"line":1'))[0]["outcome"] == "unknown"
+    from attrs import evolve
+
+    from lipsync_async.gateways import gateway_for
+
+    hasty = evolve(gateway_for(url), settle_time=0.1)
+    monkeypatch.setattr("lipsync_async.cli.reconcile.gateway_for", lambda _: hasty)
+    assert main(["reconcile", str(path), "--gateway", url, "--trust-lookup", "--quiet"]) == 3
+    assert '"outcome":"not_sent"' in capsys.readouterr().out
+    with Reader(path) as reader:
+        assert reader.counts()[State.NOT_SENT] == 1
+    assert lipsync_sandbox.ledger.requests == 0
+
+
+def test_reconcile_calls_a_witness(
+    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An accepted job of the journal that can be found makes a not-found mean something."""
+    from attrs import evolve
+
+    from lipsync_async.gateways import gateway_for
+
+    url, path = lipsync_sandbox.base_url, tmp_path / "run.db"
+    jobs = write(tmp_path / "jobs.jsonl", [job("a")])
+    assert main(["submit", str(jobs), "--gateway", url, "--journal", str(path), "--quiet"]) == 0
+    journal(path, record("lost", State.UNKNOWN, first_intent_at=time.time(), attempts=1, line=2), gateway=url)
+    capsys.readouterr()
+    hasty = evolve(gateway_for(url), settle_time=0.2)
+    monkeypatch.setattr("lipsync_async.cli.reconcile.gateway_for", lambda _: hasty)
+    assert main(["reconcile", str(path), "--gateway", url]) == 3
+    assert results(capsys.readouterr().out)[0]["outcome"] == "not_sent"

@@ -1,0 +1,416 @@
+"""The bracket: from each phase, on success and on refusal, both sides of each edge."""
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from lipsync_async.dispatch.pacing.rate import (
+    ALARM,
+    CATCH_UP,
+    FIRST_HOLD,
+    FREE,
+    LONGEST_HOLD,
+    MOMENT,
+    SLOWEST,
+    STALE,
+    STEP,
+    Phase,
+    Rate,
+)
+
+
+def rate(initial: float = 8.0, cap: float | None = None, waste: float = 0.02) -> Rate:
+    """A new one."""
+    return Rate(initial, cap, waste)
+
+
+def held(lo: float, hi: float = math.inf) -> Rate:
+    """A rate that holds `lo`, its estimate begun at 0."""
+    r = rate()
+    r.sent(0.0)
+    r.lo, r.hi = lo, hi
+    r._keep()
+    return r
+
+
+def trying(lo: float, pace: float, hi: float = math.inf) -> Rate:
+    """A rate that tries `pace`."""
+    r = held(lo, hi)
+    r._try(pace)
+    return r
+
+
+def accept(r: Rate, jobs: int, until: float, used: bool = True) -> None:
+    """So many accepted jobs, the last one at `until`."""
+    for _ in range(jobs):
+        if used:
+            r.pressed_at = until
+        r.accepted(until, until if used else math.inf)
+
+
+# ------------------------------------------------------------------------------------------------- starting
+
+
+def pressed_start(r: Rate, seconds: float) -> None:
+    """A client that always has something to send."""
+    now = 0.0
+    while now < seconds and r.interval:
+        r.pressed_at = now
+        now = max(now, r.next_at)
+        r.sent(now)
+
+
+def test_the_cold_start_doubles_every_half_second() -> None:
+    """After a second of use the pace has doubled twice."""
+    r = rate(8.0)
+    pressed_start(r, 1.0)
+    assert r.pace == pytest.approx(32.0, rel=0.25)
+
+
+def test_an_unused_start_stays_where_it_began() -> None:
+    """One job a minute never finds itself at a thousand a second."""
+    r = rate(8.0)
+    for minute in range(1000):
+        r.sent(minute * 60.0)
+        r.accepted(minute * 60.0 + 1, minute * 60.0)
+    assert r.pace == 8.0
+
+
+def test_a_cap_is_where_the_start_begins_and_ends() -> None:
+    """`max_per_second` is a cap and a start."""
+    r = rate(8.0, cap=50.0)
+    assert r.pace == 50.0
+    pressed_start(r, 3.0)
+    assert r.pace == 50.0
+
+
+def test_past_a_thousand_a_second_nothing_is_spaced() -> None:
+    """On an account that never refused, the spacing ends with the cold start."""
+    r = rate(8.0)
+    pressed_start(r, 5.0)
+    assert (r.pace, r.interval) == (math.inf, 0.0)
+    before = r.next_at
+    r.sent(6.0)
+    assert r.next_at == before
+
+
+@pytest.mark.parametrize(("initial", "spaced"), [(FREE, True), (FREE + 1, False)])
+def test_the_edge_of_spacing(initial: float, spaced: bool) -> None:
+    """A thousand a second is still spaced, more is not."""
+    assert (rate(initial).interval > 0) is spaced
+
+
+def test_a_cap_is_spaced_however_high() -> None:
+    """What the user gave is kept, even where spacing costs timers."""
+    assert rate(8.0, cap=5000.0).interval == 1 / 5000
+
+
+def test_the_first_refusal_brackets_the_limit() -> None:
+    """Without an estimate, half the pace is tried, and a quarter is the ground."""
+    r = rate(16.0)
+    r.sent(0.0)
+    r.refused(0.1)
+    assert (r.phase, r.lo, r.pace, r.hi) == (Phase.TRYING, 4.0, 8.0, 16.0)
+
+
+@pytest.mark.parametrize(("seconds", "tried"), [(0.5, 16.0), (2.0, 10.0), (10.0, 4.0)])
+def test_the_first_refusal_tries_the_estimate_within_bounds(seconds: float, tried: float) -> None:
+    """Twenty accepted in so many seconds: between an eighth and a half of the pace that was refused."""
+    r = rate(32.0)
+    r.sent(0.0)
+    accept(r, 20, seconds)
+    r.refused(seconds)
+    assert r.pace == pytest.approx(tried)
+    assert r.lo <= r.pace / 2
+
+
+# -------------------------------------------------------------------------------------------- without spacing
+
+
+def test_where_it_began_is_the_least_that_was_measured() -> None:
+    """300 a second were used of the 2,000 that were given to begin with."""
+    r = rate(2000.0)
+    r.sent(0.0)
+    r._mark = 0.0
+    accept(r, 300, 0.9)
+    accept(r, 1, 1.0)
+    r.refused(1.1)
+    assert (r.hi, r.pace) == (2000.0, 1000.0)
+
+
+def test_a_measured_rate_is_bracketed() -> None:
+    """Measured over a second, far above where it began."""
+    r = rate(8.0)
+    pressed_start(r, 4.0)
+    assert r.interval == 0.0
+    r._accepted, r._mark = 0, 4.0
+    accept(r, 599, 4.9)
+    accept(r, 1, 5.0)
+    r.refused(5.1)
+    assert r.hi == pytest.approx(600.0)
+    assert r.pace == pytest.approx(300.0)
+
+
+def test_a_refusal_before_anything_was_measured_assumes_the_edge() -> None:
+    """In its first second without spacing, the pace is taken for a thousand."""
+    r = rate(8.0)
+    pressed_start(r, 4.0)
+    r._measured = 0.0
+    r.refused(4.1)
+    assert (r.hi, r.pace) == (FREE, FREE / 2)
+
+
+# --------------------------------------------------------------------------------------------------- trying
+
+
+def test_a_pace_is_believed_after_enough_accepted_jobs() -> None:
+    """One job too few proves nothing; the next makes it the ground."""
+    r = trying(10.0, 14.0, hi=20.0)
+    need = math.ceil(14.0 * 0.5 / 0.4)
+    accept(r, need - 1, 2.0)
+    assert r.lo == 10.0
+    accept(r, 1, 2.0)
+    assert r.lo == 14.0
+
+
+def test_an_unused_pace_is_not_believed() -> None:
+    """Any number of accepted jobs that nobody had to wait for proves nothing."""
+    r = trying(10.0, 14.0)
+    accept(r, 10_000, 1000.0, used=False)
+    assert (r.lo, r.pace) == (10.0, 14.0)
+
+
+def test_the_middle_of_the_bracket_comes_next() -> None:
+    """The geometric middle, as long as the bracket is wide."""
+    r = trying(10.0, 14.0, hi=20.0)
+    accept(r, 60, 3.0)
+    assert r.phase is Phase.TRYING
+    assert r.pace == pytest.approx(math.sqrt(14.0 * 20.0))
+
+
+def test_a_narrow_bracket_is_held() -> None:
+    """Six percent are not worth another refusal."""
+    r = trying(10.0, 19.0, hi=20.0)
+    accept(r, 40, 3.0)
+    assert (r.phase, r.pace) == (Phase.HOLDING, 19.0)
+
+
+def test_without_a_top_steps_grow() -> None:
+    """A limit that rose is galloped after: the second step is the first one cubed, none more than doubles."""
+    r = trying(10.0, 10.0 * STEP)
+    paces = [r.pace]
+    for _ in range(5):
+        while r.lo < paces[-1]:
+            accept(r, 1, 60.0)
+        paces.append(r.pace)
+    steps = [b / a for a, b in pairwise(paces)]
+    assert steps[0] == pytest.approx(STEP**3)
+    assert steps[-1] == pytest.approx(2.0)
+    assert r._hold == FIRST_HOLD
+
+
+def test_refused_far_above_the_ground_the_estimate_is_tried() -> None:
+    """12 a second were accepted, so 12 is tried next."""
+    r = trying(5.0, 20.0, hi=40.0)
+    r._mark = 0.0
+    accept(r, 20, 1.5, used=False)
+    r.refused(20 / 12)
+    assert r.hi == 20.0
+    assert r.pace == pytest.approx(12.0)
+
+
+def test_refused_without_an_estimate_the_middle_is_tried() -> None:
+    """Seven accepted jobs are too few to tell."""
+    r = trying(5.0, 20.0, hi=40.0)
+    accept(r, 7, 1.0)
+    r.refused(1.0)
+    assert r.pace == pytest.approx(10.0)
+
+
+def test_an_estimate_below_the_ground_leads_back_to_it() -> None:
+    """There is nothing to try between the ground and itself."""
+    r = trying(5.0, 20.0, hi=40.0)
+    accept(r, 8, 8.0)
+    r.refused(8.0)
+    assert (r.phase, r.pace) == (Phase.HOLDING, 5.0)
+
+
+def test_refused_near_the_ground_it_is_held_four_times_as_long() -> None:
+    """Each narrow refusal quadruples the wait for the next try, up to 800 jobs."""
+    r = trying(10.0, 12.9, hi=20.0)
+    holds = []
+    for _ in range(4):
+        r._try(12.9)
+        r.refused(0.1)
+        holds.append(r._hold)
+    assert holds == [100.0, 400.0, LONGEST_HOLD, LONGEST_HOLD]
+    assert (r.phase, r.pace) == (Phase.HOLDING, 10.0)
+
+
+@pytest.mark.parametrize(("hi", "phase"), [(13.0, Phase.TRYING), (12.99, Phase.HOLDING)])
+def test_the_edge_between_wide_and_narrow(hi: float, phase: Phase) -> None:
+    """1.3 times the ground is still searched."""
+    r = trying(10.0, hi, hi=20.0)
+    r.refused(0.1)
+    assert r.phase is phase
+
+
+@pytest.mark.parametrize(("paused", "lo"), [(0.0, 8.0), (2.0, 10.0)])
+def test_only_a_sure_estimate_lowers_the_ground(paused: float, lo: float) -> None:
+    """Forty jobs in five seconds say less than ten a second, unless a pause confounds them."""
+    r = trying(10.0, 10.6, hi=20.0)
+    accept(r, 40, 5.0)
+    r._paused = paused
+    r.refused(5.0)
+    assert r.lo == pytest.approx(lo)
+
+
+# -------------------------------------------------------------------------------------------------- holding
+
+
+def test_a_fresh_wide_bracket_is_halved() -> None:
+    """25 accepted jobs at the ground, and its upper half is searched."""
+    r = held(10.0, hi=20.0)
+    accept(r, 24, 2.0)
+    assert r.phase is Phase.HOLDING
+    accept(r, 1, 2.0)
+    assert r.pace == pytest.approx(math.sqrt(200))
+
+
+def test_a_narrow_bracket_is_forgotten_upwards() -> None:
+    """Held for its time, it is believed to have risen."""
+    r = held(10.0, hi=10.5)
+    accept(r, 25, 3.0)
+    assert r.hi == math.inf
+    assert r.pace == pytest.approx(10.0 * STEP)
+
+
+@pytest.mark.parametrize(("lo", "jobs"), [(0.5, 50), (10.0, STALE * 10), (100.0, LONGEST_HOLD)])
+def test_a_long_hold_is_bounded_by_what_went_stale(lo: float, jobs: float) -> None:
+    """At most as many jobs as the ground passes in half a minute, at least fifty."""
+    r = held(lo, hi=2 * lo)
+    r._hold = LONGEST_HOLD
+    r._keep()
+    assert r._need == jobs
+
+
+def test_one_refusal_while_holding_is_noise() -> None:
+    """The ground stays, as long as refusals are rare."""
+    r = held(10.0, hi=12.0)
+    accept(r, 20, 2.0)
+    r.refused(2.0)
+    assert (r.phase, r.pace) == (Phase.HOLDING, 10.0)
+
+
+def test_refusals_that_add_up_lower_the_ground() -> None:
+    """The second refusal within fifty jobs passes two percent."""
+    r = held(10.0, hi=12.0)
+    accept(r, 20, 2.0, used=False)
+    r.refused(2.0)
+    accept(r, 20, 4.0, used=False)
+    r.refused(4.0)
+    assert r.hi == 10.0
+    assert r.lo == pytest.approx(9.7)
+    assert r._hold == FIRST_HOLD
+
+
+def test_a_limit_that_fell_is_followed_at_once() -> None:
+    """An estimate far below the ground needs no second refusal; no cut takes more than three tenths."""
+    r = held(10.0, hi=12.0)
+    r._hold = LONGEST_HOLD
+    accept(r, 20, 5.0)
+    r.refused(5.0)
+    assert r.lo == pytest.approx(7.0)
+    assert r._hold == FIRST_HOLD
+
+
+def test_few_jobs_are_kept_for_the_next_estimate() -> None:
+    """Refusals after three jobs each are not lost: the third has nine to judge by."""
+    r = held(10.0, hi=12.0)
+    for turn in (1.0, 2.0, 3.0):
+        accept(r, 3, turn)
+        r.refused(turn)
+    assert r.lo < 10.0
+    assert r._accepted == 0
+
+
+@pytest.mark.parametrize(
+    ("waste", "paused", "over", "lo"),
+    [
+        (2 * ALARM, 0.3, 0.5, 40.0),  # twenty were accepted in that half second
+        (2 * ALARM, 0.3, 2.0, 72.0 * 0.4),  # no cut takes more than six tenths
+        (2 * ALARM, MOMENT, 1.0, 72.0 * 0.7),  # longer pauses spare a limiter: the usual cut
+        (0.5 * ALARM, 0.3, 1.0, 72.0 * 0.7),  # perhaps noise: the usual cut
+    ],
+)
+def test_a_pace_that_a_burst_made_is_left_at_once(waste: float, paused: float, over: float, lo: float) -> None:
+    """Refused again and again: what was accepted over the whole time is the limit, short pauses and all."""
+    r = held(72.0, hi=144.0)
+    r._mark, r._accepted, r._paused, r._waste = 0.0, 20, paused, waste
+    r.refused(over)
+    assert r.lo == pytest.approx(lo)
+
+
+def test_no_cut_goes_below_the_slowest() -> None:
+    """Whatever is refused, the pace finds up again within a minute."""
+    r = held(0.021)
+    accept(r, 8, 10_000.0)
+    r.refused(10_000.0)
+    assert r.pace == SLOWEST
+
+
+# -------------------------------------------------------------------------------------------------- spacing
+
+
+def test_sends_are_spaced() -> None:
+    """The next turn is an interval after this one."""
+    r = rate(10.0)
+    r.sent(0.0)
+    turn = r.next_at
+    r.sent(turn)
+    assert r.next_at - turn == pytest.approx(0.1)
+
+
+def test_a_little_lateness_is_caught_up_with() -> None:
+    """Half a millisecond late, the turn after is not."""
+    r = held(10.0)
+    turn = r.next_at
+    r.sent(turn + CATCH_UP / 2)
+    assert r.next_at == pytest.approx(turn + 0.1)
+
+
+def test_more_lateness_is_not() -> None:
+    """A missed turn is lost, but for a millisecond."""
+    r = held(10.0)
+    r.sent(50.0)
+    assert r.next_at == pytest.approx(50.0 - CATCH_UP + 0.1)
+
+
+def test_idle_time_tells_nothing() -> None:
+    """A night without jobs does not make the limit look low."""
+    r = held(10.0, hi=12.0)
+    accept(r, 20, 2.0)
+    r.next_at = 2.0
+    r.sent(30_000.0)
+    accept(r, 20, 30_002.0)
+    r.refused(30_002.0)
+    assert r.lo == 10.0
+
+
+def test_a_pause_is_neither_idle_nor_counted_whole() -> None:
+    """The estimate lies between that of the whole time and that of the time without its pause."""
+    r = trying(5.0, 20.0, hi=40.0)
+    r.refused(0.4)
+    r.resumed(1.4)
+    r.sent(1.4)
+    accept(r, 20, 2.4)
+    assert 20 / 2.4 < (r._estimate(2.4) or 0) < 20 / 1.4
+
+
+@pytest.mark.parametrize(("jobs", "span", "told"), [(8, 0.3, True), (7, 9.0, False), (80, 0.29, False)])
+def test_an_estimate_needs_jobs_and_time(jobs: int, span: float, told: bool) -> None:
+    """Eight jobs and 0.3 s."""
+    r = held(10.0)
+    accept(r, jobs, span)
+    assert (r._estimate(span) is not None) is told

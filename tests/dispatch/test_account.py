@@ -1,0 +1,430 @@
+"""What the runs of a client share: the gate, the hook, the log, look-ups and what they are worth."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pytest
+from attrs import evolve
+from multidict import CIMultiDict
+from yarl import URL
+
+from lipsync_async import KLING, Event, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, RunOptions
+from lipsync_async.dispatch.account import LOG, MAX_PAGES, PAGE, Account
+from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.errors import RejectedError
+from lipsync_async.outcomes import Accepted, Rejected, Unknown
+from lipsync_async.terms import Failure, Kind, Reply
+from lipsync_async.wire import Body, TaskReply
+from lipsync_async.wire.transport import Credential, Flight
+from tests.loopback.acts import KEY, client, request, requests, tell
+from tests.loopback.hurried import hurry
+from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, reply
+
+STATE = {"code": 0, "message": "SUCCEED"}
+
+
+def pages(tasks: Mapping[str, str], *, single: bytes = NOT_FOUND) -> Any:
+    """A gateway whose creates fail, that finds no task by external id, and lists these (external id to task id)."""
+
+    async def play(connection: Connection) -> None:
+        while sent := await connection.request():
+            if sent.method == "POST":
+                await connection.send(reply(b"", 500))
+            elif "pageNum=1" in sent.path:
+                items = [{"task_id": task, "task_info": {"external_task_id": name}} for name, task in tasks.items()]
+                await connection.send(reply({**STATE, "data": items}))
+            else:
+                await connection.send(single)
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("tasks", "found"), [({"job-0": "1", "job-1": "77"}, True), ({"job-0": "1"}, False), ({}, False)]
+)
+def test_a_task_that_is_not_found_by_its_id_may_be_in_the_list(tasks: dict[str, str], found: bool) -> None:
+    """Where the gateway has a list; the key goes along."""
+
+    async def main() -> None:
+        async with (
+            RawServer(always=pages(tasks)) as server,
+            LipSyncClient(KLING.at(server.url), api_key=KEY) as submitter,
+        ):
+            outcome = (await submitter.submit_many([request()]))["job-1"]
+        if found:
+            assert isinstance(outcome, Accepted)
+            assert (outcome.task_id, outcome.recovered) == ("77", True)
+        else:
+            assert isinstance(outcome, Unknown)
+        assert server.total == 1
+        assert {sent.path.partition("?")[0].rpartition("/")[0] for sent in server.requests} <= {
+            "/v1/videos",
+            "/v1/videos/advanced-lip-sync",
+        }
+
+    hurry(main())
+
+
+def absent_then_accepted(job: str) -> Any:
+    """The job's first create is lost and made no task; every other create makes one, that is found."""
+    made: set[str] = set()
+    lost: set[str] = set()
+
+    async def play(connection: Connection) -> None:
+        while sent := await connection.request():
+            name = sent.external_task_id if sent.method == "POST" else sent.path.rpartition("/")[2]
+            if sent.method == "GET":
+                await connection.send(created(name, f"task-{name}") if name in made else NOT_FOUND)
+            elif name == job and name not in lost:
+                lost.add(name)
+                await connection.send(reply(b"", 502))
+            else:
+                made.add(name)
+                await connection.send(created(name, f"task-{name}"))
+
+    return play
+
+
+def test_look_ups_that_find_an_accepted_job_are_trusted() -> None:
+    """Then three not-founds over the settle time prove absence, and the job is sent again."""
+
+    async def main() -> None:
+        async with RawServer(always=absent_then_accepted("job-1")) as server, client(server) as submitter:
+            begun = asyncio.get_running_loop().time()
+            result = await submitter.submit_many(requests(2))
+            assert asyncio.get_running_loop().time() - begun >= 60.0
+        outcome = result["job-1"]
+        assert isinstance(outcome, Accepted), outcome
+        assert (outcome.attempts, outcome.recovered) == (2, False)
+        assert server.creates == {"job-0": 1, "job-1": 2}
+
+    hurry(main())
+
+
+def test_look_ups_that_the_user_trusts_need_no_witness() -> None:
+    """`trust_lookups=True` takes a not-found at its word, after the settle time."""
+
+    async def main() -> None:
+        async with (
+            RawServer(always=absent_then_accepted("job-1")) as server,
+            client(server, trust_lookups=True) as submitter,
+        ):
+            outcome = (await submitter.submit_many([request()]))["job-1"]
+        assert isinstance(outcome, Accepted)
+        assert server.creates == {"job-1": 2}
+
+    hurry(main())
+
+
+def test_a_job_that_is_proven_absent_too_often_is_not_sent() -> None:
+    """Every attempt was lost and made nothing: safe to submit again."""
+
+    async def main() -> None:
+        async with (
+            RawServer(always=answering(reply(b"", 502))) as server,
+            client(server, trust_lookups=True, retry=RetryPolicy(max_attempts=2)) as submitter,
+        ):
+            outcome = (await submitter.submit_many([request()]))["job-1"]
+        assert outcome.name == "not_sent"
+        assert (outcome.attempts, server.total) == (2, 2)
+
+    hurry(main())
+
+
+def test_a_stop_ends_all_batches_of_a_client() -> None:
+    """What stops one stops the account: both batches come out whole."""
+
+    async def main() -> None:
+        dead = reply({"code": 1102, "message": "the pack is used up"}, 429)
+        async with RawServer(always=answering(dead)) as server, client(server) as submitter:
+            others = [evolve(job, external_task_id=f"other-{job.external_task_id}") for job in requests(50)]
+            first, second = await asyncio.gather(submitter.submit_many(requests(50)), submitter.submit_many(others))
+        assert len(first.not_sent) == len(second.not_sent) == 50
+        assert {outcome.kind for outcome in [*first.not_sent.values(), *second.not_sent.values()]} == {"quota"}
+
+    hurry(main())
+
+
+# --- the log -------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_is_silent_by_default() -> None:
+    """Not even warnings reach stderr unless the user asks for them."""
+    code = (
+        "import logging; from lipsync_async.dispatch.account import LOG; LOG.warning('hear me');"
+        "print([type(handler).__name__ for handler in LOG.handlers])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("['NullHandler']", "")
+    assert LOG.name == "lipsync_async"
+
+
+def levels(records: list[logging.LogRecord]) -> list[tuple[str, str]]:
+    """Level and the beginning of the text."""
+    return [(record.levelname, record.getMessage()) for record in records if record.name == "lipsync_async"]
+
+
+def test_accepted_jobs_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Not even at DEBUG, nor is the end of a client that had nothing left to do."""
+    caplog.set_level(logging.DEBUG)
+    tell()
+    assert levels(caplog.records) == []
+
+
+def test_what_matters_is_logged_at_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    """Unknown outcomes and stops are warnings, pauses are news, failed attempts are details."""
+    caplog.set_level(logging.DEBUG)
+    tell(always=answering(reply(b"", 500)), job=request("job-doubt"))
+    tell(always=answering(reply({"code": 1102, "message": "empty"}, 429)), job=request("job-stop"))
+    told = levels(caplog.records)
+    assert [level for level, _ in told] == ["DEBUG", "WARNING", "DEBUG", "INFO", "DEBUG", "WARNING"]
+    assert "job-doubt" in told[1][1]
+    assert "(quota): empty" in told[-1][1]
+
+
+def test_details_are_only_made_when_they_are_wanted(caplog: pytest.LogCaptureFixture) -> None:
+    """At INFO no attempt is told."""
+    caplog.set_level(logging.INFO)
+    tell(always=answering(reply(b"", 500)))
+    assert [level for level, _ in levels(caplog.records)] == ["WARNING"]
+
+
+def test_a_batch_that_its_caller_stops_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """It is news."""
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        async with RawServer() as server, client(server) as submitter:
+            await submitter.submit_many(requests(3), on_progress=lambda _: submitter.stop())
+
+    hurry(main())
+    assert [level for level, _ in levels(caplog.records)] == ["INFO"]
+
+
+def test_an_event_is_a_plain_value() -> None:
+    """With its time on the loop's clock."""
+    events: list[Event] = []
+    tell(observer=events.append)
+    assert [event.name for event in events] == ["attempt", "outcome"]
+    assert events[0].at >= 1000.0
+    assert (events[0].attempt, events[0].http_status, events[0].seconds) == (1, 200, 0.0)
+
+
+def test_a_report_policy_asks_nothing() -> None:
+    """`RunOptions(ambiguous="report")` leaves the look-up to the user."""
+
+    async def main() -> None:
+        async with RawServer(always=answering(reply(b"", 500))) as server, client(server) as submitter:
+            result = await submitter.submit_many(requests(3), options=RunOptions(ambiguous="report"))
+        assert len(result.unknown) == 3
+        assert server.look_ups == 0
+
+    hurry(main())
+
+
+# --- lists of tasks ------------------------------------------------------------------------------------------------
+
+
+class Listing:
+    """A wire that finds no task by its external id, and lists these pages; None is a page that can't be read."""
+
+    def __init__(self, *pages: list[str] | None) -> None:
+        self.pages = pages
+        self.asked: list[int] = []
+        self.on_question: Callable[[], None] = lambda: None
+
+    def watching(self, flight: Flight) -> AbstractContextManager[None]:
+        """Nobody does."""
+        return nullcontext()
+
+    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Reply | Failure:
+        """Nothing is created here."""
+        raise AssertionError
+
+    async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
+        """There is no such task."""
+        self.on_question()
+        return TaskReply(reply=Reply(status=404, code=1203, parsed=True), found=False)
+
+    async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
+        """One page, from 1; the last of them from then on."""
+        number = int(url.query["pageNum"])
+        self.asked.append(number)
+        names = self.pages[min(number, len(self.pages)) - 1]
+        if names is None:
+            return None
+        return [
+            TaskReply(reply=Reply(status=200, external_task_id=name, task_id=f"task-{name}"), found=None)
+            for name in names
+        ]
+
+
+def account_at(wire: Listing) -> Account:
+    """An account at a gateway with a task list."""
+    return Account(KLING, wire, Credential(KEY), Pacer(Limits()), RetryPolicy())
+
+
+FULL = [f"other-{number}" for number in range(PAGE)]
+
+
+@pytest.mark.parametrize(
+    ("listed", "found", "asked"),
+    [
+        ((None,), None, [1]),
+        ((FULL, None), None, [1, 2]),
+        ((FULL,), None, list(range(1, MAX_PAGES + 1))),
+        (([],), False, [1]),
+        ((["other"],), False, [1]),
+        ((FULL, []), False, [1, 2]),
+        ((FULL, FULL[1:]), False, [1, 2]),
+        ((["job-1"],), True, [1]),
+        ((FULL, ["other", "job-1"]), True, [1, 2]),
+        ((FULL, FULL, [*FULL[1:], "job-1"], None), True, [1, 2, 3]),
+    ],
+)
+def test_only_a_list_read_to_its_end_proves_absence(
+    listed: tuple[list[str] | None, ...], found: bool | None, asked: list[int]
+) -> None:
+    """A page that can't be read, or full pages without end, prove nothing; a task may be on any page."""
+
+    async def main() -> None:
+        wire = Listing(*listed)
+        answer = await account_at(wire).look_up("job-1", Flight())
+        assert isinstance(answer, TaskReply)
+        assert answer.found is found
+        assert answer.reply.task_id == ("task-job-1" if found else None)
+        assert wire.asked == asked
+
+    hurry(main())
+
+
+def test_a_list_that_cannot_be_read_sends_nothing_again() -> None:
+    """Not even where look-ups are trusted: the job stays unknown instead of being paid for twice."""
+
+    async def play(connection: Connection) -> None:
+        while sent := await connection.request():
+            if sent.method == "POST":
+                await connection.send(reply(b"", 500))
+            else:
+                await connection.send(reply(b"", 502) if "pageNum" in sent.path else NOT_FOUND)
+
+    async def main() -> None:
+        async with (
+            RawServer(always=play) as server,
+            LipSyncClient(KLING.at(server.url), api_key=KEY, trust_lookups=True) as submitter,
+        ):
+            outcome = (await submitter.submit_many([request()]))["job-1"]
+        assert isinstance(outcome, Unknown), outcome
+        assert server.total == 1
+
+    hurry(main())
+
+
+def test_a_witness_never_takes_trust_away() -> None:
+    """What was learned, or said, while it was asked for stands, whatever it answers."""
+
+    async def main() -> None:
+        wire = Listing([])
+        account = account_at(wire)
+        account.witness = ("job-0", "task-0")
+        await account.hear_witness(Flight())
+        assert not account.trusts_lookups
+        wire.on_question = lambda: setattr(account, "trusts_lookups", True)
+        await account.hear_witness(Flight())
+        assert account.trusts_lookups
+
+    hurry(main())
+
+
+# --- one id is one job ---------------------------------------------------------------------------------------------
+
+
+async def slowly(connection: Connection) -> None:
+    """Accepts every create after a second."""
+    while sent := await connection.request():
+        await asyncio.sleep(1.0)
+        await connection.send(created(sent.external_task_id))
+
+
+def under_way(submitter: LipSyncClient) -> set[str]:
+    """The ids that no other job of the client may have now."""
+    assert submitter._account is not None
+    return submitter._account.under_way
+
+
+def test_one_id_handed_in_twice_at_once_is_sent_once() -> None:
+    """By two `submit` calls: the second is rejected, and in the end the id is free again."""
+
+    async def main() -> None:
+        async with RawServer(always=slowly) as server, client(server) as submitter:
+            first = asyncio.ensure_future(submitter.submit(request()))
+            await asyncio.sleep(0.5)
+            assert under_way(submitter) == {"job-1"}
+            with pytest.raises(RejectedError) as caught:
+                await submitter.submit(request())
+            assert caught.value.kind is Kind.DUPLICATE_ID
+            assert under_way(submitter) == {"job-1"}, "the first one still has it"
+            assert (await first).external_task_id == "job-1"
+            assert server.creates == {"job-1": 1}
+            assert under_way(submitter) == set()
+            await submitter.submit(request())
+            assert server.creates == {"job-1": 2}
+
+    hurry(main())
+
+
+def test_one_id_in_two_batches_at_once_is_sent_once() -> None:
+    """Every id comes out accepted in one of them and rejected in the other."""
+
+    async def main() -> None:
+        async with RawServer(always=slowly) as server, client(server) as submitter:
+            results = await asyncio.gather(submitter.submit_many(requests(30)), submitter.submit_many(requests(30)))
+            assert under_way(submitter) == set()
+        assert set(server.creates.values()) == {1}
+        assert server.total == 30
+        for number in range(30):
+            told = sorted((result[f"job-{number}"] for result in results), key=lambda outcome: outcome.name)
+            assert isinstance(told[0], Accepted)
+            assert isinstance(told[1], Rejected)
+            assert told[1].kind is Kind.DUPLICATE_ID
+
+    hurry(main())
+
+
+def refuse_to_allow(_: LipSyncRequest) -> str | None:
+    """A spending cap that breaks."""
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "seconds"),
+    [
+        (None, None, 1.0),
+        (reply({"code": 1201, "message": "no"}, 400), None, 1.0),
+        (reply({"code": 1302, "message": "slow"}, 429, "Retry-After: 60"), None, 1.0),
+        (reply({"code": 1102, "message": "empty"}, 429), None, 1.0),
+        (reply(b"", 500), None, 0.5),
+        (reply(b"", 500), None, 100.0),
+        (None, RunOptions(allow=refuse_to_allow), 1.0),
+        (b"", None, 1.0),
+    ],
+)
+def test_an_id_is_free_when_its_run_is_over(answer: bytes | None, options: RunOptions | None, seconds: float) -> None:
+    """Accepted, rejected, parked, stopped, in doubt, failed or cancelled while the gateway was silent."""
+
+    async def main() -> None:
+        async with RawServer(always=answering(answer)) as server, client(server) as submitter:
+            batch = asyncio.ensure_future(submitter.submit_many(requests(5), options=options))
+            await asyncio.wait([batch], timeout=seconds)
+            batch.cancel()
+            await asyncio.wait([batch])
+            assert under_way(submitter) == set()
+
+    hurry(main())

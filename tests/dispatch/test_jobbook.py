@@ -1,0 +1,324 @@
+"""A job's page in the journal: what is written when, and what a later run makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from lipsync_async import AudioFile, LipSyncRequest
+from lipsync_async.dispatch.jobbook import Job, Jobbook
+from lipsync_async.errors import JournalError
+from lipsync_async.journal import Journal, Record, State
+from lipsync_async.journal.face import Done
+from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
+from lipsync_async.wire.identity import fingerprint
+from tests.loopback.acts import request, wav
+
+REQUEST = request()
+PRINT = fingerprint(REQUEST)
+
+
+class Notebook:
+    """A journal in memory that may break."""
+
+    def __init__(self, *records: Record) -> None:
+        self.pages = {record.external_task_id: record for record in records}
+        self.failed: JournalError | None = None
+        self.runs = 0
+        self.lookups = 0
+        self.reader = self
+
+    def is_empty(self) -> bool:
+        """Whether it has no page at all."""
+        return not self.pages
+
+    def recall(self, external_task_id: str) -> Record | None:
+        """What is on the page."""
+        self.lookups += 1
+        return self.pages.get(external_task_id)
+
+    async def write(self, record: Record) -> None:
+        """Durable at once."""
+        if self.failed:
+            raise self.failed
+        self.pages[record.external_task_id] = record
+
+    def post(self, record: Record, done: Done | None = None) -> None:
+        """The same."""
+        self.pages[record.external_task_id] = record
+        if done is not None:
+            done(self.failed)
+
+
+def settled(error: JournalError | None) -> None:
+    """It is durable."""
+    assert error is None
+
+
+async def intended(jobbook: Jobbook, job: Job) -> None:
+    """An intent is durable."""
+    await jobbook.intend(job)
+
+
+def book(*records: Record) -> tuple[Jobbook, Notebook]:
+    """A job book on a notebook."""
+    notebook = Notebook(*records)
+    return Jobbook(notebook), notebook  # type: ignore[arg-type]
+
+
+def record(state: State, **values: Any) -> Record:
+    """An earlier run's page of the job."""
+    usual: dict[str, Any] = {
+        "external_task_id": "job-1",
+        "fingerprint": PRINT,
+        "attempts": 2,
+        "refusals": 3,
+        "first_intent_at": 5.0,
+    }
+    return Record(state=state, **usual | values)
+
+
+def job(wanted: LipSyncRequest = REQUEST) -> Job:
+    """The job of that page, in a new run."""
+    return Job(wanted, "job-1", line=4)
+
+
+def recalled(page: Record | None, *, retry_rejected: bool = False) -> tuple[Outcome | None, Job]:
+    """What a new run makes of a page."""
+    jobbook, _ = book(*([page] if page else []))
+    found = job()
+    return jobbook.recall(found, retry_rejected=retry_rejected), found
+
+
+def test_a_job_tells_where_it_is() -> None:
+    """Its repr shows its story and no sound."""
+    assert repr(job()) == "<Job job-1, 0 attempts, 0 refusals>"
+    assert job().told() == {"external_task_id": "job-1", "attempts": 0, "refusals": 0, "line": 4}
+
+
+def test_a_job_without_a_page_is_new() -> None:
+    """Its fingerprint is made for the page to come."""
+    outcome, found = recalled(None)
+    assert outcome is None
+    assert (found.fingerprint, found.on_record, found.inquiry) == (PRINT, False, None)
+
+
+def test_an_accepted_page_is_replayed() -> None:
+    """With its task, and without a send."""
+    page = record(
+        State.ACCEPTED, task_id="77", task_status="submitted", recovered=True, http_status=200, request_id="r"
+    )
+    assert recalled(page)[0] == Accepted(
+        external_task_id="job-1",
+        attempts=2,
+        refusals=3,
+        line=4,
+        task_id="77",
+        task_status=TaskStatus.SUBMITTED,
+        request_id="r",
+        http_status=200,
+        recovered=True,
+        replayed=True,
+    )
+    bare, _ = recalled(record(State.ACCEPTED))
+    assert isinstance(bare, Accepted)
+    assert (bare.task_id, bare.task_status) == ("", None)
+
+
+def test_a_rejected_page_is_replayed_unless_told_otherwise() -> None:
+    """`retry_rejected` sends it again."""
+    page = record(State.REJECTED, kind="content_policy", message="not nice", code=1301, http_status=400)
+    outcome, _ = recalled(page)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.kind, outcome.message, outcome.code) == (Kind.CONTENT_POLICY, "not nice", 1301)
+    again, found = recalled(page, retry_rejected=True)
+    assert again is None
+    assert (found.on_record, found.attempts) == (True, 0)
+    bare, _ = recalled(record(State.REJECTED))
+    assert isinstance(bare, Rejected)
+    assert bare.kind is Kind.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("state", [State.NOT_SENT, State.CLEARED])
+def test_a_page_that_was_surely_not_acted_upon_is_sent(state: State) -> None:
+    """Its history goes on."""
+    outcome, found = recalled(record(state))
+    assert outcome is None
+    assert found.inquiry is None
+    assert (found.first_sent_at, found.on_record) == (5.0, True)
+
+
+@pytest.mark.parametrize(
+    ("page", "phase", "kind"),
+    [
+        (record(State.OPEN), Phase.SENT, Kind.CONNECTION),
+        (record(State.UNKNOWN, phase="answered", kind="server"), Phase.ANSWERED, Kind.SERVER),
+    ],
+)
+def test_a_page_that_was_left_open_is_looked_up(page: Record, phase: Phase, kind: Kind) -> None:
+    """The intent comes before the first byte: it may have been sent."""
+    outcome, found = recalled(page)
+    assert outcome is None
+    assert found.inquiry is not None
+    assert (found.inquiry.ambiguity.phase, found.inquiry.ambiguity.kind) == (phase, kind)
+    assert (found.attempts, found.refusals) == (2, 3)
+
+
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.UNKNOWN, State.OPEN])
+def test_other_content_under_a_paid_id_is_rejected(state: State) -> None:
+    """It may have been paid for: in a stream as in a list."""
+    jobbook, _ = book(record(state, fingerprint=b"x" * 16))
+    outcome = jobbook.recall(job(), retry_rejected=False)
+    assert isinstance(outcome, Rejected)
+    assert outcome.kind is Kind.DUPLICATE_ID
+    assert asyncio.run(jobbook.conflict(job()))
+
+
+@pytest.mark.parametrize("state", [State.REJECTED, State.NOT_SENT, State.CLEARED])
+def test_other_content_under_an_unpaid_id_is_sent(state: State) -> None:
+    """Nothing was made of the old one."""
+    jobbook, _ = book(record(state, fingerprint=b"x" * 16))
+    assert jobbook.recall(job(), retry_rejected=False) is None
+    assert not asyncio.run(jobbook.conflict(job()))
+
+
+def test_the_same_content_is_no_conflict() -> None:
+    """Nor is a new id, nor a request too broken to be hashed."""
+    jobbook, _ = book(record(State.ACCEPTED))
+    assert not asyncio.run(jobbook.conflict(job()))
+    assert not asyncio.run(jobbook.conflict(Job(REQUEST, "job-2")))
+    broken = job(LipSyncRequest(session_id="s", face_choose=()))
+    assert not asyncio.run(jobbook.conflict(broken))
+
+
+def test_a_file_is_hashed_off_the_loop(tmp_path: Path) -> None:
+    """A conflict is one of content, read from the disk."""
+    path = tmp_path / "clip.wav"
+    path.write_bytes(wav())
+    with_file = request(sound_file=AudioFile(path), sound_end_time=2500)
+    jobbook, _ = book(record(State.ACCEPTED))
+    assert asyncio.run(jobbook.conflict(job(with_file)))
+    jobbook, _ = book(record(State.ACCEPTED, fingerprint=fingerprint(with_file)))
+    assert not asyncio.run(jobbook.conflict(job(with_file)))
+
+
+OUTCOMES: list[tuple[Outcome, State]] = [
+    (Accepted(external_task_id="job-1", task_id="77", task_status=TaskStatus.SUBMITTED), State.ACCEPTED),
+    (Rejected(external_task_id="job-1", kind=Kind.CONTENT_POLICY, code=1301), State.REJECTED),
+    (Unknown(external_task_id="job-1", kind=Kind.TIMEOUT, phase=Phase.SENT), State.UNKNOWN),
+    (NotSent(external_task_id="job-1", kind=Kind.RATE), State.NOT_SENT),
+]
+
+
+@pytest.mark.parametrize(("outcome", "state"), OUTCOMES)
+def test_an_outcome_is_a_page_that_reads_back(outcome: Outcome, state: State) -> None:
+    """Written before the caller sees it."""
+    jobbook, notebook = book()
+    done = job()
+    done.fingerprint, done.attempts, done.sent_at, done.first_sent_at = PRINT, 1, 9.0, 8.0
+    jobbook.settle(done, outcome, settled)
+    page = notebook.pages["job-1"]
+    assert (page.state, page.attempts, page.first_intent_at, page.last_intent_at, page.line) == (state, 1, 8.0, 9.0, 4)
+    if isinstance(outcome, Unknown):
+        assert (page.kind, page.phase) == ("timeout", "sent")
+
+
+def test_a_job_that_was_never_begun_leaves_no_page() -> None:
+    """Not sent, and never tried: there is nothing to remember."""
+    jobbook, notebook = book()
+    jobbook.settle(job(), NotSent(external_task_id="job-1", kind=Kind.CANCELLED), settled)
+    assert notebook.pages == {}
+
+
+def test_an_intent_is_a_page_and_a_try_is_a_line_of_it() -> None:
+    """Intent before the first byte, history with the next state."""
+    jobbook, notebook = book()
+    begun = job()
+    begun.attempts, begun.sent_at, begun.first_sent_at = 1, 9.0, 9.0
+    asyncio.run(intended(jobbook, begun))
+    assert notebook.pages["job-1"].state is State.OPEN
+    wait = Verdict(Action.WAIT, Kind.RATE)
+    jobbook.tried(begun, wait, Reply(status=429, code=1302))
+    jobbook.tried(begun, Verdict(Action.RETRY, Kind.CONNECTION), Failure(kind=Kind.CONNECTION, phase=Phase.CONNECTING))
+    jobbook.tried(begun, Verdict(Action.ACCEPT), Reply(status=200))
+    jobbook.cleared(begun)
+    page = notebook.pages["job-1"]
+    assert page.state is State.CLEARED
+    assert [(one.phase, one.kind, one.http_status, one.code) for one in page.history] == [
+        ("answered", "rate", 429, 1302),
+        ("connecting", "connection", None, None),
+        ("answered", None, 200, None),
+    ]
+
+
+def test_a_journal_that_broke_takes_no_more() -> None:
+    """Its error is raised where it matters, and told."""
+    jobbook, notebook = book()
+    notebook.failed = JournalError("the disk is full")
+    with pytest.raises(JournalError):
+        asyncio.run(intended(jobbook, job()))
+    jobbook.cleared(job())
+    assert notebook.pages == {}
+
+
+def test_doubt_is_never_cleared() -> None:
+    """A job that was sent again by the user's own choice keeps its open page."""
+    jobbook, notebook = book(record(State.OPEN))
+    doubtful = job()
+    doubtful.ambiguity = evolve(recalled(record(State.OPEN))[1].inquiry.ambiguity)  # type: ignore[union-attr]
+    jobbook.cleared(doubtful)
+    assert notebook.pages["job-1"].state is State.OPEN
+
+
+def test_a_new_journal_is_not_asked_for_what_this_run_alone_has_written() -> None:
+    """An id's first time in a run over an empty journal costs no look-up; where an id may come again it does."""
+    jobbook, notebook = book()
+    assert jobbook.is_blank()
+    for number in range(3):
+        job = Job(REQUEST, f"job-{number}")
+        assert jobbook.recall(job, retry_rejected=False, first=True) is None
+        jobbook.settle(job, Accepted(external_task_id=job.id, task_id="t"), settled)
+    assert notebook.lookups == 0
+    assert isinstance(jobbook.recall(Job(REQUEST, "job-1"), retry_rejected=False), Accepted)
+
+
+def test_a_second_run_on_one_journal_is_seen_by_both() -> None:
+    """Once another run may write to the same open journal, every id is looked up, by the earlier run too."""
+    ours, notebook = book()
+    assert ours.is_blank()
+    checked = Job(REQUEST, "job-1")
+    assert not asyncio.run(ours.conflict(checked))
+    theirs = Jobbook(notebook)  # type: ignore[arg-type]
+    theirs.settle(Job(REQUEST, "job-1"), Accepted(external_task_id="job-1", task_id="t"), settled)
+    assert not ours.is_blank()
+    assert not theirs.is_blank()
+    for job in (checked, Job(REQUEST, "job-1")):
+        assert isinstance(ours.recall(job, retry_rejected=False, first=True), Accepted | Rejected)
+
+
+def test_what_the_conflict_check_did_not_find_is_not_asked_for_again() -> None:
+    """Over a journal with rows, an id that the look through the list found absent costs one look-up, not two."""
+    jobbook, notebook = book(record(State.ACCEPTED, task_id="t"))
+    known, new = Job(REQUEST, "job-1"), Job(REQUEST, "job-2")
+    assert not jobbook.is_blank()
+    assert not any(asyncio.run(jobbook.conflict(job)) for job in (known, new))
+    assert notebook.lookups == 2
+    assert jobbook.recall(new, retry_rejected=False, first=True) is None
+    assert notebook.lookups == 2
+    assert isinstance(jobbook.recall(known, retry_rejected=False, first=True), Accepted)
+
+
+def test_a_journal_that_its_owner_closed_too_early_takes_no_job_along(tmp_path: Path) -> None:
+    """What was surely not sent cannot be cleared any more; the job comes out all the same."""
+
+    async def main() -> None:
+        async with await Journal.open(tmp_path / "j", gateway="http://127.0.0.1:1") as journal:
+            jobbook = Jobbook(journal)
+        jobbook.cleared(job())
+
+    asyncio.run(main())
