@@ -15,7 +15,8 @@ from attrs import evolve
 
 from lipsync_async.config import RunOptions
 from lipsync_async.dispatch.account import Account, Observer
-from lipsync_async.dispatch.jobbook import UNHASHABLE, Job, Jobbook, hash_sound
+from lipsync_async.dispatch.job import Job
+from lipsync_async.dispatch.jobbook import UNHASHABLE, Jobbook, hash_sound
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
 from lipsync_async.dispatch.run import YIELD_EVERY, Run
 from lipsync_async.dispatch.streaming import (

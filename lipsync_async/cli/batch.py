@@ -29,7 +29,7 @@ from .tally import INTERRUPTED
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
     from lipsync_async.config import RunOptions
-    from lipsync_async.dispatch.jobbook import Job
+    from lipsync_async.dispatch.job import Job
     from lipsync_async.dispatch.streaming import OutcomeStream
     from lipsync_async.journal import Journal
 
@@ -97,7 +97,7 @@ class Submission:
 
     def requests(self) -> Iterator[Job]:
         """One a line, as the client pulls them; a line that repeats another is left out."""
-        from lipsync_async.dispatch.jobbook import Job
+        from lipsync_async.dispatch.job import Job
 
         for line in self._lines():
             if line.line in self._repeats:

@@ -22,6 +22,7 @@ from lipsync_async.wire.transport import Credential, Flight
 
 from .admission import Admission
 from .brake import Brake, Stop
+from .lookup import Inquiry
 from .pacing import Pacer
 
 LOG = logging.getLogger("lipsync_async")
@@ -143,6 +144,14 @@ class Account:
         LOG.info("the gate is closed for %.1f s, then one job goes first: %r", seconds, self.brake)
         self.observe("pause", seconds=seconds)
 
+    async def renew(self, generation: int) -> Stop | None:
+        """Asks for a new key in place of that generation's; a `Stop` where none comes."""
+        try:
+            await self.credential.refresh(generation)
+        except Exception as error:  # noqa: BLE001 - the caller's callable may raise anything
+            return Stop(Kind.AUTH, f"the API key could not be renewed: {type(error).__name__}")
+        return None
+
     def give_back(self, sent_at: float) -> None:
         """One that was admitted sends nothing after all."""
         self.pacer.ended(self.loop.time(), sent_at)
@@ -162,6 +171,12 @@ class Account:
                 run.fail(error)
 
     # -- look-ups ---------------------------------------------------------------------------------------------------
+
+    def when_to_ask(self, inquiry: Inquiry) -> float:
+        """When to look a job up next, by the loop's clock."""
+        now = self.loop.time()
+        due = inquiry.due(now, trusted=self.trusts_lookups, settle_time=self.gateway.settle_time)
+        return max(due, now + self.brake.pause) if self.brake.on else due  # perhaps nobody would answer now
 
     async def look_up(self, external_task_id: str, flight: Flight) -> TaskReply | Failure:
         """Asks for a task by its external id; then, where the gateway has one, in the task list."""

@@ -7,7 +7,7 @@ from typing import Any
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Failure, Kind, Phase, Reply, Verdict
 
-from .jobbook import Job
+from .job import Job
 from .lookup import Ambiguity
 
 

@@ -17,88 +17,8 @@ from lipsync_async.request.audio import AudioBytes, AudioFile
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
 from lipsync_async.wire.identity import fingerprint
 
+from .job import Job
 from .lookup import Ambiguity, Inquiry
-
-
-class Job:
-    """A request with its id on its way to an outcome; whoever works at it owns it."""
-
-    __slots__ = (
-        "allowed",
-        "ambiguity",
-        "attempts",
-        "begun",
-        "claimed",
-        "derived",
-        "ended",
-        "fingerprint",
-        "first_sent_at",
-        "generation",
-        "id",
-        "inquiry",
-        "line",
-        "on_record",
-        "outcome",
-        "parked",
-        "refusals",
-        "request",
-        "result",
-        "sent_at",
-        "tries",
-        "unique",
-        "unrecorded",
-    )
-
-    def __init__(self, request: LipSyncRequest, external_task_id: str = "", line: int | None = None) -> None:
-        self.request = request
-        self.id = external_task_id
-        self.line = line
-        self.unique = bool(external_task_id)
-        """Its id is known to come once: the whole list was looked through."""
-        self.allowed = False
-        """The caller's leave to send it was asked for, and given."""
-        self.begun = False
-        self.claimed = False
-        """No other job of its id may begin in this client until it has come out."""
-        self.outcome: Outcome | None = None
-        """What it is about to come out as."""
-        self.parked = False
-        """Its first step is a look-up, which has its time."""
-        self.ended = False
-        self.derived = False
-        """Its id was made of its content."""
-        self.on_record = False
-        """The journal holds an earlier intent of ours."""
-        self.unrecorded = False
-        """The journal was asked for it, and knows nothing of it."""
-        self.attempts = 0
-        self.refusals = 0
-        self.generation = 0
-        """The credential's, at the last send."""
-        self.sent_at: float | None = None
-        self.first_sent_at: float | None = None
-        """Unix seconds, over all runs."""
-        self.result: Reply | Failure | None = None
-        """The last answer that did not end it."""
-        self.ambiguity: Ambiguity | None = None
-        """An attempt that may have been acted upon, where the user chose to send again all the same."""
-        self.inquiry: Inquiry | None = None
-        """An attempt that may have been acted upon, and is being looked up."""
-        self.fingerprint = b""
-        self.tries: list[Try] = []
-
-    def __repr__(self) -> str:
-        return f"<Job {self.id}, {self.attempts} attempts, {self.refusals} refusals>"
-
-    def told(self) -> dict[str, Any]:
-        """What every outcome tells."""
-        return {
-            "external_task_id": self.id,
-            "attempts": self.attempts,
-            "refusals": self.refusals,
-            "line": self.line,
-        }
-
 
 NOTHING = LipSyncRequest(session_id="", face_choose=())
 """Stands for the content of a job that is only looked up."""

@@ -22,7 +22,8 @@ from lipsync_async.terms import Kind
 
 from .account import Account, Stoppable
 from .brake import Stop
-from .jobbook import Job, Jobbook
+from .job import Job
+from .jobbook import Jobbook
 from .run import Run
 
 LAST_WORDS = 5.0

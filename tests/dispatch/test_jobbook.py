@@ -10,7 +10,8 @@ import pytest
 from attrs import evolve
 
 from lipsync_async import AudioFile, LipSyncRequest
-from lipsync_async.dispatch.jobbook import Job, Jobbook
+from lipsync_async.dispatch.job import Job
+from lipsync_async.dispatch.jobbook import Jobbook
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import Journal, Record, State
 from lipsync_async.journal.face import Done

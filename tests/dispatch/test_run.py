@@ -12,7 +12,8 @@ import pytest
 from attrs import evolve
 
 from lipsync_async import AudioBytes, AudioFile, Limits, LipSyncRequest, Progress, RunOptions, Timeouts
-from lipsync_async.dispatch.jobbook import Job, Jobbook
+from lipsync_async.dispatch.job import Job
+from lipsync_async.dispatch.jobbook import Jobbook
 from lipsync_async.errors import JournalError, NotSentError
 from lipsync_async.journal import Journal, Record, State, Store
 from lipsync_async.journal.face import Done

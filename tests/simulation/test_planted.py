@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 
-from lipsync_async.dispatch import run as dispatcher
+from lipsync_async.dispatch import sending
+from lipsync_async.dispatch.account import Account
+from lipsync_async.dispatch.asking import Asking
 from lipsync_async.dispatch.brake import Brake
 from lipsync_async.dispatch.intake import Intake
-from lipsync_async.dispatch.jobbook import Job, Jobbook
+from lipsync_async.dispatch.job import Job
+from lipsync_async.dispatch.jobbook import Jobbook
 from lipsync_async.dispatch.lookup import Inquiry, Next
 from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.dispatch.run import Run
+from lipsync_async.dispatch.sending import Sending
+from lipsync_async.dispatch.steps import Next as Step
+from lipsync_async.dispatch.steps import Park
 from lipsync_async.gateways import Gateway
 from lipsync_async.journal import State
 from lipsync_async.journal.face import Done
@@ -53,7 +59,7 @@ def resend_on_reset(patch: pytest.MonkeyPatch) -> None:
             return Verdict(Action.RETRY, Kind.CONNECTION)
         return usual(result, gateway, seen_reply=seen_reply)
 
-    patch.setattr(dispatcher, "judge", judge)
+    patch.setattr(sending, "judge", judge)
 
 
 def forget_the_outcome(patch: pytest.MonkeyPatch) -> None:
@@ -71,14 +77,14 @@ def forget_the_outcome(patch: pytest.MonkeyPatch) -> None:
 
 def clear_what_is_in_doubt(patch: pytest.MonkeyPatch) -> None:
     """A job that is to be looked up is written down as surely not acted upon."""
-    usual = Run._park_inquiry
+    usual = Sending._look_up
 
-    def park(run: Run, job: Job) -> None:
-        if run._jobbook is not None:
-            run._jobbook.cleared(job)
-        usual(run, job)
+    def look_up(self: Sending, job: Job, verdict: Verdict, result: Reply | Failure) -> Step:
+        if self._batch.jobbook is not None:
+            self._batch.jobbook.cleared(job)
+        return usual(self, job, verdict, result)
 
-    patch.setattr(Run, "_park_inquiry", park)
+    patch.setattr(Sending, "_look_up", look_up)
 
 
 def lose_the_parked(patch: pytest.MonkeyPatch) -> None:
@@ -94,13 +100,13 @@ def lose_the_parked(patch: pytest.MonkeyPatch) -> None:
 
 def lose_the_unfinished(patch: pytest.MonkeyPatch) -> None:
     """What could not be sent any more does not come out."""
-    usual = Run._advance
+    usual = Run._walk
 
-    async def advance(run: Run, job: Job, flight: Any) -> None:
+    async def walk(run: Run, job: Job, flight: Any) -> None:
         if run.stopped is None:
             await usual(run, job, flight)
 
-    patch.setattr(Run, "_advance", advance)
+    patch.setattr(Run, "_walk", walk)
 
 
 def believe_any_absence(patch: pytest.MonkeyPatch) -> None:
@@ -114,15 +120,15 @@ def believe_any_absence(patch: pytest.MonkeyPatch) -> None:
 
 def charge_for_refusals(patch: pytest.MonkeyPatch) -> None:
     """A job gives up after so many refusals to wait."""
-    usual = Run._act
+    usual = Sending._follow
 
-    def act(run: Run, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
+    def follow(self: Sending, job: Job, verdict: Verdict, result: Reply | Failure) -> Step:
         if verdict.action is Action.WAIT:
             job.attempts += 1
             verdict = Verdict(Action.RETRY, verdict.kind)
-        usual(run, job, verdict, result)
+        return usual(self, job, verdict, result)
 
-    patch.setattr(Run, "_act", act)
+    patch.setattr(Sending, "_follow", follow)
 
 
 def too_many_at_once(patch: pytest.MonkeyPatch) -> None:
@@ -138,15 +144,15 @@ def too_many_at_once(patch: pytest.MonkeyPatch) -> None:
 
 def wait_for_a_canary_for_ever(patch: pytest.MonkeyPatch) -> None:
     """Inquiries wait for an end of the outage that only a new job could find: the bug that the worlds found first."""
-    usual = Run._ask
+    usual = Asking.ask
 
-    async def ask(run: Run, job: Job, flight: Any) -> None:
-        if run._account.brake.on:
-            run._park_inquiry(job)
-        else:
-            await usual(run, job, flight)
+    async def ask(self: Asking, job: Job, flight: Any) -> Step:
+        account: Account = self._account
+        if account.brake.on and job.inquiry is not None:
+            return Park(account.when_to_ask(job.inquiry))
+        return await usual(self, job, flight)
 
-    patch.setattr(Run, "_ask", ask)
+    patch.setattr(Asking, "ask", ask)
     patch.setattr(Brake, "unanswered", lambda _brake, _now: None)
     patch.setattr("tests.simulation.world.LONGEST", 2_000.0)
 

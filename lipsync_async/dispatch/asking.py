@@ -1,0 +1,100 @@
+"""One look-up of a job that may have been acted upon, and what the answer proves."""
+
+from __future__ import annotations
+
+from lipsync_async.terms import Failure, Kind
+from lipsync_async.wire import TaskReply
+from lipsync_async.wire.transport import Flight
+from lipsync_async.wire.verdicts import Finding, judge_query
+
+from . import lookup
+from .batch import Batch
+from .brake import Stop
+from .endings import accepted, unfinished
+from .job import Job
+from .lookup import Inquiry
+from .steps import ASK, End, Next, Park
+
+
+class Asking:
+    """Looks up the jobs of one batch."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._account = batch.account
+
+    async def ask(self, job: Job, flight: Flight) -> Next:
+        """One look-up; `ASK` where the batch was stopped meanwhile."""
+        account, inquiry = self._account, job.inquiry
+        assert inquiry is not None
+        await account.hear_witness(flight)
+        if self._batch.stopped is not None:
+            return ASK
+        generation = account.credential.generation
+        answer = await account.look_up(job.id, flight)
+        if isinstance(answer, TaskReply) and answer.reply.status == 401:
+            return await self._ask_with_new_key(job, inquiry, generation, answer)
+        if account.brake.on and not _is_word(answer):
+            return self._wait_for_word(inquiry)
+        finding = judge_query(answer) if isinstance(answer, TaskReply) else Finding.PROVES_NOTHING
+        settle_time = account.gateway.settle_time
+        if finding is Finding.FOUND and isinstance(answer, TaskReply):
+            step = inquiry.found(answer, job.id, account.gateway.clock_skew)
+        elif finding is Finding.NOT_FOUND:
+            step = inquiry.missing(account.loop.time(), trusted=account.trusts_lookups, settle_time=settle_time)
+        else:
+            step = inquiry.failed()
+        account.observe("look_up", external_task_id=job.id, action=step.value)
+        return self._follow(job, inquiry, step, answer)
+
+    async def _ask_with_new_key(self, job: Job, inquiry: Inquiry, generation: int, answer: TaskReply) -> Next:
+        """A look-up was not let in: once more with a new key; where there is none, it proves nothing."""
+        account = self._account
+        if account.credential.may_refresh(generation):
+            stop = await account.renew(generation)
+            return stop or self._follow(job, inquiry, lookup.Next.ASK, answer)
+        if self._batch.options.look_only:
+            return Stop(Kind.AUTH, answer.reply.message)
+        return self._follow(job, inquiry, inquiry.failed(), answer)
+
+    def _wait_for_word(self, inquiry: Inquiry) -> Next:
+        """An outage: this look-up does not count, but the silence does; there may be no job left to be the canary."""
+        account = self._account
+        stop = account.brake.unanswered(account.loop.time())
+        if stop is not None:
+            account.stop(stop)
+        return Park(account.when_to_ask(inquiry))
+
+    def _follow(self, job: Job, inquiry: Inquiry, step: lookup.Next, answer: TaskReply | Failure) -> Next:
+        """What an answer means for the job."""
+        account, ambiguity = self._account, inquiry.ambiguity
+        match step:
+            case lookup.Next.ASK:
+                return Park(account.when_to_ask(inquiry))
+            case lookup.Next.ADOPT:
+                assert isinstance(answer, TaskReply)
+                if not ambiguity.exists:
+                    account.trusts_lookups = True
+                account.pacer.restore(1)
+                return End(accepted(job, answer.reply, recovered=True))
+            case lookup.Next.ABSENT:
+                return self._absent(job, inquiry)
+            case lookup.Next.GIVE_UP:
+                return End(unfinished(job, ambiguity.kind, ambiguity.message))
+
+    def _absent(self, job: Job, inquiry: Inquiry) -> Next:
+        """It was proven that the gateway has no such task: it may be sent again."""
+        account, ambiguity = self._account, inquiry.ambiguity
+        job.inquiry = None
+        spent = job.attempts >= account.retry.max_attempts and not job.resumed
+        if spent or self._batch.options.look_only:
+            return End(unfinished(job, ambiguity.kind, ambiguity.message))
+        job.resumed = False  # its attempts were an earlier run's: this one has a try of its own
+        if self._batch.jobbook is not None:
+            self._batch.jobbook.cleared(job)
+        return Park(account.loop.time())
+
+
+def _is_word(answer: TaskReply | Failure) -> bool:
+    """Somebody answered, if only that there is nothing to be asked."""
+    return isinstance(answer, TaskReply) and (answer.found is not None or answer.reply.status < 500)

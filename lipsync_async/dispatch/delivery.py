@@ -1,0 +1,131 @@
+"""How outcomes leave a run: durable first, then told; workers go on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from lipsync_async.errors import JournalError
+from lipsync_async.outcomes import Accepted, NotSent, Outcome, Unknown
+from lipsync_async.terms import Kind
+
+from .account import LOG
+from .batch import Batch
+from .brake import Stop
+from .job import Job
+
+Deliver: TypeAlias = Callable[[Job, Outcome], Awaitable[Any] | None]
+"""Takes an outcome; what it returns is awaited while the jobs go on, until a window of outcomes is unheard."""
+
+
+class Delivery:
+    """The outcomes of one batch on their way to the disk and to the caller.
+
+    `stop` ends the batch, `fail` ends it with an error of the caller's.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        deliver: Deliver,
+        window: int,
+        *,
+        stop: Callable[[Stop], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._batch = batch
+        self._account = batch.account
+        self._deliver = deliver
+        self._stop = stop
+        self._fail = fail
+        self._most = window if batch.jobbook is None else window + 1
+        self._unheard: dict[Job, asyncio.Future[Any] | None] = {}
+        """Jobs whose outcome is on its way to the disk, or to a hook of the caller's that takes its time."""
+        self._heard = asyncio.Event()
+
+    def has(self, job: Job) -> bool:
+        """Whether the job has come out, or is about to."""
+        return job.ended or job in self._unheard
+
+    def deliver(self, job: Job, outcome: Outcome) -> None:
+        """Writes the outcome, then tells it; the worker goes on meanwhile, and the next intent shares the commit."""
+        job.outcome = outcome
+        if isinstance(outcome, Unknown):
+            LOG.warning("%r may have been charged, and its fate is not known (%s)", job, outcome.kind)
+        jobbook = self._batch.jobbook
+        if jobbook is None:
+            self.tell(job, outcome)
+            return
+        jobbook.settle(job, outcome, partial(self._settled, job, outcome))
+        if not job.ended:
+            self._unheard[job] = None
+
+    def tell(self, job: Job, outcome: Outcome) -> None:
+        """Tells the outcome to the observer and to the caller."""
+        account = self._account
+        job.ended = True
+        if job.claimed:
+            account.under_way.discard(job.id)
+        if account.observer is not None:
+            kind = None if isinstance(outcome, Accepted) else outcome.kind
+            account.observe("outcome", external_task_id=job.id, attempt=job.attempts, action=outcome.name, kind=kind)
+        try:
+            waiting = self._deliver(job, outcome)
+        except Exception as error:  # noqa: BLE001 - the caller's own
+            self._fail(error)
+            waiting = None
+        if waiting is not None:
+            hook = self._unheard[job] = asyncio.ensure_future(waiting)
+            hook.add_done_callback(partial(self._hook_done, job))
+        elif self._unheard:
+            self._pass_on(job)
+
+    def cut_off(self, job: Job, outcome: Outcome) -> None:
+        """Tells a job whose worker is taken away.
+
+        What its intent left open in the journal is cleared where nothing was sent: the next run need not look.
+        """
+        jobbook = self._batch.jobbook
+        if jobbook is not None and isinstance(outcome, NotSent) and job.first_sent_at is not None:
+            jobbook.cleared(job)
+        self.tell(job, outcome)
+
+    async def room(self) -> None:
+        """Waits while a window of outcomes is unheard."""
+        while len(self._unheard) >= self._most:
+            await self._heard.wait()
+
+    async def drained(self) -> None:
+        """Waits until every outcome was heard."""
+        while self._unheard:
+            await self._heard.wait()
+
+    def finish(self) -> None:
+        """Tells what still waits for the disk, and cancels hooks of the caller's that are not done."""
+        if self._batch.stopped is not None:
+            for job, hook in tuple(self._unheard.items()):
+                if hook is None and job.outcome is not None:  # the disk hangs
+                    self.tell(job, job.outcome)
+        for hook in self._unheard.values():
+            if hook is not None:
+                hook.cancel()
+
+    def _settled(self, job: Job, outcome: Outcome, error: JournalError | None) -> None:
+        if error is not None:
+            self._stop(Stop(Kind.STORAGE, str(error)))  # the intent is on record: the next run looks it up
+        if not job.ended:
+            self.tell(job, outcome)
+
+    def _hook_done(self, job: Job, hook: asyncio.Future[Any]) -> None:
+        error = None if hook.cancelled() else hook.exception()
+        if isinstance(error, Exception):
+            self._fail(error)
+        self._pass_on(job)
+
+    def _pass_on(self, job: Job) -> None:
+        """It was heard: workers that waited for that look again."""
+        self._unheard.pop(job, None)
+        self._heard.set()
+        self._heard.clear()

@@ -1,0 +1,202 @@
+"""One try at a job: admission, intent, bytes, verdict, and what is learned from it."""
+
+from __future__ import annotations
+
+import logging
+
+from lipsync_async.errors import JournalError, LipSyncError
+from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
+from lipsync_async.wire import encode
+from lipsync_async.wire.transport import Flight
+from lipsync_async.wire.verdicts import judge
+
+from .account import LOG
+from .batch import Batch
+from .brake import Pause, SameRejection, Stop
+from .endings import accepted, ambiguous, rejected, unfinished
+from .job import Job
+from .lookup import Inquiry
+from .retry import next_delay
+from .steps import SEND, End, Next, Park
+
+
+class Sending:
+    """Sends the jobs of one batch."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._account = batch.account
+        self._rejections = SameRejection()
+
+    async def send(self, job: Job, flight: Flight) -> Next:
+        """One try; `SEND` where the batch was stopped before a byte had left."""
+        account = self._account
+        flight.phase = Phase.WAITING
+        sent_at = account.admission.try_admit()
+        if sent_at is None:
+            sent_at = await account.admission.admit(self._batch, first=job.attempts + job.refusals > 0)
+            if sent_at is None:
+                return SEND
+        try:
+            result = await self._post(job, flight)
+        except BaseException:
+            account.give_back(sent_at)
+            raise
+        if not isinstance(result, Reply | Failure):
+            account.give_back(sent_at)
+            return result
+        verdict = judge(result, account.gateway, seen_reply=account.brake.heard)
+        if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
+            verdict = Verdict(Action.STOP, Kind.AUTH)
+        stop = self._learn(job, verdict, result, sent_at)
+        if verdict.action is Action.REFRESH:  # one new token for all
+            stop = await account.renew(job.generation)
+        step = self._follow(job, verdict, result)
+        if stop is None:
+            return step
+        return End(step.outcome, stop=stop) if isinstance(step, End) else stop
+
+    async def _post(self, job: Job, flight: Flight) -> Reply | Failure | Next:
+        """The caller's leave, the key and the intent, then bytes; a `Next` where nothing was sent."""
+        batch, account = self._batch, self._account
+        if batch.options.allow is not None and not job.allowed:
+            refusal = batch.options.allow(job.request)
+            if refusal is not None:
+                return Stop(Kind.QUOTA, refusal)
+            job.allowed = True
+        try:
+            headers = account.credential.known_headers or await account.credential.headers()
+        except LipSyncError as error:
+            return Stop(Kind.AUTH, str(error))
+        job.generation = account.credential.generation
+        job.attempts += 1
+        job.sent_at = account.wall_clock()
+        job.first_sent_at = job.first_sent_at or job.sent_at
+        stop: Stop | None = None
+        if batch.jobbook is not None:
+            try:
+                await batch.jobbook.intend(job)
+            except JournalError as error:
+                stop = Stop(Kind.STORAGE, str(error))
+        if stop is not None or batch.stopped is not None:
+            job.attempts -= 1
+            return stop or SEND
+        return await account.wire.post(account.create_url, headers, encode(job.request, job.id), flight)
+
+    # -- what is learned --------------------------------------------------------------------------------------------
+
+    def _learn(self, job: Job, verdict: Verdict, result: Reply | Failure, sent_at: float) -> Stop | None:
+        """Tells the pacer and the brake; a `Stop` where this batch alone is to end."""
+        account = self._account
+        now = account.loop.time()
+        stop: Stop | None = None
+        if verdict.action is Action.ACCEPT:
+            account.pacer.accepted(now, sent_at)
+            account.brake.accepted()
+            account.credential.good = job.generation
+            self._rejections.over = True
+            if account.witness is None and isinstance(result, Reply) and result.task_id is not None:
+                account.witness = (job.id, result.task_id)
+        else:
+            if LOG.isEnabledFor(logging.DEBUG):
+                LOG.debug("%r: %s (%s): %s", job, verdict.action.value, verdict.kind, result.message)
+            stop = self._learn_refusal(job, now, verdict, result, sent_at)
+        account.admission.poke()
+        if account.observer is not None:
+            account.observe(
+                "attempt",
+                external_task_id=job.id,
+                attempt=job.attempts,
+                action=verdict.action.value,
+                kind=verdict.kind,
+                http_status=result.status if isinstance(result, Reply) else None,
+                seconds=now - sent_at,
+            )
+        return stop
+
+    def _learn_refusal(
+        self, job: Job, now: float, verdict: Verdict, result: Reply | Failure, sent_at: float
+    ) -> Stop | None:
+        account = self._account
+        hint = result.retry_after if isinstance(result, Reply) else None
+        if verdict.action is Action.WAIT:
+            account.pacer.refused(now, sent_at, None if verdict.hidden else verdict.kind, hint)
+        else:
+            account.pacer.ended(now, sent_at)
+            if hint and verdict.action in {Action.LOOK_UP, Action.RETRY}:
+                account.pacer.close(now, hint)  # it moves the gate, it does not make the job sendable
+        if verdict.kind is Kind.CANCELLED:
+            return None  # broken off by us: no word of the gateway's
+        if isinstance(result, Reply) and result.parsed and verdict.kind is not Kind.AUTH:
+            account.credential.good = job.generation
+        order = account.brake.judged(now, sent_at, verdict, result)
+        if isinstance(order, Pause):
+            account.pause(order.seconds)
+        elif order is not None:
+            account.stop(order)
+        return self._if_all_alike(verdict, result) if isinstance(result, Reply) else None
+
+    def _if_all_alike(self, verdict: Verdict, reply: Reply) -> Stop | None:
+        """The first replies of this batch all reject: its list is wrong, and no other's."""
+        if self._rejections.over:
+            return None
+        if verdict.action is Action.FAIL:
+            return self._rejections.rejected(reply)
+        self._rejections.over = verdict.action is not Action.WAIT
+        return None
+
+    # -- what follows -----------------------------------------------------------------------------------------------
+
+    def _follow(self, job: Job, verdict: Verdict, result: Reply | Failure) -> Next:
+        """What a verdict means for the job."""
+        if self._batch.jobbook is not None:
+            self._batch.jobbook.tried(job, verdict, result)
+        match verdict.action:
+            case Action.ACCEPT:
+                return End(accepted(job, result))
+            case Action.WAIT | Action.REFRESH:
+                job.attempts -= 1
+                job.refusals += 1
+                return self._wait(job, 0.0)
+            case Action.STOP:
+                job.result = result
+                return self._wait(job, 0.0)  # surely refused; the brake has closed the gate, or ended the run
+            case Action.RETRY:
+                return self._retry(job, verdict, result)
+            case Action.LOOK_UP:
+                return self._look_up(job, verdict, result)
+            case Action.FAIL:
+                return End(rejected(job, verdict, result))
+
+    def _wait(self, job: Job, delay: float) -> Park:
+        """It was surely not acted upon, and is sent again later."""
+        if self._batch.jobbook is not None:
+            self._batch.jobbook.cleared(job)
+        return Park(self._account.loop.time() + delay)
+
+    def _retry(self, job: Job, verdict: Verdict, result: Reply | Failure) -> Next:
+        account = self._account
+        hint = result.retry_after if isinstance(result, Reply) else None
+        delay = next_delay(account.retry, job.attempts, hint, account.dice)
+        if delay is not None:
+            return self._wait(job, delay)
+        job.result = result
+        return End(unfinished(job, verdict.kind or Kind.SERVER, result.message))
+
+    def _look_up(self, job: Job, verdict: Verdict, result: Reply | Failure) -> Next:
+        """It may have been acted upon: nothing is sent before that is known."""
+        policy = self._batch.options.ambiguous
+        ambiguity = ambiguous(job, verdict.kind, result)
+        if policy == "resend" and not ambiguity.exists:
+            job.ambiguity = ambiguity
+            return self._retry(job, verdict, result)
+        job.inquiry = Inquiry(
+            ambiguity,
+            since=self._account.loop.time(),
+            owned=job.derived or job.on_record or not ambiguity.exists,
+            derived=job.derived,
+            first_intent_at=job.first_sent_at,
+        )
+        if policy == "report" or self._batch.stopped is not None:
+            return End(unfinished(job, ambiguity.kind, ambiguity.message))
+        return Park(self._account.when_to_ask(job.inquiry))
