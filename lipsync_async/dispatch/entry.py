@@ -37,7 +37,7 @@ class Entry:
             known = self._recall(job, self._batch.jobbook)
             if known is not None:
                 return End(known, write=False)
-        return SEND if job.inquiry is None else self._take_up(job)
+        return self._begin(job)
 
     def sweep(self, job: Job) -> Outcome:
         """How a job comes out that no worker is left for."""
@@ -62,6 +62,9 @@ class Entry:
             return self._take_up(job)
         ambiguity = job.inquiry.ambiguity
         return End(unfinished(job, ambiguity.kind, ambiguity.message), write=False)
+
+    def _begin(self, job: Job) -> Next:
+        return SEND if job.inquiry is None else self._take_up(job)
 
     def _take_up(self, job: Job) -> Park:
         """An earlier run left it in doubt: its next step is a look-up."""
