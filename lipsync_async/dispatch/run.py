@@ -23,8 +23,8 @@ from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.request.checks import check, errors_of
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 from lipsync_async.wire import TaskReply, encode
+from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.identity import SeenIds, derive_id
-from lipsync_async.wire.transport import Flight
 from lipsync_async.wire.verdicts import Finding, judge, judge_query
 
 from .account import LOG, Account
