@@ -33,16 +33,9 @@ from lipsync_async.dispatch.streaming import (
     tell_progress,
 )
 from lipsync_async.request.checks import check
+from lipsync_async.wire.credential import ApiKey, Credential, usable_key
 from lipsync_async.wire.identity import derive_id
-from lipsync_async.wire.transport import (
-    ApiKey,
-    Credential,
-    Transport,
-    make_session,
-    proxy_from_environment,
-    usable_key,
-    warn_of_small_pool,
-)
+from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
 
 from .config import Limits, RetryPolicy, Timeouts
 from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError

@@ -31,7 +31,7 @@ from lipsync_async.errors import (
 from lipsync_async.journal import Journal, Record, State
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
-from lipsync_async.wire.transport import KEY_PATIENCE
+from lipsync_async.wire.credential import KEY_PATIENCE
 from tests.loopback.acts import KEY, client, request, requests, tell
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, gateway, reply

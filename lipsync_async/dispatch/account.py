@@ -18,7 +18,8 @@ from lipsync_async.config import RetryPolicy
 from lipsync_async.gateways import Gateway
 from lipsync_async.terms import Failure, Kind, Reply
 from lipsync_async.wire import Body, TaskReply
-from lipsync_async.wire.transport import Credential, Flight
+from lipsync_async.wire.credential import Credential
+from lipsync_async.wire.flight import Flight
 
 from .admission import Admission
 from .brake import Brake, Stop

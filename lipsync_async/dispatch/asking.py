@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lipsync_async.terms import Failure, Kind
 from lipsync_async.wire import TaskReply
-from lipsync_async.wire.transport import Flight
+from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import Finding, judge_query
 
 from . import lookup

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterable, Iterable
 from lipsync_async.config import RunOptions
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Kind
-from lipsync_async.wire.transport import Flight
+from lipsync_async.wire.flight import Flight
 
 from .account import LOG, Account
 from .asking import Asking

@@ -7,7 +7,7 @@ import logging
 from lipsync_async.errors import JournalError, LipSyncError
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 from lipsync_async.wire import encode
-from lipsync_async.wire.transport import Flight
+from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import judge
 
 from .account import LOG

@@ -5,6 +5,7 @@ Start to read at `verdicts.judge`, beside the wire contract, sections 2 to 5 (`d
 """
 
 from .bodies import Body, canonical, encode
-from .replies import TaskReply, read_reply, read_task, read_task_list
+from .replies import read_reply
+from .tasks import TaskReply, read_task, read_task_list
 
 __all__ = ["Body", "TaskReply", "canonical", "encode", "read_reply", "read_task", "read_task_list"]

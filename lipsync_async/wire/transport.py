@@ -1,7 +1,6 @@
 """One POST or GET over aiohttp: bytes out; a `Reply`, or a `Failure` that knows how far the request got.
 
 It never retries, follows no redirect, reads at most 1 MiB of a reply, decompressed, and checks certificates.
-Deadlines are one watchdog's work: it looks at all requests twice a second, which costs nothing a request.
 """
 
 from __future__ import annotations
@@ -11,256 +10,28 @@ import re
 import ssl
 import time
 import warnings
-import zlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar
+from collections.abc import Mapping
 from urllib.request import getproxies, proxy_bypass
-from weakref import WeakValueDictionary
 
 import aiohttp
-from aiohttp import hdrs
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
 from lipsync_async.config import Limits, Timeouts
 from lipsync_async.errors import ConfigurationError
-from lipsync_async.request.audio import AudioBytes, AudioFile
 from lipsync_async.terms import Failure, Kind, Phase, Reply
 
 from . import texts
 from .bodies import Body
-from .replies import TaskReply, read_reply, read_task, read_task_list
+from .flight import Flight, Watchdog
+from .redaction import without_key
+from .replies import read_reply
+from .tasks import TaskReply, read_task, read_task_list
+from .unpacking import read_body
+from .upload import STALE, Upload
 
-MAX_REPLY = 1 << 20
-"""Bytes of a reply's body, decompressed."""
 KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
-KEY_PATIENCE = 60.0
-"""Seconds for an async callable to give a key: every job waits for it."""
-TICK = 0.5
-"""Seconds between two looks of the watchdog."""
-STALE = "the connection held a reply that nobody had asked for"
-_KEY = re.compile(r"[\x21-\x7e]+")
-
-ApiKey = str | Callable[[], str | Awaitable[str]]
-
-
-class Flight:
-    """One request under way; a worker keeps one for all its jobs."""
-
-    __slots__ = ("aborted", "begun", "phase", "sound_fault", "task")
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[Any] | None = None
-        self.phase = Phase.WAITING
-        self.begun: float | None = None
-        """The loop's time; None while nothing is under way."""
-        self.aborted: Kind | None = None
-        """Why the watchdog, or a batch that ends, broke it off."""
-        self.sound_fault: OSError | None = None
-
-    def begin(self, now: float) -> None:
-        """A new request."""
-        self.phase = Phase.CONNECTING
-        self.begun = now
-        self.aborted = None
-        self.sound_fault = None
-
-    def abort(self, kind: Kind) -> None:
-        """Breaks the request off; its `post` returns a `Failure` of this kind."""
-        if self.begun is not None and self.aborted is None and self.task is not None:
-            self.aborted = kind
-            self.task.cancel()
-
-    def swallow_cancellation(self) -> bool:
-        """Whether a cancellation that just arrived was our own `abort`, and no one else's."""
-        return self.aborted is not None and self.task is not None and self.task.uncancel() == 0
-
-
-class Watchdog:
-    """Breaks off what takes longer than `Timeouts` allow."""
-
-    def __init__(self, timeouts: Timeouts, loop: asyncio.AbstractEventLoop) -> None:
-        self._timeouts = timeouts
-        self._loop = loop
-        self._flights: set[Flight] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._tick = min(TICK, timeouts.total / 4, timeouts.connect / 4)
-
-    @contextmanager
-    def watching(self, flight: Flight) -> Iterator[None]:
-        """For as long as a worker lives."""
-        flight.task = asyncio.current_task()
-        self._flights.add(flight)
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._tick, self._look)
-        try:
-            yield
-        finally:
-            self._flights.discard(flight)
-            if not self._flights and self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-    def _look(self) -> None:
-        self._timer = self._loop.call_later(self._tick, self._look)
-        now = self._loop.time()
-        for flight in self._flights:
-            if flight.begun is not None:
-                connecting = flight.phase is Phase.CONNECTING
-                if now - flight.begun >= (self._timeouts.connect if connecting else self._timeouts.total):
-                    flight.abort(Kind.TIMEOUT)
-
-
-class Credential:
-    """The API key, or what gives it; a new one is asked for once per generation, by whoever comes first."""
-
-    def __init__(self, key: ApiKey) -> None:
-        self._key = key
-        self._lock = asyncio.Lock()
-        self._asked = 0
-        self._failure: Exception | None = None
-        self.generation = 0
-        self.good = 0
-        """The last generation with which a job was accepted."""
-        self.known_headers: CIMultiDict[str] | None = None
-        """The headers of every call, once they are known."""
-
-    def __repr__(self) -> str:
-        return f"<Credential, generation {self.generation}>"
-
-    def may_refresh(self, generation: int) -> bool:
-        """Whether a refusal of this generation is worth a new one: a renewed key that never worked is a dead one."""
-        return callable(self._key) and (generation < self.generation or generation in {1, self.good})
-
-    async def headers(self) -> CIMultiDict[str]:
-        """The headers of every call. Raises `ConfigurationError` where the callable gives no usable key."""
-        if self.known_headers is None:
-            await self.refresh(self.generation)
-            assert self.known_headers is not None
-        return self.known_headers
-
-    def forget(self) -> None:
-        """The key was refused for good: what is sent after this asks for it anew, where there is somebody to ask."""
-        if callable(self._key):
-            self.known_headers = None
-
-    async def refresh(self, generation: int) -> None:
-        """A new key, unless somebody else has renewed that generation already.
-
-        Who waited while another asked in vain shares its failure, and does not ask again.
-        """
-        asked = self._asked
-        async with self._lock:
-            if self.generation != generation:
-                return
-            if self._asked != asked and self._failure is not None:
-                raise self._failure
-            try:
-                self.known_headers = await self._make()
-                self._failure = None
-            except Exception as error:
-                self._failure = error
-                raise
-            finally:
-                self._asked += 1
-
-    async def _make(self) -> CIMultiDict[str]:
-        key = self._key
-        if callable(key):
-            given = key()
-            key = given if isinstance(given, str) else await _in_time(given)
-        self.generation += 1
-        return CIMultiDict(
-            {
-                "Authorization": f"Bearer {usable_key(key)}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-            }
-        )
-
-
-async def _in_time(key: Awaitable[str]) -> str:
-    try:
-        async with asyncio.timeout(KEY_PATIENCE):
-            return await key
-    except TimeoutError as error:
-        raise ConfigurationError(f"no API key came in {KEY_PATIENCE:.0f} s", kind=Kind.AUTH) from error
-
-
-def usable_key(key: object) -> str:
-    """A key that can stand in a header, without the white space around it; the error never shows it."""
-    stripped = key.strip() if isinstance(key, str) else ""
-    if not _KEY.fullmatch(stripped):
-        raise ConfigurationError("the API key is empty, or holds characters that no header may carry", kind=Kind.AUTH)
-    return stripped
-
-
-class _Upload(aiohttp.Payload):
-    """A body with a known length that says how far it got, and makes Base64 as it goes."""
-
-    _turns: ClassVar[WeakValueDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakValueDictionary()
-    """Of each loop in which sound is uploaded, and only for as long: a lock keeps its loop alive."""
-
-    def __init__(self, body: Body, flight: Flight) -> None:
-        super().__init__(body, content_type="application/json")
-        self._size = body.length
-        self._flight = flight
-
-    def decode(self, _encoding: str = "utf-8", _errors: str = "strict") -> str:
-        """Not for streams."""
-        raise TypeError("a streamed body has no text")
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        """Writes all; `SENT` is set right before the last slice leaves."""
-        await self.write_with_length(writer, None)
-
-    async def write_with_length(self, writer: AbstractStreamWriter, _: int | None) -> None:
-        """The same: the length is our own, and there is nothing to cut."""
-        assert isinstance(writer, StreamWriter)
-        body, flight = self._value, self._flight
-        if writer.transport is not None and writer.transport.get_protocol().should_close:  # type: ignore[attr-defined]
-            raise aiohttp.ClientConnectionResetError(STALE)
-        flight.phase = Phase.SENDING
-        if body.sound is not None:
-            await writer.write(body.head)
-            await self._write_sound(writer, body.sound)
-        flight.phase = Phase.SENT
-        try:
-            # without drain: what raises here was not handed over
-            await writer.write(body.tail if body.sound is not None else body.head, drain=False)
-        except aiohttp.ClientConnectionResetError:
-            flight.phase = Phase.SENDING
-            raise
-
-    async def _write_sound(self, writer: StreamWriter, sound: AudioFile | AudioBytes) -> None:
-        # A slice a round of the loop, whose ever it is: the loop's lag does not grow with the uploads.
-        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-        if writer.transport is not None:
-            writer.transport.set_write_buffer_limits(high=0)  # drain waits until all is gone: a slot holds one slice
-        slices = sound.slices()
-        left = sound.base64_length
-        while left > 0:
-            async with turn:
-                piece = self._next(slices)
-                left -= len(piece)
-                await writer.write(piece, drain=False)
-                del piece  # what waits now is the transport's
-                await asyncio.sleep(0)
-            await writer.drain()
-        self._next(slices)  # none is left: the file is closed
-
-    def _next(self, slices: Iterator[bytes]) -> bytes:
-        """A file that changed, or can't be read any more, is this job's fault, and no connection's."""
-        try:
-            return next(slices, b"")
-        except OSError as error:
-            self._flight.sound_fault = error
-            raise
 
 
 class Transport:
@@ -310,7 +81,7 @@ class Transport:
                 method,
                 url,
                 headers=headers,
-                data=None if body is None else _Upload(body, flight),
+                data=None if body is None else Upload(body, flight),
                 allow_redirects=False,
                 raise_for_status=False,
                 auto_decompress=False,
@@ -335,61 +106,6 @@ class Transport:
             flight.begun = None
             if response is not None and not response.closed:
                 response.close()  # not read to its end: the connection is good for nothing more
-
-
-async def read_body(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The body, at most `MAX_REPLY` bytes of it, and whether it is broken.
-
-    Broken is what was over the cap, was cut short, or is not encoded as it says.
-    """
-    content = response.content
-    try:
-        raw = content.read_nowait() if content.is_eof() else await _read_capped(content)
-    except (aiohttp.ClientError, OSError):
-        return b"", True
-    if len(raw) > MAX_REPLY:
-        return b"", True
-    encoding = response.headers.get(hdrs.CONTENT_ENCODING)
-    return (raw, False) if encoding is None else inflate(raw, encoding.strip().lower())
-
-
-async def _read_capped(content: aiohttp.StreamReader) -> bytes:
-    """All of it, or just more than the cap."""
-    pieces = []
-    size = 0
-    while size <= MAX_REPLY and (piece := await content.readany()):
-        pieces.append(piece)
-        size += len(piece)
-    return b"".join(pieces)
-
-
-_WINDOW_BITS: Mapping[str, int] = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-
-
-def inflate(raw: bytes, encoding: str) -> tuple[bytes, bool]:
-    """Decompresses at most `MAX_REPLY` bytes; the flag says that it ended early, was over the cap, or can't be read."""
-    if encoding in {"", "identity"}:
-        return raw, False
-    bits = _WINDOW_BITS.get(encoding)
-    if bits is None:
-        return b"", True
-    inflater = zlib.decompressobj(bits)
-    try:
-        body = inflater.decompress(raw, MAX_REPLY)
-    except zlib.error:
-        return b"", True
-    return body, not inflater.eof
-
-
-_SHORTEST_SECRET = 8
-
-
-def without_key(raw: bytes, headers: Mapping[str, str]) -> bytes:
-    """What a gateway said, the key cut out: some repeat what they refuse, and it would be shown and written down."""
-    key = headers["Authorization"].removeprefix("Bearer ").encode()
-    if len(key) < _SHORTEST_SECRET:
-        return raw  # a stand-in; it would be found where it is not
-    return raw.replace(key, b"[...]").replace(key.replace(b"/", b"\\/"), b"[...]")
 
 
 _PASSWORD = re.compile(r"//[^\s/@]+@")

@@ -13,7 +13,8 @@ from enum import Enum
 from lipsync_async.gateways import Gateway
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 
-from .replies import IN_DOUBT, TaskReply
+from .codes import IN_DOUBT
+from .tasks import TaskReply
 
 ACCEPT = Verdict(Action.ACCEPT)
 

@@ -22,7 +22,8 @@ from lipsync_async.errors import RejectedError
 from lipsync_async.outcomes import Accepted, Rejected, Unknown
 from lipsync_async.terms import Failure, Kind, Reply
 from lipsync_async.wire import Body, TaskReply
-from lipsync_async.wire.transport import Credential, Flight
+from lipsync_async.wire.credential import Credential
+from lipsync_async.wire.flight import Flight
 from tests.loopback.acts import KEY, client, request, requests, tell
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, reply

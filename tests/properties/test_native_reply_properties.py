@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_async.terms import Reply
-from lipsync_async.wire import replies
+from lipsync_async.wire.layers import layers_of, parse
 from lipsync_async.wire.native import read_created
+from lipsync_async.wire.replies import read_object
 
 WORDS = st.one_of(
     st.text(max_size=70), st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), st.sampled_from(["", " ", "860000"])
@@ -34,9 +35,9 @@ def native(draw: Any) -> dict[str, Any]:
 
 def slowly(body: bytes) -> Reply:
     """Read by the reader of all dialects."""
-    top, suspicious = replies._parse(body)
+    top, suspicious = parse(body)
     assert isinstance(top, dict)
-    return replies._read(200, {}, top, replies._layers(top), suspicious=suspicious)
+    return read_object(200, {}, top, layers_of(top), suspicious=suspicious)
 
 
 @given(st.data())

@@ -23,7 +23,7 @@ from yarl import URL
 from lipsync_async.config import Timeouts
 from lipsync_async.terms import Failure, Kind, Phase, Reply
 from lipsync_async.wire import Body, TaskReply, read_reply, read_task, read_task_list
-from lipsync_async.wire.transport import Flight, Watchdog
+from lipsync_async.wire.flight import Flight, Watchdog
 
 EPOCH = 1_790_000_000.0
 """Unix seconds at the virtual clock's zero."""

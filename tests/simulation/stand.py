@@ -15,7 +15,7 @@ from lipsync_async.journal import InlineJournal, Record, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.journal.record import Row, to_row
 from lipsync_async.models import FaceChoice, LipSyncRequest
-from lipsync_async.wire.transport import Credential
+from lipsync_async.wire.credential import Credential
 
 from .model import EPOCH, ModelWire
 

@@ -1,44 +1,27 @@
-"""One request: deadlines, credentials, bodies that are capped and unpacked, and failures put into words."""
+"""One request through aiohttp: answers, deadlines, failures put into words, proxies."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import ssl
-import zlib
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
-from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from lipsync_async import AudioBytes, Timeouts
-from lipsync_async.errors import ConfigurationError
-from lipsync_async.request.audio import SLICE, AudioChanged
+from lipsync_async import Timeouts
+from lipsync_async.request.audio import AudioChanged
 from lipsync_async.terms import Failure, Kind, Phase, Reply
 from lipsync_async.wire import TaskReply, encode
-from lipsync_async.wire.transport import (
-    KEY_PATIENCE,
-    MAX_REPLY,
-    STALE,
-    Credential,
-    Flight,
-    Transport,
-    Watchdog,
-    _Upload,
-    explain,
-    inflate,
-    make_session,
-    proxy_from_environment,
-    usable_key,
-    without_key,
-)
-from tests.loopback.acts import KEY, request, wav
+from lipsync_async.wire.flight import Flight
+from lipsync_async.wire.transport import Transport, explain, make_session, proxy_from_environment
+from lipsync_async.wire.upload import STALE
+from tests.loopback.acts import KEY, request
 from tests.loopback.hurried import hurry
-from tests.loopback.raw import NOT_FOUND, Connection, RawServer, Script, answering, created, gateway, gzipped, reply
+from tests.loopback.raw import NOT_FOUND, Connection, RawServer, Script, answering, created, gateway, reply
 
 T = TypeVar("T")
 HEADERS = CIMultiDict({"Authorization": f"Bearer {KEY}"})
@@ -68,9 +51,6 @@ async def post(transport: Transport, url: URL, flight: Flight) -> Reply | Failur
 async def hang(connection: Connection) -> None:
     """Reads all and never answers."""
     await connection.hang()
-
-
-# --- posts and queries ---------------------------------------------------------------------------------------------
 
 
 def test_a_post_is_answered() -> None:
@@ -141,97 +121,6 @@ def test_a_session_that_is_closed_is_a_failure_before_the_request() -> None:
     assert not server.connections
 
 
-def test_a_streamed_body_has_no_text_and_a_size() -> None:
-    """What aiohttp may ask a payload for."""
-
-    async def main() -> None:
-        body = encode(request(sound_file=AudioBytes(wav())), "job-1")
-        upload = _Upload(body, Flight())
-        assert upload.size == body.length
-        with pytest.raises(TypeError):
-            upload.decode()
-
-    hurry(main())
-
-
-class Closing(StreamWriter):
-    """A writer whose connection goes away before the given write."""
-
-    def __init__(self, good: int) -> None:
-        self.good = good
-        self.written = 0
-
-    @property
-    def transport(self) -> None:
-        """None is left."""
-        return
-
-    async def write(self, chunk: object, *, drain: bool = True, LIMIT: int = 0) -> None:  # noqa: N803 - aiohttp's name
-        """As aiohttp's, which looks before it writes."""
-        if self.written == self.good:
-            raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
-        self.written += 1
-
-    async def drain(self) -> None:
-        """Takes all."""
-
-
-@pytest.mark.parametrize("good", [0, 1, 2, 3])
-def test_a_slice_that_was_not_handed_over_was_not_sent(good: int) -> None:
-    """The last one, too: `SENT` is taken back where aiohttp refuses it, and stands where it took it."""
-
-    async def main() -> None:
-        flight = Flight()
-        body = encode(request(sound_file=AudioBytes(wav(1.0)), sound_end_time=900), "job-1")
-        upload = _Upload(body, flight)
-        if good == 3:  # head, one slice, tail
-            await upload.write(Closing(good))
-            assert flight.phase is Phase.SENT
-        else:
-            with pytest.raises(aiohttp.ClientConnectionResetError):
-                await upload.write(Closing(good))
-            assert flight.phase is Phase.SENDING
-
-    hurry(main())
-
-
-class Rounds(Closing):
-    """A writer that notes in which round of the loop each write came."""
-
-    now = 0
-
-    def __init__(self, seen: list[int]) -> None:
-        super().__init__(-1)
-        self.seen = seen
-
-    async def write(self, chunk: object, *, drain: bool = True, LIMIT: int = 0) -> None:  # noqa: N803 - aiohttp's name
-        """Takes all."""
-        if len(cast("bytes", chunk)) == SLICE * 4 // 3:
-            self.seen.append(Rounds.now)
-
-
-def test_uploads_take_turns() -> None:
-    """However many there are, a round of the loop carries one slice; after them nothing is kept of the loop."""
-
-    async def main() -> None:
-        loop, seen = asyncio.get_running_loop(), list[int]()
-
-        async def count() -> None:
-            while True:
-                Rounds.now += 1
-                await asyncio.sleep(0)
-
-        counter = asyncio.create_task(count())
-        body = encode(request(sound_file=AudioBytes(wav() + bytes(4 * SLICE))), "job-1")
-        await asyncio.gather(*(_Upload(body, Flight()).write(Rounds(seen)) for _ in range(8)))
-        counter.cancel()
-        assert len(seen) == len(set(seen)) == 8 * 5
-        gc.collect()
-        assert loop not in _Upload._turns
-
-    hurry(main())
-
-
 def test_what_an_earlier_request_left_in_a_connection_is_not_read() -> None:
     """The request is not sent over it: surely unsent, to be tried again."""
 
@@ -251,9 +140,6 @@ def test_what_an_earlier_request_left_in_a_connection_is_not_read() -> None:
     assert isinstance(first, Reply)
     assert second == Failure(kind=Kind.CONNECTION, phase=Phase.CONNECTING, message=STALE)
     assert server.total == 1
-
-
-# --- deadlines -----------------------------------------------------------------------------------------------------
 
 
 def test_the_watchdog_breaks_off_what_takes_too_long() -> None:
@@ -294,132 +180,6 @@ def test_a_cancellation_from_outside_is_not_swallowed() -> None:
 
     through(act, always=hang)
 
-
-def test_an_abort_does_nothing_while_nothing_is_under_way() -> None:
-    """Before, after, and a second time."""
-
-    async def main() -> None:
-        flight = Flight()
-        flight.abort(Kind.CANCELLED)
-        assert flight.aborted is None
-        assert not flight.swallow_cancellation()
-        watchdog = Watchdog(TIMEOUTS, asyncio.get_running_loop())
-        with watchdog.watching(flight):
-            flight.abort(Kind.CANCELLED)
-            assert flight.aborted is None
-            await asyncio.sleep(3.0)
-            flight.begin(asyncio.get_running_loop().time())
-            with pytest.raises(asyncio.CancelledError):
-                await asyncio.sleep(60.0)
-            assert flight.aborted is Kind.TIMEOUT
-            flight.abort(Kind.CANCELLED)
-            assert flight.aborted is Kind.TIMEOUT
-            assert flight.swallow_cancellation()
-
-    hurry(main())
-
-
-def test_one_watchdog_looks_after_many_flights() -> None:
-    """Its timer lives as long as one of them."""
-
-    async def main() -> None:
-        watchdog = Watchdog(TIMEOUTS, asyncio.get_running_loop())
-        first, second = Flight(), Flight()
-        with watchdog.watching(first):
-            with watchdog.watching(second):
-                assert watchdog._timer is not None
-            assert watchdog._timer is not None
-        assert watchdog._timer is None
-
-    hurry(main())
-
-
-# --- credentials ---------------------------------------------------------------------------------------------------
-
-
-def test_a_key_is_asked_for_once_and_renewed_once_a_generation() -> None:
-    """By whoever comes first; the others find it done."""
-    asked: list[int] = []
-
-    async def source() -> str:
-        asked.append(1)
-        await asyncio.sleep(1.0)
-        return f"key-number-{len(asked)}"
-
-    async def main() -> None:
-        credential = Credential(source)
-        assert repr(credential) == "<Credential, generation 0>"
-        headers = await asyncio.gather(*(credential.headers() for _ in range(5)))
-        assert {found["Authorization"] for found in headers} == {"Bearer key-number-1"}
-        assert credential.may_refresh(1)
-        await asyncio.gather(*(credential.refresh(1) for _ in range(5)))
-        assert (await credential.headers())["Authorization"] == "Bearer key-number-2"
-        assert credential.generation == len(asked) == 2
-        assert not credential.may_refresh(2), "a renewed key that never worked is a dead one"
-        credential.good = 2
-        assert credential.may_refresh(2)
-
-    hurry(main())
-
-
-def test_a_fixed_key_is_never_renewed() -> None:
-    """There is no other."""
-
-    async def main() -> None:
-        credential = Credential("a-fixed-key")
-        await credential.headers()
-        assert not credential.may_refresh(1)
-        assert "a-fixed" not in repr(credential)
-
-    hurry(main())
-
-
-@pytest.mark.parametrize("key", [None, "", " ", 7, b"bytes", "a b", "a\r\nX: y", "ключ", "x\x00"])
-def test_a_key_that_is_none_is_refused_unseen(key: Any) -> None:
-    """The error never shows it."""
-    with pytest.raises(ConfigurationError) as caught:
-        usable_key(key)
-    assert caught.value.kind == "auth"
-    assert str(caught.value) == "the API key is empty, or holds characters that no header may carry"
-
-
-def test_white_space_around_a_key_is_nobodys_intention() -> None:
-    """It comes with files and shells."""
-    assert usable_key("\tkey\r\n") == "key"
-
-
-# --- bodies --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("raw", "encoding", "expected"),
-    [
-        (gzipped(b"{}"), "gzip", (b"{}", False)),
-        (gzipped(b"{}"), "x-gzip", (b"{}", False)),
-        (zlib.compress(b"{}"), "deflate", (b"{}", False)),
-        (gzipped(b"{}")[:-1], "gzip", (b"{}", True)),
-        (b"", "gzip", (b"", True)),
-        (b"{}", "gzip", (b"", True)),
-        (b"{}", "br", (b"", True)),
-        (gzipped(b" " * (MAX_REPLY + 1)), "gzip", (b" " * MAX_REPLY, True)),
-        (gzipped(b" " * (MAX_REPLY - 1)), "gzip", (b" " * (MAX_REPLY - 1), False)),
-    ],
-)
-def test_a_body_is_unpacked_up_to_the_cap(raw: bytes, encoding: str, expected: tuple[bytes, bool]) -> None:
-    """What ended early, is over the cap or is something else is broken, and told as such."""
-    assert inflate(raw, encoding) == expected
-
-
-def test_the_key_is_cut_out_of_what_a_gateway_says() -> None:
-    """Also where JSON escaped its slashes; a stand-in that is too short is left alone."""
-    assert without_key(b"no: key-that-nobody-may-see!", HEADERS) == b"no: [...]!"
-    slashed = CIMultiDict({"Authorization": "Bearer abc/def+ghi=="})
-    assert without_key(b'{"m":"abc\\/def+ghi== abc/def+ghi=="}', slashed) == b'{"m":"[...] [...]"}'
-    short = CIMultiDict({"Authorization": "Bearer code"})
-    assert without_key(b'{"code":0}', short) == b'{"code":0}'
-
-
-# --- failures in words ---------------------------------------------------------------------------------------------
 
 CONNECTION_KEY: Any = type("Key", (), {"ssl": True, "host": "h", "port": 1})()
 
@@ -466,9 +226,6 @@ def test_a_file_that_changed_is_a_violation_whatever_followed() -> None:
     assert explain(OSError("reset"), flight, HEADERS).kind is Kind.VALIDATION
 
 
-# --- proxies -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("variables", "url", "proxy"),
     [
@@ -491,58 +248,6 @@ def test_the_environments_proxy_is_read_as_usual(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert proxy_from_environment(url) == proxy
-
-
-# --- keys that take their time, sessions with a will of their own --------------------------------------------------
-
-
-async def never() -> str:
-    """A vault that does not answer."""
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-def test_a_key_that_never_comes_is_an_error_in_time() -> None:
-    """The first one and its renewal, for all that wait, each after `KEY_PATIENCE`."""
-    given: list[str] = []
-
-    async def once() -> str:
-        if given:
-            return await never()
-        given.append("key-number-1")
-        return given[0]
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        async with asyncio.timeout(10 * KEY_PATIENCE):
-            with pytest.raises(ConfigurationError, match="no API key came in 60 s") as caught:
-                await Credential(never).headers()
-            assert caught.value.kind is Kind.AUTH
-            assert loop.time() - begun == pytest.approx(KEY_PATIENCE)
-            credential = Credential(once)
-            await credential.headers()
-            with pytest.raises(ConfigurationError):
-                await credential.refresh(1)
-            assert loop.time() - begun == pytest.approx(2 * KEY_PATIENCE)
-
-    hurry(main())
-
-
-def test_a_forgotten_key_is_asked_for_again() -> None:
-    """Where there is somebody to ask; a fixed one stays what it is."""
-    keys = iter(["key-number-1", "key-number-2"])
-
-    async def main() -> None:
-        credential, fixed = Credential(lambda: next(keys)), Credential("a-fixed-key")
-        for one in (credential, fixed):
-            await one.headers()
-            one.forget()
-        assert fixed.known_headers is not None
-        assert (await credential.headers())["Authorization"] == "Bearer key-number-2"
-        assert credential.generation == 2
-
-    hurry(main())
 
 
 def test_a_session_that_raises_for_status_is_read_all_the_same() -> None:

@@ -1,0 +1,103 @@
+"""The API key: what gives it, the headers that carry it, and when a new one is worth asking for."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from multidict import CIMultiDict
+
+from lipsync_async.errors import ConfigurationError
+from lipsync_async.terms import Kind
+
+KEY_PATIENCE = 60.0
+"""Seconds for an async callable to give a key: every job waits for it."""
+_KEY = re.compile(r"[\x21-\x7e]+")
+
+ApiKey = str | Callable[[], str | Awaitable[str]]
+
+
+class Credential:
+    """The API key, or what gives it; a new one is asked for once per generation, by whoever comes first."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self._key = key
+        self._lock = asyncio.Lock()
+        self._asked = 0
+        self._failure: Exception | None = None
+        self.generation = 0
+        self.good = 0
+        """The last generation with which a job was accepted."""
+        self.known_headers: CIMultiDict[str] | None = None
+        """The headers of every call, once they are known."""
+
+    def __repr__(self) -> str:
+        return f"<Credential, generation {self.generation}>"
+
+    def may_refresh(self, generation: int) -> bool:
+        """Whether a refusal of this generation is worth a new one: a renewed key that never worked is a dead one."""
+        return callable(self._key) and (generation < self.generation or generation in {1, self.good})
+
+    async def headers(self) -> CIMultiDict[str]:
+        """The headers of every call. Raises `ConfigurationError` where the callable gives no usable key."""
+        if self.known_headers is None:
+            await self.refresh(self.generation)
+            assert self.known_headers is not None
+        return self.known_headers
+
+    def forget(self) -> None:
+        """The key was refused for good: what is sent after this asks for it anew, where there is somebody to ask."""
+        if callable(self._key):
+            self.known_headers = None
+
+    async def refresh(self, generation: int) -> None:
+        """A new key, unless somebody else has renewed that generation already.
+
+        Who waited while another asked in vain shares its failure, and does not ask again.
+        """
+        asked = self._asked
+        async with self._lock:
+            if self.generation != generation:
+                return
+            if self._asked != asked and self._failure is not None:
+                raise self._failure
+            try:
+                self.known_headers = await self._make()
+                self._failure = None
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._asked += 1
+
+    async def _make(self) -> CIMultiDict[str]:
+        key = self._key
+        if callable(key):
+            given = key()
+            key = given if isinstance(given, str) else await _in_time(given)
+        self.generation += 1
+        return CIMultiDict(
+            {
+                "Authorization": f"Bearer {usable_key(key)}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            }
+        )
+
+
+async def _in_time(key: Awaitable[str]) -> str:
+    try:
+        async with asyncio.timeout(KEY_PATIENCE):
+            return await key
+    except TimeoutError as error:
+        raise ConfigurationError(f"no API key came in {KEY_PATIENCE:.0f} s", kind=Kind.AUTH) from error
+
+
+def usable_key(key: object) -> str:
+    """A key that can stand in a header, without the white space around it; the error never shows it."""
+    stripped = key.strip() if isinstance(key, str) else ""
+    if not _KEY.fullmatch(stripped):
+        raise ConfigurationError("the API key is empty, or holds characters that no header may carry", kind=Kind.AUTH)
+    return stripped

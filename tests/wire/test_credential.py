@@ -1,0 +1,113 @@
+"""Keys: asked for once a generation, in time, and never shown."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lipsync_async.errors import ConfigurationError
+from lipsync_async.terms import Kind
+from lipsync_async.wire.credential import KEY_PATIENCE, Credential, usable_key
+from tests.loopback.hurried import hurry
+
+
+def test_a_key_is_asked_for_once_and_renewed_once_a_generation() -> None:
+    """By whoever comes first; the others find it done."""
+    asked: list[int] = []
+
+    async def source() -> str:
+        asked.append(1)
+        await asyncio.sleep(1.0)
+        return f"key-number-{len(asked)}"
+
+    async def main() -> None:
+        credential = Credential(source)
+        assert repr(credential) == "<Credential, generation 0>"
+        headers = await asyncio.gather(*(credential.headers() for _ in range(5)))
+        assert {found["Authorization"] for found in headers} == {"Bearer key-number-1"}
+        assert credential.may_refresh(1)
+        await asyncio.gather(*(credential.refresh(1) for _ in range(5)))
+        assert (await credential.headers())["Authorization"] == "Bearer key-number-2"
+        assert credential.generation == len(asked) == 2
+        assert not credential.may_refresh(2), "a renewed key that never worked is a dead one"
+        credential.good = 2
+        assert credential.may_refresh(2)
+
+    hurry(main())
+
+
+def test_a_fixed_key_is_never_renewed() -> None:
+    """There is no other."""
+
+    async def main() -> None:
+        credential = Credential("a-fixed-key")
+        await credential.headers()
+        assert not credential.may_refresh(1)
+        assert "a-fixed" not in repr(credential)
+
+    hurry(main())
+
+
+@pytest.mark.parametrize("key", [None, "", " ", 7, b"bytes", "a b", "a\r\nX: y", "ключ", "x\x00"])
+def test_a_key_that_is_none_is_refused_unseen(key: Any) -> None:
+    """The error never shows it."""
+    with pytest.raises(ConfigurationError) as caught:
+        usable_key(key)
+    assert caught.value.kind == "auth"
+    assert str(caught.value) == "the API key is empty, or holds characters that no header may carry"
+
+
+def test_white_space_around_a_key_is_nobodys_intention() -> None:
+    """It comes with files and shells."""
+    assert usable_key("\tkey\r\n") == "key"
+
+
+async def never() -> str:
+    """A vault that does not answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def test_a_key_that_never_comes_is_an_error_in_time() -> None:
+    """The first one and its renewal, for all that wait, each after `KEY_PATIENCE`."""
+    given: list[str] = []
+
+    async def once() -> str:
+        if given:
+            return await never()
+        given.append("key-number-1")
+        return given[0]
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        async with asyncio.timeout(10 * KEY_PATIENCE):
+            with pytest.raises(ConfigurationError, match="no API key came in 60 s") as caught:
+                await Credential(never).headers()
+            assert caught.value.kind is Kind.AUTH
+            assert loop.time() - begun == pytest.approx(KEY_PATIENCE)
+            credential = Credential(once)
+            await credential.headers()
+            with pytest.raises(ConfigurationError):
+                await credential.refresh(1)
+            assert loop.time() - begun == pytest.approx(2 * KEY_PATIENCE)
+
+    hurry(main())
+
+
+def test_a_forgotten_key_is_asked_for_again() -> None:
+    """Where there is somebody to ask; a fixed one stays what it is."""
+    keys = iter(["key-number-1", "key-number-2"])
+
+    async def main() -> None:
+        credential, fixed = Credential(lambda: next(keys)), Credential("a-fixed-key")
+        for one in (credential, fixed):
+            await one.headers()
+            one.forget()
+        assert fixed.known_headers is not None
+        assert (await credential.headers())["Authorization"] == "Bearer key-number-2"
+        assert credential.generation == 2
+
+    hurry(main())
