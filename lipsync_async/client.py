@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, MutableMapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, MutableMapping
 from types import TracebackType
 from typing import Self
 
@@ -16,8 +16,9 @@ from attrs import evolve
 from lipsync_async.config import RunOptions
 from lipsync_async.dispatch.account import Account, Observer
 from lipsync_async.dispatch.job import Job
-from lipsync_async.dispatch.jobbook import UNHASHABLE, Jobbook, hash_sound
+from lipsync_async.dispatch.jobbook import UNHASHABLE, hash_sound
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
+from lipsync_async.dispatch.queries import told_of
 from lipsync_async.dispatch.run import YIELD_EVERY, Run
 from lipsync_async.dispatch.streaming import (
     CANCELLED,
@@ -32,8 +33,9 @@ from lipsync_async.dispatch.streaming import (
     drain,
     tell_progress,
 )
-from lipsync_async.request.checks import check
+from lipsync_async.request.checks import check, errors_of
 from lipsync_async.wire.credential import ApiKey, Credential, usable_key
+from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.identity import derive_id
 from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
 
@@ -41,7 +43,7 @@ from .config import Limits, RetryPolicy, Timeouts
 from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
 from .gateways import Gateway, gateway_for
 from .models import LipSyncRequest
-from .outcomes import Accepted, BatchResult, Outcome
+from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words
 from .terms import Kind
 
 FALLBACK_KEY_VARIABLE = "LIPSYNC_API_KEY"
@@ -102,7 +104,7 @@ class LipSyncClient:
             self._retry,
             observer=self._observer,
         )
-        self._account.trusts_lookups = self._trust_lookups
+        self._account.trust.told = self._trust_lookups
         return self
 
     async def __aexit__(
@@ -150,25 +152,65 @@ class LipSyncClient:
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
-    async def submit(self, request: LipSyncRequest) -> Accepted:
+    async def submit(
+        self,
+        request: LipSyncRequest,
+        *,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> Accepted:
         """Submits one job and waits for the gateway's word; many at once share the client's one pacer.
 
+        An `external_task_id` that this client had before is not paid for again: its task is told, or looked up;
+        a job of the same id that is under way is waited for.
+        With a `journal` (a path, or one that is open) earlier runs count as well.
         Raises `InvalidRequestError` before anything is sent, `RejectedError`, `OutcomeUnknownError` (it may have been
         charged), or `NotSentError` (safe to submit again).
-        Cancelled, it waits `submit_grace` seconds for a request in flight, then re-raises.
+        Cancelled, it waits `submit_grace` seconds for a request in flight, then re-raises;
+        a note on the exception, and `outcome_of`, tell what became of the job.
         """
-        account = self._ready()
-        faults = [fault for fault in check(request, self._gateway) if fault.severity == "error"]
+        self._ready()
+        faults = errors_of(check(request, self._gateway))
         if faults:
-            raise InvalidRequestError(faults, external_task_id=request.external_task_id)
+            raise InvalidRequestError(faults, external_task_id=getattr(request, "external_task_id", None))
         outcomes: list[Outcome] = []
-        run = Run(account, (request,), lambda _, outcome: outcomes.append(outcome), window=1)
-        await self._finish(run, self._timeouts.submit_grace, jobs=1)
-        error = outcomes[0].error()
-        if error is not None:
-            raise error
+        async with Opened(journal, self._gateway, account) as jobbook:
+            shared = self._ready()
+            run = Run(
+                shared,
+                (request,),
+                lambda _, outcome: outcomes.append(outcome),
+                window=1,
+                options=options,
+                jobbook=jobbook,
+            )
+            try:
+                await self._finish(run, self._timeouts.submit_grace, jobs=1)
+            except asyncio.CancelledError as error:
+                error.add_note("; ".join(map(in_words, outcomes)))
+                raise
+        failure = outcomes[0].error()
+        if failure is not None:
+            raise failure
         assert isinstance(outcomes[0], Accepted)
         return outcomes[0]
+
+    def outcome_of(self, external_task_id: str) -> Accepted | Unknown | None:
+        """What the client's last job of that id came out as, accepted or unknown, told or not; else None.
+
+        The last 10,000 are remembered.
+        """
+        job = self._ready().registry.recall(external_task_id)
+        return job.outcome if job is not None and isinstance(job.outcome, Accepted | Unknown) else None
+
+    async def look_up(self, external_task_id: str) -> LookUp:
+        """Asks the gateway for the task of an id; sends nothing. Raises `ConfigurationError` where there is no key."""
+        account = self._ready()
+        flight = Flight()
+        with account.wire.watching(flight):
+            answer, finding = await account.queries.look_up(external_task_id, flight)
+        return told_of(external_task_id, answer, finding)
 
     async def submit_many(
         self,
@@ -184,6 +226,8 @@ class LipSyncClient:
 
         The list is looked through first: one id twice with the same content is one job; with different content
         `DuplicateIdError` is raised before anything is sent.
+        An id that an earlier run, or this client, may have paid for with other content comes out `Rejected`
+        (`already_exists`), and holds up nothing else.
         `into` takes the outcomes as they come, so that they are not lost when this call is cancelled.
         With a `journal` (a path) an earlier run is resumed; raises `JournalError` where it cannot be used.
         """
@@ -202,11 +246,7 @@ class LipSyncClient:
             return tell_progress(on_progress, Progress(done, len(listed), outcome))
 
         async with Opened(journal, self._gateway, account) as jobbook:
-            if jobbook is not None:
-                await _refuse_conflicts(jobbook, listed)
             shared = self._ready()  # it may have been closed while the list was looked through
-            if jobbook is not None:
-                shared.witness = shared.witness or jobbook.witness()
             run = Run(shared, listed, deliver, window=self._limits.max_in_flight, options=options, jobbook=jobbook)
             await self._finish(run, self._timeouts.grace, jobs=len(listed))
         return BatchResult({job.id: job.request for job in listed}, outcomes)
@@ -304,18 +344,6 @@ class LipSyncClient:
 
 def _content(request: LipSyncRequest) -> LipSyncRequest:
     return evolve(request, external_task_id=None)
-
-
-async def _refuse_conflicts(jobbook: Jobbook, listed: Sequence[Job]) -> None:
-    """Raises `DuplicateIdError` where an earlier run may have paid for other content under an id of this list."""
-    if jobbook.is_blank():
-        return
-    for place, job in enumerate(listed):
-        if not place % YIELD_EVERY:
-            await asyncio.sleep(0)
-        if job.id and await jobbook.conflict(job):
-            text = f"the journal holds {job.id} with other content, and it may have been paid for; nothing was sent"
-            raise DuplicateIdError(text, external_task_id=job.id)
 
 
 async def _each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:

@@ -112,7 +112,19 @@ class JournalError(LipSyncError):
 
 
 class JobError(LipSyncError):
-    """A single job did not end as accepted."""
+    """A single job did not end as accepted; `outcome` holds all that is known of it."""
+
+    def __init__(
+        self, message: str = "", *, found_task_id: str | None = None, outcome: Any = None, **details: Any
+    ) -> None:
+        super().__init__(message, **details)
+        self.found_task_id = found_task_id
+        """A task of this id that is not known to be this job's."""
+        self.outcome = outcome
+
+
+class HookError(LipSyncError):
+    """Code of the caller's raised what ends a coroutine: `CancelledError`, `StopIteration` or `StopAsyncIteration`."""
 
 
 class RejectedError(JobError):

@@ -75,6 +75,8 @@ class Gateway:
     """The task list can be asked for."""
     settle_time: float = 60.0
     """Seconds after which a created task can surely be found."""
+    hold_time: float = 120.0
+    """Seconds for which the gateway may work on with a request that we stopped waiting for."""
     clock_skew: float = 300.0
     """Seconds by which the gateway's clock may be off."""
     max_id_length: int = 64

@@ -63,7 +63,10 @@ class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
 
     def _told(self) -> dict[str, Any]:
         names = ("external_task_id", "kind", "http_status", "code", "request_id")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {
+            "found_task_id": getattr(self, "found_task_id", None),
+            "outcome": self,
+        }
 
 
 class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
@@ -73,6 +76,8 @@ class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
 
     violations: tuple[Violation, ...] = ()
     """What the pre-flight found; empty where the gateway refused it."""
+    found_task_id: str | None = None
+    """`already_exists` only: the task that has this id, where it could be found; it may hold other content."""
 
     def error(self) -> JobError:
         """The error that `submit` raises."""
@@ -90,7 +95,7 @@ class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
     sent_at: float | None = None
     """When it was sent, Unix seconds."""
     found_task_id: str | None = None
-    """`duplicate_id` only: a task of this id that is not known to be ours."""
+    """A task of this id that is not known to be ours."""
 
     def error(self) -> JobError:
         """The error that `submit` raises."""
@@ -113,6 +118,28 @@ class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
 
 Outcome = Accepted | Rejected | Unknown | NotSent
 
+
+class LookUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a gateway said of one external_task_id."""
+
+    external_task_id: str
+    found: bool | None
+    """False: it says that there is no such task, which alone proves little; None: the answer proves nothing."""
+    task_id: str | None = None
+    task_status: TaskStatus | None = None
+    created_at: float | None = None
+    """Unix seconds."""
+    http_status: int | None = None
+    message: str = ""
+
+
+def in_words(outcome: Outcome) -> str:
+    """What became of a job, in one line."""
+    if isinstance(outcome, Accepted):
+        return f"{outcome.external_task_id}: accepted as task {outcome.task_id}"
+    return str(outcome.error())
+
+
 RESULT_FIELDS = (
     "external_task_id", "outcome", "task_id", "task_status", "attempts", "refusals", "kind",
     "http_status", "code", "message", "request_id", "line",
@@ -124,6 +151,8 @@ def result_line(outcome: Outcome) -> dict[str, Any]:
     """One outcome under the stable names of a result line; what does not apply is None."""
     values = {name: getattr(outcome, name, None) for name in RESULT_FIELDS}
     values["outcome"] = outcome.name
+    if isinstance(outcome, Rejected | Unknown):
+        values["task_id"] = outcome.found_task_id
     return values
 
 

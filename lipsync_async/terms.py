@@ -19,6 +19,7 @@ class Kind(StrEnum):
     CONTENT_POLICY = "content_policy"
     TOO_LARGE = "too_large"
     DUPLICATE_ID = "duplicate_id"
+    ALREADY_EXISTS = "already_exists"
     AUTH = "auth"
     QUOTA = "quota"
     PERMISSION = "permission"

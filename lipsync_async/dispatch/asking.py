@@ -5,7 +5,7 @@ from __future__ import annotations
 from lipsync_async.terms import Failure, Kind
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
-from lipsync_async.wire.verdicts import Finding, judge_query
+from lipsync_async.wire.verdicts import Finding
 
 from . import lookup
 from .batch import Batch
@@ -14,6 +14,9 @@ from .endings import accepted, unfinished
 from .job import Job
 from .lookup import Inquiry
 from .steps import ASK, End, Next, Park
+
+WITNESS_LOOKS = 2
+"""Half of the machines behind one address may not know what the others do: a witness is asked for twice."""
 
 
 class Asking:
@@ -27,25 +30,65 @@ class Asking:
         """One look-up; `ASK` where the batch was stopped meanwhile."""
         account, inquiry = self._account, job.inquiry
         assert inquiry is not None
-        await account.hear_witness(flight)
-        if self._batch.stopped is not None:
-            return ASK
         generation = account.credential.generation
-        answer = await account.look_up(job.id, flight)
+        answer, finding = await account.queries.look_up(job.id, flight)
         if isinstance(answer, TaskReply) and answer.reply.status == 401:
             return await self._ask_with_new_key(job, inquiry, generation, answer)
         if account.brake.on and not _is_word(answer):
             return self._wait_for_word(inquiry)
-        finding = judge_query(answer) if isinstance(answer, TaskReply) else Finding.PROVES_NOTHING
-        settle_time = account.gateway.settle_time
         if finding is Finding.FOUND and isinstance(answer, TaskReply):
-            step = inquiry.found(answer, job.id, account.gateway.clock_skew)
+            step = self._found(job, inquiry, answer)
         elif finding is Finding.NOT_FOUND:
-            step = inquiry.missing(account.loop.time(), trusted=account.trusts_lookups, settle_time=settle_time)
+            step = await self._missing(job, inquiry, flight)
         else:
-            step = inquiry.failed()
+            step = self._unproven(inquiry)
+        if self._batch.stopped is not None and step is lookup.Next.ABSENT:
+            return ASK
         account.observe("look_up", external_task_id=job.id, action=step.value)
         return self._follow(job, inquiry, step, answer)
+
+    def _found(self, job: Job, inquiry: Inquiry, answer: TaskReply) -> lookup.Next:
+        """A task that was told for another job is in doubt."""
+        account, task_id = self._account, answer.reply.task_id
+        step = inquiry.found(answer, job.id, account.gateway.clock_skew)
+        if step is lookup.Next.ADOPT and task_id is not None and account.registry.is_anothers(task_id, job.id):
+            return inquiry.failed()
+        return step
+
+    async def _missing(self, job: Job, inquiry: Inquiry, flight: Flight) -> lookup.Next:
+        """A not-found counts where a witness of the same key is found right beside it (contract, section 5).
+
+        The user's word replaces the witness, but for another account's key.
+        """
+        account = self._account
+        counts: bool | None = inquiry.naming or (account.trust.told and inquiry.mark == account.mark)
+        if not counts:
+            counts = await self._hear_witness(job, inquiry, flight)
+            if counts is None and account.trust.witness(inquiry.mark, account.loop.time(), 0.0) is not None:
+                return inquiry.failed()  # it is too young, or could not be asked for: later it can
+        return inquiry.missing(
+            account.loop.time(),
+            trusted=account.trust.holds,
+            counts=bool(counts),
+            settle_time=account.gateway.settle_time,
+        )
+
+    async def _hear_witness(self, job: Job, inquiry: Inquiry, flight: Flight) -> bool | None:
+        account, heard = self._account, None
+        if self._batch.jobbook is not None:
+            self._batch.jobbook.meet(job, account.trust, account.credential, account.mark)
+        for _ in range(WITNESS_LOOKS):
+            heard = await account.queries.hear_witness(inquiry.mark, flight)
+            if not heard:
+                break
+        return heard
+
+    def _unproven(self, inquiry: Inquiry) -> lookup.Next:
+        """The answer says nothing of this job; a gateway that answers for any id is not asked for long."""
+        account = self._account
+        if account.trust.holds or not account.trust.ended:
+            return inquiry.failed()
+        return inquiry.missing(account.loop.time(), trusted=False, counts=False, settle_time=0.0)
 
     async def _ask_with_new_key(self, job: Job, inquiry: Inquiry, generation: int, answer: TaskReply) -> Next:
         """A look-up was not let in: once more with a new key; where there is none, it proves nothing."""
@@ -62,7 +105,7 @@ class Asking:
         account = self._account
         stop = account.brake.unanswered(account.loop.time())
         if stop is not None:
-            account.stop(stop)
+            account.obey(stop)
         return Park(account.when_to_ask(inquiry))
 
     def _follow(self, job: Job, inquiry: Inquiry, step: lookup.Next, answer: TaskReply | Failure) -> Next:
@@ -74,7 +117,7 @@ class Asking:
             case lookup.Next.ADOPT:
                 assert isinstance(answer, TaskReply)
                 if not ambiguity.exists:
-                    account.trusts_lookups = True
+                    account.trust.proven = True
                 account.pacer.restore(1)
                 return End(accepted(job, answer.reply, recovered=True))
             case lookup.Next.ABSENT:

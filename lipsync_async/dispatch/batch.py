@@ -6,6 +6,7 @@ from lipsync_async.config import RunOptions
 
 from .account import Account
 from .brake import Stop
+from .job import Job
 from .jobbook import Jobbook
 
 
@@ -15,10 +16,27 @@ class Batch:
     Only `run` changes it.
     """
 
-    __slots__ = ("account", "jobbook", "options", "stopped")
+    __slots__ = ("account", "jobbook", "options", "registries", "stopped")
 
     def __init__(self, account: Account, options: RunOptions, jobbook: Jobbook | None) -> None:
         self.account = account
         self.options = options
         self.jobbook = jobbook
+        self.registries = (account.registry,) if jobbook is None else (account.registry, jobbook.registry)
+        """Where its jobs claim their ids."""
         self.stopped: Stop | None = None
+
+    def claim(self, job: Job) -> Job | None:
+        """Takes the job's id for it, for as long as it is under way; the job that has it already, else None."""
+        for registry in self.registries:
+            first = registry.claim(job)
+            if first is not None:
+                self.release(job)
+                return first
+        job.claimed = True
+        return None
+
+    def release(self, job: Job) -> None:
+        """The job came out."""
+        for registry in self.registries:
+            registry.release(job)

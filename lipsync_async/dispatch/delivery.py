@@ -11,7 +11,7 @@ from lipsync_async.errors import JournalError
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Unknown
 from lipsync_async.terms import Kind
 
-from .account import LOG
+from .account import LOG, callers_error
 from .batch import Batch
 from .brake import Stop
 from .job import Job
@@ -44,6 +44,7 @@ class Delivery:
         self._unheard: dict[Job, asyncio.Future[Any] | None] = {}
         """Jobs whose outcome is on its way to the disk, or to a hook of the caller's that takes its time."""
         self._heard = asyncio.Event()
+        self._finished = False
 
     def has(self, job: Job) -> bool:
         """Whether the job has come out, or is about to."""
@@ -65,16 +66,22 @@ class Delivery:
     def tell(self, job: Job, outcome: Outcome) -> None:
         """Tells the outcome to the observer and to the caller."""
         account = self._account
-        job.ended = True
+        job.ended, job.outcome = True, outcome
         if job.claimed:
-            account.under_way.discard(job.id)
+            self._batch.release(job)
         if account.observer is not None:
-            kind = None if isinstance(outcome, Accepted) else outcome.kind
-            account.observe("outcome", external_task_id=job.id, attempt=job.attempts, action=outcome.name, kind=kind)
+            account.observe(
+                "outcome",
+                external_task_id=job.id,
+                attempt=job.attempts,
+                action=outcome.name,
+                kind=None if isinstance(outcome, Accepted) else outcome.kind,
+                task_id=outcome.task_id if isinstance(outcome, Accepted) else None,
+            )
         try:
             waiting = self._deliver(job, outcome)
-        except Exception as error:  # noqa: BLE001 - the caller's own
-            self._fail(error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the caller's own
+            self._fail(callers_error(error, "on_progress"))
             waiting = None
         if waiting is not None:
             hook = self._unheard[job] = asyncio.ensure_future(waiting)
@@ -108,6 +115,7 @@ class Delivery:
             for job, hook in tuple(self._unheard.items()):
                 if hook is None and job.outcome is not None:  # the disk hangs
                     self.tell(job, job.outcome)
+        self._finished = True
         for hook in self._unheard.values():
             if hook is not None:
                 hook.cancel()
@@ -119,9 +127,9 @@ class Delivery:
             self.tell(job, outcome)
 
     def _hook_done(self, job: Job, hook: asyncio.Future[Any]) -> None:
-        error = None if hook.cancelled() else hook.exception()
-        if isinstance(error, Exception):
-            self._fail(error)
+        error = asyncio.CancelledError() if hook.cancelled() else hook.exception()
+        if not self._finished and isinstance(error, Exception | asyncio.CancelledError):
+            self._fail(callers_error(error, "on_progress"))
         self._pass_on(job)
 
     def _pass_on(self, job: Job) -> None:

@@ -8,7 +8,7 @@ from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Failure, Kind, Phase, Reply, Verdict
 
 from .job import Job
-from .lookup import Ambiguity
+from .lookup import Ambiguity, Inquiry
 
 
 def accepted(job: Job, result: Reply | Failure, *, recovered: bool = False) -> Accepted:
@@ -37,8 +37,24 @@ def rejected(job: Job, verdict: Verdict, result: Reply | Failure) -> Outcome:
     return Rejected(**job.told(), kind=verdict.kind or Kind.INVALID_REQUEST, message=result.message, **told)
 
 
-def unfinished(job: Job, kind: Kind, message: str) -> Unknown | NotSent:
+def already_exists(job: Job, inquiry: Inquiry) -> Rejected:
+    """The id was taken before the first attempt: nothing was charged for this job (contract, section 5)."""
+    ambiguity = inquiry.ambiguity
+    return Rejected(
+        **job.told(),
+        kind=Kind.ALREADY_EXISTS,
+        message=ambiguity.message,
+        http_status=ambiguity.http_status,
+        code=ambiguity.code,
+        request_id=ambiguity.request_id,
+        found_task_id=inquiry.found_task_id,
+    )
+
+
+def unfinished(job: Job, kind: Kind, message: str) -> Outcome:
     """Unknown where an attempt may have been acted upon, else NotSent for the reason that is given."""
+    if job.inquiry is not None and job.inquiry.naming:
+        return already_exists(job, job.inquiry)
     ambiguity = job.inquiry.ambiguity if job.inquiry is not None else job.ambiguity
     if ambiguity is None:
         return NotSent(**job.told(), kind=kind, message=message, **_of_reply(job.result))
@@ -56,7 +72,7 @@ def unfinished(job: Job, kind: Kind, message: str) -> Unknown | NotSent:
     )
 
 
-def interrupted(job: Job, phase: Phase, message: str) -> Unknown | NotSent:
+def interrupted(job: Job, phase: Phase, message: str) -> Outcome:
     """Its worker was taken away, or failed, when the request had got so far."""
     if phase >= Phase.SENT and job.attempts and job.inquiry is None:
         job.ambiguity = ambiguous(job, Kind.PROTOCOL, Failure(kind=Kind.PROTOCOL, phase=phase))

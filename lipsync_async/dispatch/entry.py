@@ -1,18 +1,28 @@
-"""A job's first step: it is checked, named, and recalled from the journal, without a word to the gateway."""
+"""A job's first step: it is checked, named, and recalled, without a word to the gateway."""
 
 from __future__ import annotations
 
+import errno
+
+import msgspec
+
 from lipsync_async.errors import Violation
-from lipsync_async.outcomes import Accepted, Outcome, Rejected
+from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
 from lipsync_async.request.checks import check, errors_of
 from lipsync_async.terms import Kind
-from lipsync_async.wire.identity import SeenIds, derive_id
+from lipsync_async.wire.identity import SeenIds, core_fingerprint, derive_id
 
 from .batch import Batch
 from .endings import unfinished
-from .job import Job
-from .jobbook import UNHASHABLE, Jobbook, hash_sound
-from .steps import SEND, End, Next, Park
+from .job import NOTHING, Job
+from .jobbook import UNHASHABLE, hash_sound
+from .lookup import Inquiry
+from .steps import SEND, End, Join, Next, Park
+
+MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.ENOBUFS, errno.EAGAIN})
+"""What a sound file is not to blame for: this machine has no descriptor, no memory, or a disk that fails."""
+READS = 3
+"""How often a sound is read where the machine is to blame."""
 
 
 class Entry:
@@ -22,72 +32,91 @@ class Entry:
         self._batch = batch
         self._account = batch.account
         self._seen: SeenIds | None = None
-        self._taken = 0
+        self.taken = 0
+        """Jobs that have begun, or were swept out."""
 
     async def look_over(self, job: Job) -> Next:
-        """The first step of a job: it is sent, looked up later, or comes out at once."""
+        """The first step of a job: it is sent, waits, is looked up, or comes out at once."""
         job.begun = True
-        self._taken += 1
+        self.taken += 1
         if job.inquiry is not None:
             return self._resume(job)
-        refused = await self._refuse(job)
-        if refused is not None:
-            return End(refused, write=False)
-        if self._batch.jobbook is not None:
-            known = self._recall(job, self._batch.jobbook)
-            if known is not None:
-                return End(known, write=False)
-        return self._begin(job)
+        try:
+            refused = await self._refuse(job)
+        except OSError as error:
+            return self._blame_machine(job, error)
+        return End(refused, write=False) if refused is not None else self.claim(job)
+
+    def claim(self, job: Job) -> Next:
+        """The next step of a job that is in order: one id is one job, whichever call hands it in."""
+        first = self._batch.claim(job)
+        if first is not None:
+            return self._join(job, first)
+        before, job.waits_for = job.waits_for, None
+        if before is not None and before.outcome is not None and isinstance(before.outcome, Rejected | Unknown):
+            return End(_same_for(job, before.outcome), write=False)
+        known = self._recall(job, first_time=True)
+        if known is not None:
+            return End(known, write=isinstance(known, Accepted) and self._batch.jobbook is not None)
+        return SEND if job.inquiry is None else self._take_up(job)
 
     def sweep(self, job: Job) -> Outcome:
         """How a job comes out that no worker is left for."""
-        batch = self._batch
-        self._taken += 1
+        if job.waits_for is not None:
+            return _left_by(job, job.waits_for)
         if not job.begun:
-            job.id = job.id or job.request.external_task_id or self._nameless()
-            if batch.jobbook is not None and not errors_of(check(job.request, self._account.gateway)):
-                outcome = batch.jobbook.recall(job, retry_rejected=batch.options.retry_rejected)
-                if outcome is not None:
-                    return outcome
+            self.taken += 1
+            job.id = job.id or getattr(job.request, "external_task_id", None) or self._nameless()
+            if not errors_of(check(job.request, self._account.gateway)):
+                first = self._batch.claim(job)
+                known = self._recall(job) if first is None else _left_by(job, first)
+                if known is not None:
+                    return known
         return unfinished(job, Kind.CANCELLED, "the batch was cancelled")
 
     def _nameless(self) -> str:
         """Stands for the id of a job that is too broken to have one."""
-        return f"invalid:{self._taken}"
+        return f"invalid:{self.taken}"
 
     def _resume(self, job: Job) -> Next:
         """It comes from the journal, to be looked up; where another run has it under way, that run tells its end."""
         assert job.inquiry is not None
-        if self._claim(job):
+        if self._batch.claim(job) is None:
             return self._take_up(job)
         ambiguity = job.inquiry.ambiguity
         return End(unfinished(job, ambiguity.kind, ambiguity.message), write=False)
 
-    def _begin(self, job: Job) -> Next:
-        return SEND if job.inquiry is None else self._take_up(job)
-
     def _take_up(self, job: Job) -> Park:
-        """An earlier run left it in doubt: its next step is a look-up."""
-        assert job.inquiry is not None
-        job.inquiry.since = self._account.loop.time()
+        """It was left in doubt: its next step is a look-up."""
+        account, inquiry = self._account, job.inquiry
+        assert inquiry is not None
+        inquiry.since = account.loop.time()
         job.resumed = True
-        return Park(self._account.when_to_ask(job.inquiry))
+        if job.ended_at is not None and not account.trust.told:
+            hold = account.gateway.hold_time
+            left = job.ended_at + hold - account.wall_clock()
+            inquiry.held_until = inquiry.since + min(hold, max(0.0, left))  # the clock may have been set meanwhile
+        return Park(account.when_to_ask(inquiry))
 
-    def _claim(self, job: Job) -> bool:
-        """One id is one job, whichever run hands it in."""
-        if job.id in self._account.under_way:
-            return False
-        self._account.under_way.add(job.id)
-        job.claimed = True
-        return True
+    def _join(self, job: Job, first: Job) -> Next:
+        """A job of its id is under way."""
+        if not is_same(job, first):
+            text = "a job of this external_task_id, with other content, is under way"
+            return End(Rejected(**job.told(), kind=Kind.ALREADY_EXISTS, message=text), write=False)
+        job.waits_for = first
+        return End(_left_by(job, first), write=False) if self._batch.stopped is not None else Join(first)
+
+    # -- what is wrong with it --------------------------------------------------------------------------------------
 
     async def _refuse(self, job: Job) -> Rejected | None:
-        """What is wrong with a job: it breaks a rule, or its id is not its own."""
+        """The rules that a job breaks, or that its id came before. Raises `OSError` where the machine is to blame."""
         found = check(job.request, self._account.gateway)
         faults = tuple(errors_of(found)) if found else ()
         try:
             await self._identify(job)
         except UNHASHABLE as error:
+            if isinstance(error, OSError) and error.errno in MACHINE and not faults:
+                raise
             job.id = job.id or self._nameless()
             faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
         if faults:
@@ -96,10 +125,20 @@ class Entry:
         if not job.unique and not self._is_new(job.id):
             text = "this external_task_id came before in this batch"
             return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
-        if not self._claim(job):
-            text = "a job of this external_task_id is under way in this client"
-            return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
         return None
+
+    def _blame_machine(self, job: Job, error: OSError) -> Next:
+        """The sound is read again a little later; where that does not help, the job is not sent, and not at fault."""
+        job.begun = False
+        self.taken -= 1
+        job.reads += 1
+        if job.reads < READS and self._batch.stopped is None:
+            return Park(self._account.loop.time() + 1.0)
+        self.taken += 1
+        job.begun = True
+        job.id = job.id or job.request.external_task_id or self._nameless()
+        message = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        return End(unfinished(job, Kind.STORAGE, message), write=False)
 
     def _is_new(self, external_task_id: str) -> bool:
         if self._seen is None:
@@ -119,9 +158,60 @@ class Entry:
             given = derive_id(job.request, prefix=self._batch.options.id_prefix, max_length=longest)
         job.id = given
 
-    def _recall(self, job: Job, jobbook: Jobbook) -> Outcome | None:
-        """What an earlier run with the same journal knows of this job."""
-        replayed = jobbook.recall(job, retry_rejected=self._batch.options.retry_rejected, first=True)
-        if isinstance(replayed, Accepted):
-            self._account.witness = self._account.witness or (job.id, replayed.task_id)
-        return replayed
+    # -- what is known of it ----------------------------------------------------------------------------------------
+
+    def _recall(self, job: Job, *, first_time: bool = False) -> Outcome | None:
+        """What this client, or an earlier run with the same journal, knows of this job."""
+        jobbook = self._batch.jobbook
+        if jobbook is not None:
+            replayed = jobbook.recall(job, retry_rejected=self._batch.options.retry_rejected, first=first_time)
+            if replayed is not None or job.inquiry is not None:
+                return replayed
+        before = self._account.registry.recall(job.id)
+        return None if before is None else _remembered(job, before)
+
+
+def _remembered(job: Job, before: Job) -> Outcome | None:
+    """The client had the job before: told again, or set to be looked up; with other content the id is taken."""
+    outcome = before.outcome
+    if not is_same(job, before):
+        found = outcome.task_id if isinstance(outcome, Accepted) else None
+        text = "this client had a job of this external_task_id, with other content, " + (
+            f"accepted as task {found}" if found else "and it may have been paid for"
+        )
+        return Rejected(**job.told(), kind=Kind.ALREADY_EXISTS, message=text, found_task_id=found)
+    job.attempts, job.refusals, job.doubtful = before.attempts, before.refusals, True
+    job.sent_at, job.first_sent_at, job.ended_at = before.sent_at, before.first_sent_at, before.ended_at
+    job.mark, job.key, job.tries = before.mark, before.key, list(before.tries)
+    if isinstance(outcome, Accepted):
+        return msgspec.structs.replace(outcome, replayed=True, line=job.line)
+    job.inquiry = before.inquiry.again() if before.inquiry is not None else None
+    job.ambiguity = before.ambiguity
+    if job.inquiry is None and before.ambiguity is not None:
+        job.inquiry = Inquiry(before.ambiguity, since=0.0, first_intent_at=before.first_sent_at, mark=before.mark)
+    return None
+
+
+def is_same(job: Job, other: Job) -> bool:
+    """Whether two jobs of one id ask for the same, sessions and signatures of URLs apart."""
+    if job.request is other.request:
+        return job.request is not NOTHING
+    try:
+        job.core = job.core or core_fingerprint(job.request)
+        other.core = other.core or (b"" if other.request is NOTHING else core_fingerprint(other.request))
+    except UNHASHABLE:
+        return False
+    return job.core == other.core
+
+
+def _same_for(job: Job, outcome: Rejected | Unknown) -> Outcome:
+    """What the job of its id that it waited for came out as."""
+    return msgspec.structs.replace(outcome, line=job.line)
+
+
+def _left_by(job: Job, first: Job) -> Outcome:
+    """Its batch ended while the job of its id that it waited for is still under way."""
+    if first.first_sent_at is None:
+        return unfinished(job, Kind.CANCELLED, "the batch was cancelled")
+    text = "a job of this external_task_id is still under way in this process"
+    return Unknown(**job.told(), kind=Kind.CANCELLED, message=text, sent_at=first.sent_at)

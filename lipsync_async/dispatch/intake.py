@@ -23,6 +23,11 @@ class Parked(Protocol):
     """What can be parked."""
 
 
+class Nothing:
+    """There is nothing left for a worker to do."""
+
+
+NOTHING_LEFT = Nothing()
 New = TypeVar("New")
 Old = TypeVar("Old", bound=Parked)
 
@@ -63,6 +68,15 @@ class Intake(Generic[New, Old]):
         """A job comes back at `due`, the loop's time; jobs of one time in the order of parking."""
         heapq.heappush(self._heap, (due, next(self._order), job))
 
+    def hasten(self, job: Old) -> None:
+        """A parked job need not wait any longer."""
+        for place, (_, number, parked) in enumerate(self._heap):
+            if parked is job:
+                self._heap[place] = (self._loop.time(), number, job)
+                heapq.heapify(self._heap)
+                self._wake_one()
+                return
+
     def stop(self, *, leave_source: bool = False) -> None:
         """Parked jobs are handed out at once; an async source is left, a sync one drained, unless it is to be left."""
         self._stopped = True
@@ -81,8 +95,8 @@ class Intake(Generic[New, Old]):
         if whole and not self._exhausted:
             yield from self._sync
 
-    async def next(self) -> New | Old | None:
-        """A parked job that is due, else a new one; None: there is nothing left for this worker to do.
+    async def next(self) -> New | Old | Nothing:
+        """A parked job that is due, else a new one; `Nothing`: there is nothing left for this worker to do.
 
         Raises what the source raises; it counts as exhausted then.
         """
@@ -90,9 +104,10 @@ class Intake(Generic[New, Old]):
             if self._heap and (self._stopped or self._heap[0][0] <= self._loop.time() + EARLY):
                 return heapq.heappop(self._heap)[2]
             if not self._exhausted and (self._stopped or len(self._heap) < self._room) and self._puller is None:
+                end = StopIteration if self._async is None else StopAsyncIteration
                 try:
                     return next(self._sync) if self._async is None else await self._pull(self._async)
-                except (StopIteration, StopAsyncIteration):
+                except end:
                     self._exhausted = True
                     self._wake_all()
                 except BaseException:
@@ -100,7 +115,7 @@ class Intake(Generic[New, Old]):
                     self._wake_all()
                     raise
             elif self._exhausted and len(self._heap) <= len(self._idle) and self._puller is None:
-                return None  # those who idle are enough for what is parked
+                return NOTHING_LEFT  # those who idle are enough for what is parked
             else:
                 await self._rest()
 

@@ -11,6 +11,9 @@ from lipsync_async.terms import Failure, Reply
 
 from .lookup import Ambiguity, Inquiry
 
+NOTHING = LipSyncRequest(session_id="", face_choose=())
+"""Stands for the content of a job that is only looked up, or whose content is not kept."""
+
 
 class Job:
     """A request with its id on its way to an outcome; whoever works at it owns it."""
@@ -23,13 +26,15 @@ class Job:
         "unique",
         "derived",
         "fingerprint",
+        "core",
         # Where it stands.
         "begun",
         "claimed",
         "allowed",
         "resumed",
-        "on_record",
-        "unrecorded",
+        "reads",
+        "waits_for",
+        "doubtful",
         "inquiry",
         "ambiguity",
         "outcome",
@@ -38,8 +43,11 @@ class Job:
         "attempts",
         "refusals",
         "generation",
+        "mark",
+        "key",
         "sent_at",
         "first_sent_at",
+        "ended_at",
         "result",
         "tries",
     )
@@ -53,6 +61,9 @@ class Job:
         self.derived = False
         """Its id was derived from its content."""
         self.fingerprint = b""
+        """Of all that is asked for; made where it is wanted."""
+        self.core = b""
+        """The same without what changes from one writing of a list to the next: the session, signatures of URLs."""
 
         self.begun = False
         self.claimed = False
@@ -61,10 +72,12 @@ class Job:
         """`RunOptions.allow` was asked, and allowed it."""
         self.resumed = False
         """Its first step in this run is a look-up, for an earlier run left it in doubt."""
-        self.on_record = False
-        """The journal holds an earlier intent for it."""
-        self.unrecorded = False
-        """The journal was asked for it, and knows nothing of it."""
+        self.reads = 0
+        """How often its sound could not be read, for want of something on this machine."""
+        self.waits_for: Job | None = None
+        """A job of the same id that is under way, in this call or another."""
+        self.doubtful = False
+        """An attempt, in this run or an earlier one, may have been acted upon: a task of its id is its own."""
         self.inquiry: Inquiry | None = None
         """An attempt that may have been acted upon, and is being looked up."""
         self.ambiguity: Ambiguity | None = None
@@ -77,15 +90,26 @@ class Job:
         self.refusals = 0
         self.generation = 0
         """The credential's, at the last send."""
+        self.mark = b""
+        """Of the key of the last send: see `Credential.mark`."""
+        self.key = b""
+        """The same, with the salt of the journal."""
         self.sent_at: float | None = None
         self.first_sent_at: float | None = None
         """Unix seconds, over all runs."""
+        self.ended_at: float | None = None
+        """Unix seconds at which a request ended that the gateway may still be working on."""
         self.result: Reply | Failure | None = None
         """The last answer that did not end it."""
         self.tries: list[Try] = []
 
     def __repr__(self) -> str:
         return f"<Job {self.id}, {self.attempts} attempts, {self.refusals} refusals>"
+
+    @property
+    def owned(self) -> bool:
+        """Whether a task of this id is its own, whoever made it."""
+        return self.derived or self.doubtful
 
     def told(self) -> dict[str, Any]:
         """The fields that every outcome has."""

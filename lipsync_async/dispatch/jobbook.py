@@ -1,27 +1,26 @@
-"""A job on its way, and its page in the journal.
-
-What is written down before a send and after an answer, and what a later run makes of it.
-"""
+"""The journal as a run uses it: what is written before a send and after an answer, and what a later run makes of it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from lipsync_async.errors import JournalError
-from lipsync_async.journal import InlineJournal, Journal, Record, State, Try
+from lipsync_async.journal import AnyJournal, Record, State, Try
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.request.audio import AudioBytes, AudioFile
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
-from lipsync_async.wire.identity import fingerprint
+from lipsync_async.wire.credential import Credential
+from lipsync_async.wire.identity import core_fingerprint, fingerprint
 
-from .job import Job
+from .job import NOTHING, Job
 from .lookup import Ambiguity, Inquiry
+from .registry import Registry
+from .trust import Trust
 
-NOTHING = LipSyncRequest(session_id="", face_choose=())
-"""Stands for the content of a job that is only looked up."""
 UNHASHABLE = (AttributeError, IndexError, TypeError, ValueError, OSError)
 """What hashing a request raises that is too broken to be sent, or whose file is gone or changed."""
 
@@ -34,16 +33,25 @@ async def hash_sound(request: LipSyncRequest) -> None:
 
 
 MAY_BE_CHARGED = frozenset({State.ACCEPTED, State.UNKNOWN, State.OPEN})
-"""States after which other content under the same id is an error."""
+"""States after which other content under the same id is not sent."""
+_registries: WeakKeyDictionary[AnyJournal, Registry] = WeakKeyDictionary()
 
 
 class Jobbook:
-    """The journal in the dispatcher's words."""
+    """A journal, as one run uses it."""
 
-    def __init__(self, journal: Journal | InlineJournal) -> None:
+    def __init__(self, journal: AnyJournal) -> None:
         self._journal = journal
         self._blank: bool | None = None
+        self._met: set[bytes] = set()
         journal.runs += 1
+        self.registry = _registries.setdefault(journal, Registry())
+        """The ids that are under way in any run of this journal."""
+
+    @property
+    def failed(self) -> JournalError | None:
+        """Why nothing can be written any more."""
+        return self._journal.failed
 
     def is_blank(self) -> bool:
         """Whether no run but this one has written anything. To be asked before the first job is written, too."""
@@ -51,37 +59,22 @@ class Jobbook:
             self._blank = self._journal.reader.is_empty()
         return self._blank and self._journal.runs == 1
 
-    async def conflict(self, job: Job) -> bool:
-        """Whether an earlier run may have paid for other content under this id."""
-        record = self._journal.recall(job.id)
-        job.unrecorded = record is None
-        if record is None or record.state not in MAY_BE_CHARGED:
-            return False
-        try:
-            await hash_sound(job.request)
-            job.fingerprint = fingerprint(job.request)
-            return record.fingerprint != job.fingerprint
-        except UNHASHABLE:
-            return False  # too broken to be sent
-
     def recall(self, job: Job, *, retry_rejected: bool, first: bool = False) -> Outcome | None:
-        """What an earlier run makes of this job: an outcome to replay, else None.
+        """What earlier runs make of this job: an outcome to tell again, else None.
 
-        A job that may have been sent is set to be looked up.
+        A job that may have been acted upon is set to be looked up.
         `first`: its id did not come before in this run, so what this run has written need not be read.
         """
         job.fingerprint = job.fingerprint or fingerprint(job.request)
-        known_absent = first and (self.is_blank() or (job.unrecorded and self._journal.runs == 1))
-        record = None if known_absent else self._journal.recall(job.id)
+        record = None if first and self.is_blank() else self._journal.recall(job.id)
         if record is None:
             return None
-        same = record.fingerprint == job.fingerprint
-        if record.state in MAY_BE_CHARGED and not same:
-            text = "the journal holds this external_task_id with other content"
-            return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
+        exactly = record.fingerprint == job.fingerprint
+        if record.state in MAY_BE_CHARGED and not exactly and not _is_same(record, job):
+            return _exists_already(record, job)
         if record.state is State.ACCEPTED:
             return _replayed(record, job)
-        if record.state is State.REJECTED and same and not retry_rejected:
+        if record.state is State.REJECTED and exactly and not retry_rejected:
             return _replayed(record, job)
         _take_up(job, record)
         return None
@@ -91,19 +84,37 @@ class Jobbook:
         for state in (State.UNKNOWN, State.OPEN):
             for record in self._journal.reader.records(state):
                 job = Job(NOTHING, record.external_task_id, record.line)
-                job.fingerprint = record.fingerprint
+                job.fingerprint, job.core = record.fingerprint, record.core or b""
                 _take_up(job, record)
                 yield job
 
-    def witness(self) -> tuple[str, str] | None:
-        """An accepted job's external id and task id, if there is one."""
-        for record in self._journal.reader.records(State.ACCEPTED):
-            if record.task_id:
-                return record.external_task_id, record.task_id
-        return None
+    def meet(self, job: Job, trust: Trust, credential: Credential, mark: bytes) -> None:
+        """Names a witness for the job's key out of the journal; `mark` is the present key's, in this process.
 
-    def intend(self, job: Job) -> asyncio.Future[None]:
+        Of a job that an earlier run sent it is found out whether that was with the present key.
+        If it was another, its witness shows whether both keys belong to one account.
+        """
+        inquiry, key = job.inquiry, credential.mark(self._journal.salt)
+        assert inquiry is not None
+        if inquiry.mark == job.key == key:
+            inquiry.mark = mark
+        wanted = key if inquiry.mark == mark else inquiry.mark
+        if wanted not in self._met:
+            self._met.add(wanted)
+            self._name_witness(trust, wanted, inquiry.mark)
+
+    def _name_witness(self, trust: Trust, key: bytes, mark: bytes) -> None:
+        for record in self._journal.reader.records(State.ACCEPTED):
+            if record.task_id and (record.key or b"") == key:
+                trust.remember(mark, record.external_task_id, record.task_id)
+                return
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def intend(self, job: Job, credential: Credential) -> asyncio.Future[None]:
         """Durable before the first byte leaves. Raises `JournalError` when awaited."""
+        job.core = job.core or core_fingerprint(job.request)
+        job.key = credential.mark(self._journal.salt)
         return self._journal.write(self._record(job, State.OPEN))
 
     def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
@@ -121,7 +132,7 @@ class Jobbook:
             self._journal.post(self._record(job, State.CLEARED), _not_waited_for)
 
     def settle(self, job: Job, outcome: Outcome, done: Callable[[JournalError | None], None]) -> None:
-        """`done` is called when it is durable, or will never be. A job that was never begun leaves no page."""
+        """`done` is called when it is durable, or will never be. A job that was never sent leaves no line."""
         match outcome:
             case Accepted():
                 record = self._record(
@@ -145,6 +156,7 @@ class Jobbook:
                     message=outcome.message,
                     request_id=outcome.request_id,
                     phase=outcome.phase.name.lower() if isinstance(outcome, Unknown) else None,
+                    found_task_id=None if isinstance(outcome, NotSent) else outcome.found_task_id,
                 )
         self._journal.post(record, done)
         return None
@@ -159,6 +171,10 @@ class Jobbook:
             first_intent_at=job.first_sent_at,
             last_intent_at=job.sent_at,
             line=job.line,
+            core=job.core or None,
+            key=job.key or None,
+            owned=job.owned,
+            ended_at=job.ended_at,
             history=tuple(job.tries),
             **values,
         )
@@ -168,15 +184,39 @@ def _not_waited_for(_: JournalError | None) -> None:
     """A line that is lost costs a look-up, and no more."""
 
 
+def _is_same(record: Record, job: Job) -> bool:
+    """Whether only the session or a URL's signature differs."""
+    job.core = job.core or core_fingerprint(job.request)
+    return record.core == job.core
+
+
+def _exists_already(record: Record, job: Job) -> Rejected:
+    """Other content under this id was paid for, or may have been: nothing is sent."""
+    paid = record.state is State.ACCEPTED
+    task = record.task_id or record.found_task_id
+    text = "the journal holds this external_task_id with other content, " + (
+        f"accepted as task {task}" if paid else "and it may have been paid for"
+    )
+    return Rejected(**job.told(), kind=Kind.ALREADY_EXISTS, message=text, found_task_id=task)
+
+
 def _take_up(job: Job, record: Record) -> None:
     """What an earlier run did counts; what it left in doubt is looked up."""
-    job.on_record = record.first_intent_at is not None
     job.first_sent_at = record.first_intent_at
+    job.doubtful = record.owned or record.state in MAY_BE_CHARGED
     job.tries = list(record.history)
     if record.state in MAY_BE_CHARGED:
         job.attempts, job.refusals, job.sent_at = max(1, record.attempts), record.refusals, record.last_intent_at
-        first = record.first_intent_at
-        job.inquiry = Inquiry(_remembered(record), since=0.0, derived=job.derived, first_intent_at=first)
+        job.ended_at = record.last_intent_at if record.state is State.OPEN else record.ended_at
+        job.key = record.key or b""
+        job.inquiry = Inquiry(
+            _remembered(record),
+            since=0.0,
+            derived=job.derived,
+            first_intent_at=record.first_intent_at,
+            mark=job.key,
+            found_task_id=record.found_task_id,
+        )
 
 
 def _replayed(record: Record, job: Job) -> Outcome:
@@ -193,7 +233,13 @@ def _replayed(record: Record, job: Job) -> Outcome:
         return Accepted(
             **told, task_id=record.task_id or "", task_status=status, recovered=record.recovered, replayed=True
         )
-    return Rejected(**told, kind=Kind(record.kind or "invalid_request"), message=record.message or "", code=record.code)
+    return Rejected(
+        **told,
+        kind=Kind(record.kind or "invalid_request"),
+        message=record.message or "",
+        code=record.code,
+        found_task_id=record.found_task_id,
+    )
 
 
 def _remembered(record: Record) -> Ambiguity:

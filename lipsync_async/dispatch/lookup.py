@@ -1,19 +1,23 @@
-"""What to ask about a job that may have been acted upon, when, and what an answer proves (contract, section 5).
+"""When to look a job up that may have been acted upon, and what an answer proves (contract, section 5).
 
-Pure: the dispatcher asks, this plans.  An `Inquiry` is the state of one ambiguous job.
+Pure: `asking` asks, this plans.  An `Inquiry` is the state of one such job.
 
-*Found* is adopted when the task is ours.  *Not found* proves nothing until look-ups by external id are trusted for this
-gateway; trusted, three not-founds of which the last comes after the settle time prove absence.  Untrusted, three
-not-founds within about 15 s leave the job unknown.  A failing look-up proves nothing, and is tried again.
+*Found* is adopted when the task is ours.
+*Not found* proves nothing until look-ups by external id are trusted at this gateway, and as long as the gateway may
+still be working on the request (`Gateway.hold_time`).
+Trusted: three not-founds that count prove absence; the last comes after the settle time.
+Not trusted: three not-founds within about 15 s leave the job unknown.
+A look-up that fails proves nothing, and is tried again.
 """
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from lipsync_async.terms import Kind, Phase
+from lipsync_async.terms import Failure, Kind, Phase, Reply
 from lipsync_async.wire import TaskReply
 
 NOT_FOUNDS = 3
@@ -21,11 +25,15 @@ UNTRUSTED_DELAYS = (1.0, 4.0, 10.0)
 """Seconds before each look-up while not-found proves nothing."""
 TRUSTED_SHARES = (1 / 30, 1 / 2, 1.0)
 """Moments of the look-ups that can prove absence, as shares of the settle time."""
+AFTER_HOLD = 1 / 6
+"""Between look-ups that count after the hold time, as a share of the settle time."""
 FAILURE_DELAY = 2.0
 """Seconds after a look-up that failed; doubles to a minute."""
 MAX_FAILURES = 8
 UNPROVABLE = frozenset({"insert_task_failed"})
 """The gateway says that it did not store what was made upstream: that it cannot find it proves nothing."""
+STILL_WORKING = frozenset({408, 499, 504, 524})
+"""Statuses by which a gateway says that it gave up waiting for what stands behind it."""
 
 
 @frozen(kw_only=True)
@@ -48,6 +56,13 @@ class Ambiguity:
         return self.kind is Kind.DUPLICATE_ID
 
 
+def may_go_on(result: Reply | Failure) -> bool:
+    """Whether the gateway may still be working on a request that ended so: we, or it, stopped waiting."""
+    if isinstance(result, Failure):
+        return result.kind in {Kind.TIMEOUT, Kind.CANCELLED}
+    return result.status in STILL_WORKING
+
+
 class Next(Enum):
     """What follows a look-up."""
 
@@ -61,49 +76,83 @@ class Next(Enum):
 
 @define
 class Inquiry:
-    """The look-ups of one ambiguous job; times are the loop's."""
+    """The look-ups of one job; times are the loop's."""
 
     ambiguity: Ambiguity
     since: float
     """When it became ambiguous."""
     owned: bool = True
-    """Its id was derived by us, or an intent of ours is on record: a task that carries it is ours."""
+    """A task of this id is ours: the id was derived from the content, or an attempt of ours may have made it."""
     derived: bool = False
-    """Its id was derived by us: a task that is said to exist is this very job, however old."""
+    """The id was derived from the content: a task that is said to exist is this very job, however old."""
     first_intent_at: float | None = None
     """Unix seconds: no task of ours is older, but for a derived id's."""
+    mark: bytes = b""
+    """Of the key that the attempt was made with."""
+    held_until: float = -math.inf
+    """Before it the gateway may still be working on the request, and a not-found proves nothing."""
+    asked: int = 0
+    """Answers that said *not found*, whether they counted or not."""
     not_founds: int = 0
+    """Answers that said *not found*, and count."""
     failures: int = 0
     found_task_id: str | None = field(default=None)
     """A task of this id that is not known to be ours."""
 
+    @property
+    def naming(self) -> bool:
+        """The gateway refused the job because the id exists, and no attempt of ours can have made that task.
+
+        It is looked up only to name the task that has the id.
+        """
+        return self.ambiguity.exists and not self.owned
+
+    def again(self) -> Inquiry:
+        """The same question, asked from the beginning."""
+        return evolve(self, asked=0, not_founds=0, failures=0)
+
     def due(self, now: float, *, trusted: bool, settle_time: float) -> float:
         """When to ask next."""
-        planned = self._planned(trusted, settle_time)
+        planned = self._planned(now, trusted and not self.naming, settle_time)
         if not self.failures:
             return planned
         return max(planned, now + min(60.0, FAILURE_DELAY * 2.0 ** (self.failures - 1)))
 
-    def _planned(self, trusted: bool, settle_time: float) -> float:
-        asked = min(self.not_founds, NOT_FOUNDS - 1)
-        if trusted:
-            return self.since + TRUSTED_SHARES[asked] * settle_time
-        return self.since + sum(UNTRUSTED_DELAYS[: asked + 1])
+    def _planned(self, now: float, trusted: bool, settle_time: float) -> float:
+        if not trusted:
+            return self.since + sum(UNTRUSTED_DELAYS[: min(self.asked, NOT_FOUNDS - 1) + 1])
+        counted = min(self.not_founds, NOT_FOUNDS - 1)
+        counting = max(
+            self.since + TRUSTED_SHARES[counted] * settle_time, self.held_until + counted * AFTER_HOLD * settle_time
+        )
+        early = self.since + TRUSTED_SHARES[min(self.asked, NOT_FOUNDS - 1)] * settle_time
+        return early if now < early < self.held_until else counting
 
     def failed(self) -> Next:
-        """A look-up brought no answer."""
+        """A look-up brought no answer, or one that proves nothing."""
         self.failures += 1
         return Next.GIVE_UP if self.failures >= MAX_FAILURES else Next.ASK
 
-    def missing(self, now: float, *, trusted: bool, settle_time: float) -> Next:
-        """A look-up answered: no such task."""
+    def missing(self, now: float, *, trusted: bool, counts: bool, settle_time: float) -> Next:
+        """A look-up answered: no such task.
+
+        `counts`: the gateway was shown to find what is there, at the same moment and with the same account's key.
+        """
+        if trusted and not counts and not self.naming:
+            return self.failed()
         self.failures = 0
+        planned = self._planned(now, trusted, settle_time)
+        self.asked += 1
+        if not trusted or self.naming:
+            return Next.GIVE_UP if self.asked >= NOT_FOUNDS else Next.ASK
+        if now < self.held_until:
+            return Next.ASK
         if not self.not_founds:  # who came late to ask must not ask three times at once
-            self.since += max(0.0, now - self._planned(trusted, settle_time))
+            self.since += max(0.0, now - max(planned, self.since))
         self.not_founds += 1
         if self.not_founds < NOT_FOUNDS:
             return Next.ASK
-        if not trusted or self.ambiguity.exists or self.ambiguity.code in UNPROVABLE:
+        if self.ambiguity.exists or self.ambiguity.code in UNPROVABLE:
             return Next.GIVE_UP
         return Next.ABSENT if now >= self.since + settle_time else Next.ASK
 
@@ -117,9 +166,7 @@ class Inquiry:
             and self.first_intent_at is not None
             and reply.created_at < self.first_intent_at - clock_skew
         )
-        if not too_old and (self.owned or not self.ambiguity.exists):
-            return Next.ADOPT
-        if self.derived and self.ambiguity.exists:
+        if not self.naming and (not too_old or (self.derived and self.ambiguity.exists)):
             return Next.ADOPT
         self.found_task_id = reply.task_id
         return Next.GIVE_UP

@@ -11,25 +11,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterable, Iterable
+from functools import partial
 
 from lipsync_async.config import RunOptions
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Kind
 from lipsync_async.wire.flight import Flight
 
-from .account import LOG, Account
+from .account import LOG, Account, callers_error
 from .asking import Asking
 from .batch import Batch
 from .brake import Stop
 from .delivery import Deliver, Delivery
 from .endings import interrupted, unfinished
 from .entry import Entry
-from .intake import Intake
+from .intake import Intake, Nothing
 from .job import Job
 from .jobbook import Jobbook
 from .sending import Sending
-from .steps import ASK, SEND, Ask, End, Next, Park, Send
+from .steps import ASK, SEND, Ask, End, Join, Next, Park
 
 YIELD_EVERY = 64
 """Jobs that one worker may end without waiting for anything before others get their turn."""
@@ -114,51 +116,66 @@ class Run:
         flight = Flight()
         self._flights.append(flight)
         with self._account.wire.watching(flight):
-            while (item := await self._next()) is not None:
+            while not isinstance(item := await self._next(), Nothing):
                 job = item if isinstance(item, Job) else Job(item)
                 try:
                     await self._walk(job, flight)
-                except Exception as error:  # noqa: BLE001 - the caller's hook, or a fault of ours: the job comes out all the same
-                    self.fail(error)
+                except (Exception, asyncio.CancelledError) as error:
+                    if _is_cancelled(error):  # its grace is over: nothing is waited for any more
+                        if not self._delivery.has(job):
+                            self._delivery.cut_off(job, interrupted(job, flight.phase, "the batch was cancelled"))
+                        raise
+                    self.fail(callers_error(error, "the caller's code"))
                     if not self._delivery.has(job):
                         self._delivery.deliver(job, interrupted(job, flight.phase, "the run failed"))
-                except asyncio.CancelledError:  # its grace is over: nothing is waited for any more
-                    if not self._delivery.has(job):
-                        self._delivery.cut_off(job, interrupted(job, flight.phase, "the batch was cancelled"))
-                    raise
                 self._turns += 1
                 if not self._turns % YIELD_EVERY:
                     await asyncio.sleep(0)
                 await self._delivery.room()
             await self._delivery.drained()
 
-    async def _next(self) -> LipSyncRequest | Job | None:
+    async def _next(self) -> LipSyncRequest | Job | Nothing:
         while True:
             try:
                 return await self._intake.next()
-            except Exception as error:  # noqa: BLE001 - the caller's source may raise anything
-                self.fail(error)
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_cancelled(error):
+                    raise
+                self.fail(callers_error(error, "the source of the jobs"))
 
     async def _walk(self, job: Job, flight: Flight) -> None:
-        """Carries out what comes next for a job, until it is parked or has come out."""
-        step: Next
-        if job.begun:
-            step = SEND if job.inquiry is None else ASK
-        else:
-            step = await self._entry.look_over(job)
-        while True:
-            if isinstance(step, End):
-                return self._end(job, step)
-            if isinstance(step, Park):
-                return self._intake.park(job, step.due)
+        """Carries out what comes next for a job, until it waits or has come out."""
+        step = await self._first_step(job)
+        while not isinstance(step, End | Park | Join):
             if isinstance(step, Stop):
                 self.stop(step)
             if self.stopped is not None:
                 step = End(unfinished(job, self.stopped.kind, self.stopped.message))
-            elif isinstance(step, Send):
-                step = await self._sending.send(job, flight)
             elif isinstance(step, Ask):
                 step = await self._asking.ask(job, flight)
+            else:
+                step = await self._sending.send(job, flight)
+        match step:
+            case End():
+                self._end(job, step)
+            case Park():
+                self._intake.park(job, step.due)
+            case Join():
+                self._join(job, step.first)
+
+    async def _first_step(self, job: Job) -> Next:
+        if not job.begun:
+            return await self._entry.look_over(job)
+        if job.waits_for is not None:
+            return self._entry.claim(job)
+        return SEND if job.inquiry is None else ASK
+
+    def _join(self, job: Job, first: Job) -> None:
+        self._intake.park(job, math.inf)
+        for registry in self._batch.registries:
+            if registry.has(first):
+                registry.when_released(first, partial(self._intake.hasten, job))
+                return
 
     def _end(self, job: Job, end: End) -> None:
         if end.write:
@@ -167,3 +184,9 @@ class Run:
             self._delivery.tell(job, end.outcome)
         if end.stop is not None:
             self.stop(end.stop)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether the worker was cancelled; a `CancelledError` that nobody asked for is the caller's own."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

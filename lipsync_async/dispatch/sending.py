@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from lipsync_async.errors import JournalError, LipSyncError
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 from lipsync_async.wire import encode
 from lipsync_async.wire.flight import Flight
-from lipsync_async.wire.verdicts import judge
+from lipsync_async.wire.verdicts import LOOK_UP_PROTOCOL, judge
 
 from .account import LOG
 from .batch import Batch
-from .brake import Pause, SameRejection, Stop
+from .brake import SameRejection, Stop
 from .endings import accepted, ambiguous, rejected, unfinished
 from .job import Job
-from .lookup import Inquiry
+from .lookup import Inquiry, may_go_on
 from .retry import next_delay
 from .steps import SEND, End, Next, Park
 
@@ -46,6 +47,8 @@ class Sending:
             account.give_back(sent_at)
             return result
         verdict = judge(result, account.gateway, seen_reply=account.brake.heard)
+        if verdict.action is Action.ACCEPT and self._is_anothers(job, result):
+            verdict = LOOK_UP_PROTOCOL
         if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
             verdict = Verdict(Action.STOP, Kind.AUTH)
         stop = self._learn(job, verdict, result, sent_at)
@@ -55,6 +58,14 @@ class Sending:
         if stop is None:
             return step
         return End(step.outcome, stop=stop) if isinstance(step, End) else stop
+
+    def _is_anothers(self, job: Job, result: Reply | Failure) -> bool:
+        """Whether the reply names another job, or a task that was told for another: it is in doubt (section 5)."""
+        assert isinstance(result, Reply)
+        assert result.task_id is not None
+        if result.external_task_id not in {None, "", job.id}:
+            return True
+        return self._account.registry.is_anothers(result.task_id, job.id)
 
     async def _post(self, job: Job, flight: Flight) -> Reply | Failure | Next:
         """The caller's leave, the key and the intent, then bytes; a `Next` where nothing was sent."""
@@ -69,13 +80,14 @@ class Sending:
         except LipSyncError as error:
             return Stop(Kind.AUTH, str(error))
         job.generation = account.credential.generation
+        job.mark = account.mark
         job.attempts += 1
         job.sent_at = account.wall_clock()
         job.first_sent_at = job.first_sent_at or job.sent_at
         stop: Stop | None = None
         if batch.jobbook is not None:
             try:
-                await batch.jobbook.intend(job)
+                await batch.jobbook.intend(job, account.credential)
             except JournalError as error:
                 stop = Stop(Kind.STORAGE, str(error))
         if stop is not None or batch.stopped is not None:
@@ -95,8 +107,8 @@ class Sending:
             account.brake.accepted()
             account.credential.good = job.generation
             self._rejections.over = True
-            if account.witness is None and isinstance(result, Reply) and result.task_id is not None:
-                account.witness = (job.id, result.task_id)
+            if isinstance(result, Reply) and result.task_id is not None:
+                account.trust.accepted(job.mark, job.id, result.task_id, now)
         else:
             if LOG.isEnabledFor(logging.DEBUG):
                 LOG.debug("%r: %s (%s): %s", job, verdict.action.value, verdict.kind, result.message)
@@ -129,11 +141,7 @@ class Sending:
             return None  # broken off by us: no word of the gateway's
         if isinstance(result, Reply) and result.parsed and verdict.kind is not Kind.AUTH:
             account.credential.good = job.generation
-        order = account.brake.judged(now, sent_at, verdict, result)
-        if isinstance(order, Pause):
-            account.pause(order.seconds)
-        elif order is not None:
-            account.stop(order)
+        account.obey(account.brake.judged(now, sent_at, verdict, result))
         return self._if_all_alike(verdict, result) if isinstance(result, Reply) else None
 
     def _if_all_alike(self, verdict: Verdict, reply: Reply) -> Stop | None:
@@ -187,16 +195,27 @@ class Sending:
         """It may have been acted upon: nothing is sent before that is known."""
         policy = self._batch.options.ambiguous
         ambiguity = ambiguous(job, verdict.kind, result)
+        account = self._account
+        job.doubtful = job.doubtful or not ambiguity.exists
         if policy == "resend" and not ambiguity.exists:
             job.ambiguity = ambiguity
             return self._retry(job, verdict, result)
-        job.inquiry = Inquiry(
+        held_until = -math.inf
+        if may_go_on(result):
+            job.ended_at = account.wall_clock()
+            hold = 0.0 if account.trust.told else account.gateway.hold_time
+            held_until = account.loop.time() + hold
+        job.inquiry = inquiry = Inquiry(
             ambiguity,
-            since=self._account.loop.time(),
-            owned=job.derived or job.on_record or not ambiguity.exists,
+            since=account.loop.time(),
+            owned=job.owned,
             derived=job.derived,
             first_intent_at=job.first_sent_at,
+            mark=job.mark,
+            held_until=held_until,
         )
+        if inquiry.naming and self._batch.jobbook is not None:
+            self._batch.jobbook.cleared(job)  # surely refused: a later run has nothing to adopt
         if policy == "report" or self._batch.stopped is not None:
             return End(unfinished(job, ambiguity.kind, ambiguity.message))
-        return Park(self._account.when_to_ask(job.inquiry))
+        return Park(account.when_to_ask(inquiry))

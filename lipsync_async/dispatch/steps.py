@@ -12,6 +12,7 @@ from msgspec import Struct
 from lipsync_async.outcomes import Outcome
 
 from .brake import Stop
+from .job import Job
 
 
 class Send(Struct, frozen=True, gc=False):
@@ -28,6 +29,12 @@ class Park(Struct, frozen=True, gc=False):
     due: float
 
 
+class Join(Struct, frozen=True, gc=False):
+    """Let it wait until another job of its id has come out."""
+
+    first: Job
+
+
 class End(Struct, frozen=True, gc=False):
     """It comes out."""
 
@@ -38,7 +45,7 @@ class End(Struct, frozen=True, gc=False):
     """Why the batch ends with it, if it does."""
 
 
-Next: TypeAlias = Send | Ask | Park | End | Stop
+Next: TypeAlias = Send | Ask | Park | Join | End | Stop
 """A `Stop` ends the batch; the job comes out as far as it got."""
 
 SEND = Send()

@@ -14,6 +14,7 @@ import anyio
 from attrs import frozen
 
 from lipsync_async.config import RunOptions
+from lipsync_async.errors import ClientClosedError
 from lipsync_async.gateways import Gateway
 from lipsync_async.journal import InlineJournal, Journal
 from lipsync_async.models import LipSyncRequest
@@ -121,7 +122,6 @@ class OutcomeStream:
             account = self._ready_account()  # it may have been closed since
             jobs = self._jobs
             if jobbook is not None:
-                account.witness = account.witness or jobbook.witness()
                 jobs = jobbook.unresolved() if jobs is None else jobs
             self._run = Run(
                 account, jobs or (), self._deliver, window=self._window, options=self._options, jobbook=jobbook
@@ -156,9 +156,11 @@ class OutcomeStream:
         return self
 
     async def __anext__(self) -> Outcome:
+        if self._run is None:
+            raise ClientClosedError("a stream is entered first: `async with client.stream(jobs) as outcomes:`")
         while not self._ready:
             if not self._open:
-                if self._run is not None and self._run.failure is not None:
+                if self._run.failure is not None:
                     raise self._run.failure
                 raise StopAsyncIteration
             news = asyncio.get_running_loop().create_future()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 
+import msgspec
 from multidict import CIMultiDict
 
 from lipsync_async.errors import ConfigurationError
@@ -31,6 +34,7 @@ class Credential:
         """The last generation with which a job was accepted."""
         self.known_headers: CIMultiDict[str] | None = None
         """The headers of every call, once they are known."""
+        self._marks: dict[bytes, bytes] = {}
 
     def __repr__(self) -> str:
         return f"<Credential, generation {self.generation}>"
@@ -38,6 +42,19 @@ class Credential:
     def may_refresh(self, generation: int) -> bool:
         """Whether a refusal of this generation is worth a new one: a renewed key that never worked is a dead one."""
         return callable(self._key) and (generation < self.generation or generation in {1, self.good})
+
+    def mark(self, salt: bytes) -> bytes:
+        """8 bytes that stand for the account of the key that was used last; b"" before there is one.
+
+        They do not give the key away: it is hashed with a salt.
+        """
+        mark = self._marks.get(salt)
+        if mark is None:
+            if self.known_headers is None:
+                return b""
+            key = self.known_headers["Authorization"].removeprefix("Bearer ")
+            mark = self._marks[salt] = blake2b(account_of(key).encode(), key=salt, digest_size=8).digest()
+        return mark
 
     async def headers(self) -> CIMultiDict[str]:
         """The headers of every call. Raises `ConfigurationError` where the callable gives no usable key."""
@@ -77,6 +94,7 @@ class Credential:
             given = key()
             key = given if isinstance(given, str) else await _in_time(given)
         self.generation += 1
+        self._marks.clear()
         return CIMultiDict(
             {
                 "Authorization": f"Bearer {usable_key(key)}",
@@ -101,3 +119,17 @@ def usable_key(key: object) -> str:
     if not _KEY.fullmatch(stripped):
         raise ConfigurationError("the API key is empty, or holds characters that no header may carry", kind=Kind.AUTH)
     return stripped
+
+
+def account_of(key: str) -> str:
+    """What stays the same over all keys of one account: the issuer of a JSON web token (Kling's own), else the key."""
+    parts = key.split(".")
+    if len(parts) == 3:
+        try:
+            payload = msgspec.json.decode(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        except (ValueError, msgspec.MsgspecError):
+            return key
+        issuer = payload.get("iss") if isinstance(payload, dict) else None
+        if isinstance(issuer, str) and issuer:
+            return f"iss:{issuer}"
+    return key

@@ -8,6 +8,8 @@ from array import array
 from bisect import bisect_left
 from hashlib import blake2b, sha256
 
+from attrs import evolve
+
 from lipsync_async.models import LipSyncRequest
 
 from .bodies import canonical
@@ -35,6 +37,11 @@ def derive_id(request: LipSyncRequest, *, prefix: str = "", max_length: int = 64
 def fingerprint(request: LipSyncRequest) -> bytes:
     """16 bytes that stand for a request's content, its id apart. Raises OSError when a sound file cannot be read."""
     return blake2b(canonical(request), digest_size=16).digest()
+
+
+def core_fingerprint(request: LipSyncRequest) -> bytes:
+    """16 bytes that stand for what is asked for, whatever the session. Raises OSError as `fingerprint` does."""
+    return blake2b(canonical(evolve(request, session_id="")), digest_size=16).digest()
 
 
 def _blake64(text: str) -> int:

@@ -55,6 +55,10 @@ class Gate:
         self.shut, self.refusals = False, 0
         self._opens_at, self._canary_at = -math.inf, math.inf
 
+    def lift(self, now: float) -> None:
+        """The canary may go now."""
+        self._opens_at = min(self._opens_at, now)
+
     def close(self, now: float, wait: float) -> None:
         """Shut for `wait` seconds at least."""
         self.shut, self._canary_at, self.cut_at = True, math.inf, now

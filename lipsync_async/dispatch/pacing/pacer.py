@@ -149,6 +149,14 @@ class Pacer:
         """Somebody else (the brake, a Retry-After on a 5xx) shuts the gate for `wait` s; then one canary goes."""
         self._gate.close(now, wait)
 
+    def lift(self, now: float) -> None:
+        """A pause that ended the batch is over: the next request goes first, alone."""
+        self._gate.lift(now)
+
+    def reserve(self, now: float) -> float:
+        """Seconds until a query may leave where a rate was told, which queries count against; else 0.0."""
+        return self._rate.reserve(now)
+
     @property
     def in_flight(self) -> int:
         """Requests that were admitted and not yet answered for."""

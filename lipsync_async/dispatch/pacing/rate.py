@@ -97,6 +97,14 @@ class Rate:
             self._mark += late  # nobody wanted to send: that time tells nothing of the limit
         self.next_at = (self.next_at if late < CATCH_UP else now - CATCH_UP) + self.interval
 
+    def reserve(self, now: float) -> float:
+        """Takes the next turn for a query, where the rate is a given one; seconds until it comes."""
+        if self._cap == math.inf:
+            return 0.0
+        turn = max(now, self.next_at)
+        self.next_at = turn + self.interval
+        return turn - now
+
     def resumed(self, now: float) -> None:
         """The pause after a refusal is over: its canary leaves."""
         self._paused += now - self._stopped

@@ -1,0 +1,138 @@
+"""What is asked of a gateway about a task: by its external id, then in the list; and whether the answer can be trusted.
+
+Contract, section 5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from attrs import evolve
+from multidict import CIMultiDict
+from yarl import URL
+
+from lipsync_async.gateways import Gateway
+from lipsync_async.outcomes import LookUp
+from lipsync_async.terms import Failure, Reply
+from lipsync_async.wire import Body, TaskReply
+from lipsync_async.wire.credential import Credential
+from lipsync_async.wire.flight import Flight
+from lipsync_async.wire.verdicts import Finding, judge_query
+
+from .pacing import Pacer
+from .trust import Trust
+
+NO_CACHE = {"Cache-Control": "no-cache", "Pragma": "no-cache"}
+PAGE = 500
+"""Tasks of a page of the task list, the most that can be asked for."""
+MAX_PAGES = 20
+
+
+class Wire(Protocol):
+    """What sends: `Transport`, or a gateway model in virtual time."""
+
+    def watching(self, flight: Flight) -> AbstractContextManager[None]:
+        """For as long as a worker lives: its requests have deadlines."""
+        ...
+
+    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Reply | Failure:
+        """Creates a task."""
+        ...
+
+    async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
+        """Asks for a task."""
+        ...
+
+    async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
+        """Asks for a page of the task list."""
+        ...
+
+
+class Queries:
+    """The look-ups of one client."""
+
+    def __init__(self, gateway: Gateway, wire: Wire, credential: Credential, pacer: Pacer, trust: Trust) -> None:
+        self._gateway = gateway
+        self._url = URL(gateway.create_url)
+        self._wire = wire
+        self._credential = credential
+        self._pacer = pacer
+        self._trust = trust
+        self._loop = asyncio.get_running_loop()
+
+    async def look_up(self, external_task_id: str, flight: Flight) -> tuple[TaskReply | Failure, Finding]:
+        """Asks for a task by its external id, then in the task list where the gateway has one."""
+        answer = await self._get(external_task_id, flight)
+        if not isinstance(answer, TaskReply):
+            return answer, Finding.PROVES_NOTHING
+        finding = judge_query(answer)
+        if finding is Finding.FOUND and not answer.reply.external_task_id:
+            # It does not say whose task it is: would it say the same of an id that never was?
+            nobody = await self._get(f"never-{os.urandom(12).hex()}", flight)
+            if not isinstance(nobody, TaskReply) or judge_query(nobody) is Finding.FOUND:
+                self._trust.ended = True
+                return answer, Finding.PROVES_NOTHING
+        if finding is Finding.NOT_FOUND and self._gateway.lists_tasks:
+            return await self._look_through_list(external_task_id, answer, flight)
+        return answer, finding
+
+    async def hear_witness(self, mark: bytes, flight: Flight) -> bool | None:
+        """Whether an accepted job of that key is found; None: there is none, or no telling."""
+        witness = self._trust.witness(mark, self._loop.time(), self._gateway.settle_time)
+        if witness is None:
+            return None
+        answer, finding = await self.look_up(witness.external_task_id, flight)
+        if finding is Finding.PROVES_NOTHING:
+            return None
+        found = isinstance(answer, TaskReply) and finding is Finding.FOUND and answer.reply.task_id == witness.task_id
+        return self._trust.heard(witness, self._loop.time(), self._gateway.settle_time, found=found)
+
+    async def _get(self, external_task_id: str, flight: Flight) -> TaskReply | Failure:
+        url = self._url / external_task_id
+        return await self._wire.get_task(_fresh(url), await self._query_headers(), flight)
+
+    async def _look_through_list(
+        self, external_task_id: str, absent: TaskReply, flight: Flight
+    ) -> tuple[TaskReply, Finding]:
+        """Only a list that was read up to an empty page says that a task is not there."""
+        for number in range(1, MAX_PAGES + 1):
+            page = _fresh(self._url.with_query(pageNum=number, pageSize=PAGE))
+            tasks = await self._wire.list_tasks(page, await self._query_headers(), flight)
+            for task in tasks or ():
+                if task.reply.external_task_id == external_task_id:
+                    return evolve(task, found=True), Finding.FOUND
+            if not tasks:
+                return absent, Finding.PROVES_NOTHING if tasks is None else Finding.NOT_FOUND
+        return absent, Finding.PROVES_NOTHING
+
+    async def _query_headers(self) -> CIMultiDict[str]:
+        """Those of every call, and no cache may answer; where a rate was told, the look-up takes its turn."""
+        delay = self._pacer.reserve(self._loop.time())
+        if delay:
+            await asyncio.sleep(delay)
+        return CIMultiDict(await self._credential.headers(), **NO_CACHE)
+
+
+def _fresh(url: URL) -> URL:
+    """An address that no cache has seen before."""
+    return url.update_query(_=os.urandom(6).hex())
+
+
+def told_of(external_task_id: str, answer: TaskReply | Failure, finding: Finding) -> LookUp:
+    """The answer to a look-up, for the caller."""
+    if not isinstance(answer, TaskReply):
+        return LookUp(external_task_id=external_task_id, found=None, message=answer.message)
+    found = {Finding.FOUND: True, Finding.NOT_FOUND: False}.get(finding)
+    reply = answer.reply
+    return LookUp(
+        external_task_id=external_task_id,
+        found=found,
+        task_id=reply.task_id if found else None,
+        task_status=reply.task_status if found else None,
+        created_at=reply.created_at if found else None,
+        http_status=reply.status,
+        message=reply.message,
+    )

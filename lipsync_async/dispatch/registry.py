@@ -1,0 +1,72 @@
+"""Which ids are under way, what the last ones came out as, and which task ids were told.
+
+A client has one, and so has every open journal: one id is one job, whichever call or client hands it in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from lipsync_async.outcomes import Accepted, Unknown
+from lipsync_async.wire.identity import SeenIds
+
+from .job import Job
+
+REMEMBERED = 10_000
+"""Jobs that came out accepted or unknown."""
+
+
+class Registry:
+    """The ids of one client, or of one journal."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, Job] = {}
+        self._waiting: dict[str, list[Callable[[], None]]] = {}
+        self._ended: OrderedDict[str, Job] = OrderedDict()
+        self._task_ids = SeenIds()
+
+    def __repr__(self) -> str:
+        return f"<Registry {len(self._under_way)} under way, {len(self._ended)} remembered>"
+
+    @property
+    def under_way(self) -> int:
+        """How many ids are under way."""
+        return len(self._under_way)
+
+    def claim(self, job: Job) -> Job | None:
+        """Takes the job's id for it; the job that has it already, else None."""
+        first = self._under_way.setdefault(job.id, job)
+        return None if first is job else first
+
+    def release(self, job: Job) -> None:
+        """The job came out, told or not: its id is free, and what may have been paid for is remembered."""
+        if self._under_way.get(job.id) is not job:
+            return
+        del self._under_way[job.id]
+        if isinstance(job.outcome, Accepted | Unknown):
+            self._ended[job.id] = job
+            if len(self._ended) > REMEMBERED:
+                self._ended.popitem(last=False)
+        if self._waiting:
+            for call in self._waiting.pop(job.id, ()):
+                call()
+
+    def has(self, job: Job) -> bool:
+        """Whether the job is under way here."""
+        return self._under_way.get(job.id) is job
+
+    def when_released(self, job: Job, call: Callable[[], None]) -> None:
+        """`call` is called when the job that is under way has come out."""
+        self._waiting.setdefault(job.id, []).append(call)
+
+    def recall(self, external_task_id: str) -> Job | None:
+        """The job of that id that came out accepted or unknown, if it is remembered."""
+        return self._ended.get(external_task_id)
+
+    def is_anothers(self, task_id: str, external_task_id: str) -> bool:
+        """Whether the task id was told for another job; if not, it is this job's from now on."""
+        if self._task_ids.add(task_id):
+            return False
+        ended = self._ended.get(external_task_id)
+        return ended is None or not isinstance(ended.outcome, Accepted) or ended.outcome.task_id != task_id
