@@ -1,7 +1,6 @@
-"""Made `schema_1.db` beside it, run on commit c4ec139, the last whose journals have schema 1; the test reads RECORDS.
+"""Made `schema_1.db` beside it, run on commit c4ec139, the last whose journals have schema 1; a test reads RECORDS.
 
-    git worktree add ../old c4ec139
-    PYTHONPATH=../old python tests/journal/data/make_schema_1.py
+`git worktree add ../old c4ec139`, then `PYTHONPATH=../old python tests/journal/data/make_schema_1.py`.
 """
 
 from __future__ import annotations
