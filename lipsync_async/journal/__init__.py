@@ -6,7 +6,8 @@
 """
 
 from .face import AnyJournal, InlineJournal, Journal
+from .reader import Reader
 from .record import Record, State, Try, iter_result_lines
-from .store import Reader, Store
+from .store import Store
 
 __all__ = ["AnyJournal", "InlineJournal", "Journal", "Reader", "Record", "State", "Store", "Try", "iter_result_lines"]

@@ -14,8 +14,10 @@ from typing import Any, Self, TypeAlias
 
 from lipsync_async.errors import JournalError
 
-from .record import Record, Row, to_row
-from .store import MEMORY, Reader, Store
+from .reader import MEMORY, Reader
+from .record import Record
+from .rows import Row, to_row
+from .store import Store
 from .trouble import gone
 
 ENOUGH = 128

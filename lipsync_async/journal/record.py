@@ -1,14 +1,12 @@
-"""One job as the journal keeps it, as a row of the table, and as a result line."""
+"""One job as the journal keeps it, and its result line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
-
-Row: TypeAlias = tuple[Any, ...]
 
 
 class State(StrEnum):
@@ -38,9 +36,9 @@ class Try(NamedTuple):
     code: int | str | None = None
 
 
-# A msgspec struct, for two are made for every job: no other value is made as fast.
+# A msgspec struct, because two are made for every job and no other class is built as fast.
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One job: all that a later run, or a person, has to know of it."""
+    """One job: all that a later run, or a person, has to know of it. Fields after `state` default to *not known*."""
 
     external_task_id: str
     fingerprint: bytes
@@ -56,6 +54,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """Unix seconds."""
     line: int | None = None
     """Of the job list, from 1."""
+    core: bytes | None = None
+    """Fingerprint (16 bytes) of the content without `session_id` and without the signatures of URLs."""
+    key: bytes | None = None
+    """Mark (8 bytes, salted with the journal's `salt`) of the API key or token issuer that the intent was made with."""
+    owned: bool = False
+    """A task of this id is ours: the id was derived from this content, or no other content can have it."""
     task_id: str | None = None
     task_status: str | None = None
     http_status: int | None = None
@@ -68,81 +72,18 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     phase: str | None = None
     """How far the last try got: a `Phase` name in lower case."""
     history: tuple[Try, ...] = ()
-    """Of a job that was accepted at its first try: empty, for the rest says it all."""
-
-
-COLUMNS: tuple[str, ...] = Record.__struct_fields__
-_STATE, _RECOVERED, _HISTORY = map(COLUMNS.index, ("state", "recovered", "history"))
-_STATES = {state.value: state for state in State}
-EMPTY: Row = (None,) * _RECOVERED + (0,) + (None,) * (_HISTORY - _RECOVERED)
-"""What a column holds that a row leaves out, but for the first ones."""
-_OPEN, _ACCEPTED = COLUMNS.index("task_id"), _RECOVERED
-WIDTHS = (_OPEN, _ACCEPTED, len(COLUMNS))
-"""Columns of an intent, of a job accepted at its first try, and of any other: few columns are half the cost."""
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(tuple[Try, ...]).decode
-
-
-def to_row(record: Record) -> Row:
-    """The record as SQLite takes it, as one of `WIDTHS`: trailing columns that say nothing are left out.
-
-    Exact types only, for the module looks for an adapter to every other.
-    """
-    row = (
-        record.external_task_id,
-        record.fingerprint,
-        record.state._value_,
-        record.attempts,
-        record.refusals,
-        record.first_intent_at,
-        record.last_intent_at,
-        record.line,
-        record.task_id,
-        record.task_status and str(record.task_status),
-        record.http_status,
-        record.request_id,
-        int(record.recovered),
-        record.kind and str(record.kind),
-        record.code,
-        record.message,
-        record.phase and str(record.phase),
-        _history(record.history) if record.history else None,
-    )
-    if row[_ACCEPTED:] != EMPTY[_ACCEPTED:]:
-        return row
-    return row[:_ACCEPTED] if row[_OPEN:_ACCEPTED] != EMPTY[_OPEN:_ACCEPTED] else row[:_OPEN]
-
-
-def from_row(row: Row) -> Record:
-    """The record that a row holds."""
-    values = [*row, *EMPTY[len(row) :]]
-    values[_STATE] = _STATES[values[_STATE]]
-    values[_RECOVERED] = bool(values[_RECOVERED])
-    values[_HISTORY] = _decode(values[_HISTORY]) if values[_HISTORY] else ()
-    return Record(*values)
-
-
-def storable(value: Any) -> Any:
-    """As text what a gateway may say and SQLite cannot hold: half a surrogate pair, a giant number. Else as it is."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
-        return str(value)
-    return value
-
-
-def _history(history: tuple[Try, ...]) -> str:
-    try:
-        return _encode(history).decode()
-    except UnicodeEncodeError:
-        return _encode([[storable(value) for value in one] for one in history]).decode()
+    """Every try, or nothing where the job was accepted at its first one: then the other fields say it all."""
+    ended_at: float | None = None
+    """Unix seconds: when we ended our last ambiguous request (time-out, cancellation); None where we were killed."""
+    found_task_id: str | None = None
+    """A task of this id that is not known to be ours."""
 
 
 class _Source(Protocol):
     def records(self, state: State | None = None) -> Iterator[Record]: ...
 
 
-# Nobody is left to say what became of an open intent; a cleared one was surely not acted upon.
+# Nobody can say any more what became of an open intent; a cleared one was surely not acted upon.
 _OUTCOMES = {State.OPEN: "unknown", State.CLEARED: "not_sent"}
 
 

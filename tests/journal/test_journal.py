@@ -33,9 +33,9 @@ from lipsync_async.journal import (
     Try,
     iter_result_lines,
 )
-from lipsync_async.journal import store as store_module
+from lipsync_async.journal import schema as store_module
 from lipsync_async.journal.disks import is_network
-from lipsync_async.journal.record import WIDTHS, from_row, storable, to_row
+from lipsync_async.journal.rows import WIDTHS, from_row, storable, to_row
 from lipsync_async.journal.trouble import explain, explain_os
 from lipsync_async.terms import Kind, Phase, TaskStatus
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lipsync_async.journal import Reader, Record, State, Store, Try, iter_result_lines
-from lipsync_async.journal.record import from_row, to_row
+from lipsync_async.journal.rows import from_row, to_row
 
 GATEWAY = "https://api.example.com"
 

@@ -13,7 +13,7 @@ from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import InlineJournal, Record, Store
 from lipsync_async.journal.face import Done
-from lipsync_async.journal.record import Row, to_row
+from lipsync_async.journal.rows import Row, to_row
 from lipsync_async.models import FaceChoice, LipSyncRequest
 from lipsync_async.wire.credential import Credential
 

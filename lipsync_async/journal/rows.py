@@ -1,0 +1,159 @@
+"""A record as a row of the table, with a checksum that tells a damaged row.
+
+The checksum is the CRC-32 of the row's other values as msgpack, without the columns that the writer left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+from zlib import crc32
+
+import msgspec
+
+from .record import Record, State, Try
+
+Row: TypeAlias = tuple[Any, ...]
+
+COLUMNS: tuple[str, ...] = ("checksum", *Record.__struct_fields__)
+_STATE, _OWNED, _RECOVERED, _HISTORY = map(COLUMNS.index, ("state", "owned", "recovered", "history"))
+_STATES = {state.value: state for state in State}
+EMPTY: Row = tuple(0 if name in {"owned", "recovered"} else None for name in COLUMNS)
+"""What each column holds that a row leaves out; the first ones are never left out."""
+_CORE, _TASK, _REST = map(COLUMNS.index, ("core", "task_id", "recovered"))
+WIDTHS = (_CORE, _TASK, _REST, len(COLUMNS))
+"""Columns of a bare intent, of an intent, of a job accepted at its first try, and of any other.
+
+A row has as many as it needs: few columns are half the cost of a write.
+"""
+_NO_CONTENT, _NO_TASK, _NO_REST = EMPTY[_CORE:_TASK], EMPTY[_TASK:_REST], EMPTY[_REST:]
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(tuple[Try, ...]).decode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class DamagedRowError(Exception):
+    """A row does not hold what was written; the text says how that shows."""
+
+
+def to_row(record: Record) -> Row:
+    """The record as SQLite takes it, as one of `WIDTHS`: trailing columns that say nothing are left out.
+
+    Exact types only: for any other type the sqlite3 module looks for an adapter.
+    """
+    first, last, ended = record.first_intent_at, record.last_intent_at, record.ended_at
+    values = (
+        record.external_task_id,
+        record.fingerprint,
+        record.state._value_,
+        record.attempts,
+        record.refusals,
+        # SQLite gives back a float, whatever number it got; the checksum must be of the same.
+        first if first is None else first + 0.0,
+        last if last is None else last + 0.0,
+        record.line,
+        record.core,
+        record.key,
+        1 if record.owned else 0,
+        record.task_id,
+        record.task_status and str(record.task_status),
+        record.http_status,
+        record.request_id,
+        1 if record.recovered else 0,
+        record.kind and str(record.kind),
+        record.code,
+        record.message,
+        record.phase and str(record.phase),
+        _history(record.history) if record.history else None,
+        ended if ended is None else ended + 0.0,
+        record.found_task_id,
+    )
+    try:
+        return _sealed(_narrow(values))
+    except (UnicodeEncodeError, OverflowError):
+        return _sealed(tuple(map(storable, _narrow(values))))
+
+
+def storable_row(row: Row) -> Row:
+    """The row with every value as SQLite can hold it, and its checksum made anew."""
+    return _sealed(tuple(map(storable, row[1:])))
+
+
+def from_row(row: Row) -> Record:
+    """The record that a row holds. Raises `DamagedRowError`."""
+    values = row[1:] + EMPTY[len(row) :]
+    try:
+        sound = crc32(_pack(_narrow(values))) == row[0]
+    except (UnicodeEncodeError, OverflowError):
+        sound = False
+    if not sound:
+        raise DamagedRowError("its checksum does not fit")
+    return _record(values)
+
+
+def from_unsealed(row: Row) -> Record:
+    """The same for a row of schema 1, which has no checksum: the type of every value is looked at instead."""
+    record = _record(row[1:] + EMPTY[len(row) :])
+    if not all(is_text(value) for value in row if isinstance(value, str)):
+        raise DamagedRowError("a text of it is no UTF-8")
+    try:
+        return msgspec.convert(msgspec.structs.asdict(record), Record, builtin_types=(bytes,))
+    except msgspec.ValidationError as error:
+        raise DamagedRowError(str(error)) from error
+
+
+def checksum(*values: Any) -> int:
+    """The checksum of a row that has these values in all columns but its own."""
+    return crc32(_pack(_narrow(values)))
+
+
+def storable(value: Any) -> Any:
+    """As text what a gateway may say and SQLite cannot hold: half a surrogate pair, a giant number. Else as it is."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return str(value)
+    return value
+
+
+def is_text(value: object) -> bool:
+    """Whether it is a text that was read without damage, so without half a surrogate pair."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _sealed(values: Row) -> Row:
+    return (crc32(_pack(values)), *values)
+
+
+def _narrow(values: Row) -> Row:
+    if values[_REST - 1 :] != _NO_REST:
+        return values
+    if values[_TASK - 1 : _REST - 1] != _NO_TASK:
+        return values[: _REST - 1]
+    return values[: _TASK - 1] if values[_CORE - 1 : _TASK - 1] != _NO_CONTENT else values[: _CORE - 1]
+
+
+def _record(values: Row) -> Record:
+    fields = list(values)
+    try:
+        fields[_STATE - 1] = _STATES[fields[_STATE - 1]]
+        fields[_OWNED - 1] = bool(fields[_OWNED - 1])
+        fields[_RECOVERED - 1] = bool(fields[_RECOVERED - 1])
+        fields[_HISTORY - 1] = _decode(fields[_HISTORY - 1]) if fields[_HISTORY - 1] else ()
+    except KeyError:
+        raise DamagedRowError(f"it has the unknown state {fields[_STATE - 1]!r}") from None
+    except (TypeError, ValueError) as error:  # msgspec's errors are ValueErrors
+        raise DamagedRowError(f"its history cannot be read ({error})") from error
+    return Record(*fields)
+
+
+def _history(history: tuple[Try, ...]) -> str:
+    try:
+        return _encode(history).decode()
+    except UnicodeEncodeError:
+        return _encode([[storable(value) for value in one] for one in history]).decode()

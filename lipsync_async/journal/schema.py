@@ -1,0 +1,64 @@
+"""The tables of the journal's file, version by version."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+
+from .rows import COLUMNS, EMPTY, checksum
+
+APPLICATION_ID = 0x4C697053
+"""\"LipS\": `file run.db` and every reader can tell a journal by it."""
+SALT, JOURNAL_ID, HOME = "salt", "id", "home"
+"""Names of notes: for marks of keys; which journal it is; the path at which it was last opened for writing."""
+SALT_BYTES = 16
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    # `code` has no type: a number stays a number, and a text a text.
+    connection.execute(
+        "CREATE TABLE jobs (seq INTEGER PRIMARY KEY, external_task_id TEXT NOT NULL UNIQUE, fingerprint BLOB NOT NULL,"
+        " state TEXT NOT NULL, attempts INTEGER NOT NULL, refusals INTEGER NOT NULL, first_intent_at REAL,"
+        " last_intent_at REAL, task_id TEXT, task_status TEXT, recovered INTEGER NOT NULL DEFAULT 0, kind TEXT,"
+        " http_status INTEGER, code, message TEXT, request_id TEXT, phase TEXT, line INTEGER, history TEXT)"
+    )
+    connection.execute("CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+_COLUMNS_2 = (
+    "core BLOB",
+    "key BLOB",
+    "owned INTEGER NOT NULL DEFAULT 0",
+    "ended_at REAL",
+    "found_task_id TEXT",
+    "checksum INTEGER",
+)
+_SEALED_2 = (
+    "external_task_id, fingerprint, state, attempts, refusals, first_intent_at, last_intent_at, line, core, key, owned,"
+    " task_id, task_status, http_status, request_id, recovered, kind, code, message, phase, history, ended_at,"
+    " found_task_id"
+)
+
+
+def _seal(connection: sqlite3.Connection) -> None:
+    for column in _COLUMNS_2:
+        connection.execute(f"ALTER TABLE jobs ADD COLUMN {column}")
+    connection.create_function("seal", -1, checksum, deterministic=True)
+    connection.execute(f"UPDATE jobs SET checksum = seal({_SEALED_2})")  # noqa: S608 - names of our own
+    notes = [(name, secrets.token_hex(SALT_BYTES)) for name in (SALT, JOURNAL_ID)]
+    connection.executemany("INSERT INTO notes VALUES (?, ?)", notes)
+
+
+# MIGRATIONS[n] leads from schema version n to n + 1; what was released is never edited.
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_create, _seal]
+SEALED = 2
+"""The first schema version whose rows have checksums."""
+
+
+def selected(connection: sqlite3.Connection) -> str:
+    """The list of columns for a SELECT; a column that a file of an older schema lacks is read as empty."""
+    present = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
+    absent = {name: "NULL" if empty is None else empty for name, empty in zip(COLUMNS, EMPTY, strict=True)}
+    return ", ".join(name if name in present else f"{absent[name]} AS {name}" for name in COLUMNS)
