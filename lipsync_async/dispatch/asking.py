@@ -61,9 +61,11 @@ class Asking:
         The user's word replaces the witness, but for another account's key.
         """
         account = self._account
+        if self._batch.jobbook is not None:
+            self._batch.jobbook.meet(job, account.trust, account.credential, account.mark)
         counts: bool | None = inquiry.naming or (account.trust.told and inquiry.mark == account.mark)
         if not counts:
-            counts = await self._hear_witness(job, inquiry, flight)
+            counts = await self._hear_witness(inquiry, flight)
             if counts is None and account.trust.witness(inquiry.mark, account.loop.time(), 0.0) is not None:
                 return inquiry.failed()  # it is too young, or could not be asked for: later it can
         return inquiry.missing(
@@ -73,10 +75,8 @@ class Asking:
             settle_time=account.gateway.settle_time,
         )
 
-    async def _hear_witness(self, job: Job, inquiry: Inquiry, flight: Flight) -> bool | None:
+    async def _hear_witness(self, inquiry: Inquiry, flight: Flight) -> bool | None:
         account, heard = self._account, None
-        if self._batch.jobbook is not None:
-            self._batch.jobbook.meet(job, account.trust, account.credential, account.mark)
         for _ in range(WITNESS_LOOKS):
             heard = await account.queries.hear_witness(inquiry.mark, flight)
             if not heard:
@@ -118,6 +118,8 @@ class Asking:
                 assert isinstance(answer, TaskReply)
                 if not ambiguity.exists:
                     account.trust.proven = True
+                if inquiry.doubt is not None:
+                    inquiry.doubt.open = False
                 account.pacer.restore(1)
                 return End(accepted(job, answer.reply, recovered=True))
             case lookup.Next.ABSENT:

@@ -5,6 +5,8 @@ Three rules of the contract's section 4, each as plain arithmetic on a `now` (se
 * Rule 3, the brake on ambiguity.  A gateway that stopped answering would turn every job into an `Unknown`.
   Five ambiguous or failing requests in a row close the gate; single canaries go out after 1, 2, 4 ... 60 s,
   and after `max_outage` (30 s while nothing was ever heard) the batch ends.
+  Twenty ambiguous results among the last fifty, that no look-up has found since, close it as well.
+  Then an accepted canary lets the next one go at once, until the share has fallen.
 * Rule 4, a stop is confirmed.  A refusal that would end the batch closes the gate for a second; the next one of
   its sort ends it, anything else reopens it.
 * Rule 5, waiting ends.  Without one accepted job in `max_stall` the refusals end the batch; a reply that hides its
@@ -15,6 +17,8 @@ counts as silence, for it is the ambiguous jobs that the brake is there to bound
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 from attrs import frozen
 
@@ -28,6 +32,8 @@ CONFIRMATION_PAUSE = 1.0
 HIDDEN_REFUSALS = 20
 HIDDEN_PATIENCE = 900.0
 SAME_REJECTIONS = 20
+RECENT, MOST_AMBIGUOUS = 50, 20
+"""Of so many results, refusals to wait left out, so many ambiguous ones brake."""
 
 
 @frozen
@@ -46,6 +52,19 @@ class Stop:
 
 
 Order = Pause | Stop | None
+
+
+class Doubt:
+    """One result that may stand for a task that was paid for; a look-up may still find it."""
+
+    __slots__ = ("open",)
+
+    def __init__(self) -> None:
+        self.open = True
+
+
+_CLEAR = Doubt()
+_CLEAR.open = False
 
 
 class Brake:
@@ -68,6 +87,8 @@ class Brake:
         self._stalled_since: float | None = None
         self._stalled_at = 0.0
         self._hidden = 0
+        self._recent: deque[Doubt] = deque(maxlen=RECENT)
+        self._crowded_since: float | None = None
 
     def __repr__(self) -> str:
         if self._stops:
@@ -84,17 +105,38 @@ class Brake:
         """Seconds from one canary to the next; 0.0 while the gate is not closed."""
         return self._pause
 
-    def accepted(self) -> None:
-        """A job was accepted: all is well."""
+    @property
+    def doubt(self) -> Doubt | None:
+        """The last result, where it is ambiguous: it no longer counts once its `open` is set to False."""
+        last = self._recent[-1] if self._recent else _CLEAR
+        return None if last is _CLEAR else last
+
+    def accepted(self, now: float) -> Order:
+        """A job was accepted."""
+        self._recent.append(_CLEAR)
         self._heard()
         self._stops = 0
         self._stalled_since = None
         self._hidden = 0
+        return None if self._crowded_since is None else self._look_at_share(now, self._crowded_since)
+
+    def _look_at_share(self, now: float, since: float) -> Order:
+        """An accepted canary: while the share of ambiguous results is high, only one goes after the other."""
+        if self._is_crowded():
+            if now - since >= self._policy.max_outage:
+                return self._stop(Stop(Kind.SERVER, f"for {now - since:.0f} s many replies did not say what was done"))
+            return Pause(0.0)
+        self._crowded_since = None
+        return None
+
+    def _is_crowded(self) -> bool:
+        return sum(doubt.open for doubt in self._recent) >= MOST_AMBIGUOUS
 
     def judged(self, now: float, sent_at: float, verdict: Verdict, result: Reply | Failure) -> Order:
         """What a result other than an accepted job asks for; `sent_at` is when its request was admitted."""
         match verdict.action:
             case Action.LOOK_UP if verdict.kind is not Kind.DUPLICATE_ID:
+                self._recent.append(Doubt())
                 return self._unheard(now, sent_at, verdict, result)
             case Action.RETRY:
                 return self._unheard(now, sent_at, verdict, result)
@@ -105,6 +147,7 @@ class Brake:
                 self._heard()
                 return self._stalled(now, sent_at, verdict, result)
             case _:
+                self._recent.append(_CLEAR)
                 self._heard_unless(result)
                 self._stops = 0
                 return None
@@ -126,17 +169,22 @@ class Brake:
         self._silent_at = now
         self._silent += 1
         self._last = (verdict.kind or Kind.SERVER, result.message)
-        if self._silent >= ROW and now - self._silent_since >= self._patience:
+        row = self._silent >= ROW
+        crowded = not row and verdict.action is Action.LOOK_UP and self._is_crowded()
+        if crowded and self._crowded_since is None:
+            self._crowded_since = now
+        since = self._crowded_since if crowded and self._crowded_since is not None else self._silent_since
+        if (row or crowded) and now - since >= self._patience:
             return self._give_up(now)
         hint = (result.retry_after if isinstance(result, Reply) else None) or 0.0
         waited = now - self._silent_since if self._silent >= ROW else 0.0  # two failures in a quiet night are no outage
         if hint and waited + hint > self._policy.max_outage:
             return self._stop(Stop(self._last[0], f"no usable answer, and asked to wait for {hint:.0f} s"))
-        if self._silent < ROW or (self._pause and sent_at < self._paused_at):
+        if not (row or crowded) or (self._pause and sent_at < self._paused_at):
             return None  # what was under way when the gate closed says nothing new
         self._pause = min(LONGEST_PAUSE, self._pause * 2 or 1.0)
         self._paused_at = now + self._pause
-        left = self._silent_since + self._patience - now
+        left = since + self._patience - now
         return Pause(min(self._pause, max(left, 0.0)))
 
     def unanswered(self, now: float) -> Stop | None:

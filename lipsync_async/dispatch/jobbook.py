@@ -94,12 +94,12 @@ class Jobbook:
         Of a job that an earlier run sent it is found out whether that was with the present key.
         If it was another, its witness shows whether both keys belong to one account.
         """
-        inquiry, key = job.inquiry, credential.mark(self._journal.salt)
+        inquiry, key = job.inquiry, credential.mark(self._journal.reader.salt)
         assert inquiry is not None
         if inquiry.mark == job.key == key:
             inquiry.mark = mark
         wanted = key if inquiry.mark == mark else inquiry.mark
-        if wanted not in self._met:
+        if wanted not in self._met and not (trust.told and wanted == key):
             self._met.add(wanted)
             self._name_witness(trust, wanted, inquiry.mark)
 
@@ -114,7 +114,7 @@ class Jobbook:
     def intend(self, job: Job, credential: Credential) -> asyncio.Future[None]:
         """Durable before the first byte leaves. Raises `JournalError` when awaited."""
         job.core = job.core or core_fingerprint(job.request)
-        job.key = credential.mark(self._journal.salt)
+        job.key = credential.mark(self._journal.reader.salt)
         return self._journal.write(self._record(job, State.OPEN))
 
     def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:

@@ -20,6 +20,8 @@ from attrs import define, evolve, field, frozen
 from lipsync_async.terms import Failure, Kind, Phase, Reply
 from lipsync_async.wire import TaskReply
 
+from .brake import Doubt
+
 NOT_FOUNDS = 3
 UNTRUSTED_DELAYS = (1.0, 4.0, 10.0)
 """Seconds before each look-up while not-found proves nothing."""
@@ -91,6 +93,8 @@ class Inquiry:
     """Of the key that the attempt was made with."""
     held_until: float = -math.inf
     """Before it the gateway may still be working on the request, and a not-found proves nothing."""
+    doubt: Doubt | None = None
+    """The brake's count of it: a task that was found is in doubt no longer."""
     asked: int = 0
     """Answers that said *not found*, whether they counted or not."""
     not_founds: int = 0

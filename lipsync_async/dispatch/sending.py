@@ -104,7 +104,7 @@ class Sending:
         stop: Stop | None = None
         if verdict.action is Action.ACCEPT:
             account.pacer.accepted(now, sent_at)
-            account.brake.accepted()
+            account.obey(account.brake.accepted(now))
             account.credential.good = job.generation
             self._rejections.over = True
             if isinstance(result, Reply) and result.task_id is not None:
@@ -213,6 +213,7 @@ class Sending:
             first_intent_at=job.first_sent_at,
             mark=job.mark,
             held_until=held_until,
+            doubt=account.brake.doubt,
         )
         if inquiry.naming and self._batch.jobbook is not None:
             self._batch.jobbook.cleared(job)  # surely refused: a later run has nothing to adopt

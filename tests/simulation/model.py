@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import json
+from base64 import b64decode, b64encode
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,6 +71,8 @@ class Ways:
     """A task can be found so much later."""
     forgets_after: float = 1e12
     lists: bool = False
+    page_cap: int = 500
+    """Tasks of a page of the list, whatever is asked for."""
     faults: dict[str, float] = Factory(dict)
     late_by: float = 5.0
     """A late task begins so long after its request arrived."""
@@ -80,7 +83,7 @@ class Ways:
     key_dies_at: float = 1e12
     key_code: int = 1002
     token_life: float = 1e12
-    """A token is refused as expired so long after it was made (keys that end in a number)."""
+    """A token is refused as expired so long after it was made (JSON web tokens)."""
     balance: float = 1e12
     """Tasks that are still paid for."""
     clock_error: float = 0.0
@@ -271,8 +274,9 @@ class Gateway:
 
     def _judge_key(self, authorization: str, now: float) -> int | None:
         key = authorization.removeprefix("Bearer ")
-        if key.startswith("token-"):
-            return 1004 if now - float(key.removeprefix("token-")) > self.ways.token_life else None
+        if key.count(".") == 2:
+            made_at = json.loads(b64decode(key.split(".")[1]))["iat"]
+            return 1004 if now - made_at > self.ways.token_life else None
         dead = key not in self.good_keys or now >= self.ways.key_dies_at
         return self.ways.key_code if dead else None
 
@@ -351,13 +355,15 @@ class Gateway:
             return _envelope(404, 1203, "task not exist")
         return 200, {}, json.dumps({"code": 0, "message": "SUCCEED", "data": self._told(task)}).encode()
 
-    def page(self, now: float) -> tuple[int, dict[str, str], bytes]:
-        """The first page of the task list."""
+    def page(self, now: float, number: int = 1) -> tuple[int, dict[str, str], bytes]:
+        """A page of the task list, the newest first; a gateway may give fewer than it is asked for."""
         self.queries += 1
         if not self.ways.lists:
             return _envelope(404, 1202, "no such route")
         stored = [self._told(task) for task in self.tasks if task.found_from <= now < task.found_until]
-        return 200, {}, json.dumps({"code": 0, "message": "SUCCEED", "data": stored[::-1][:500]}).encode()
+        cap = self.ways.page_cap
+        shown = stored[::-1][(number - 1) * cap : number * cap]
+        return 200, {}, json.dumps({"code": 0, "message": "SUCCEED", "data": shown}).encode()
 
 
 class ModelWire:
@@ -473,7 +479,8 @@ class ModelWire:
 
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """Asks for the task list."""
-        answer = await self._ask(self._gateway.page, headers, flight)
+        number = int(url.query["pageNum"])
+        answer = await self._ask(lambda now: self._gateway.page(now, number), headers, flight)
         return None if isinstance(answer, Failure) else read_task_list(*answer)
 
     async def _ask(
@@ -513,6 +520,11 @@ class ModelWire:
 
     async def _hang(self) -> None:
         await asyncio.get_running_loop().create_future()
+
+
+def token(now: float, issuer: str = "access-key-1") -> str:
+    """A JSON web token as Kling's own: a new one each time, of one account."""
+    return f"e30.{b64encode(json.dumps({'iss': issuer, 'iat': now}).encode()).decode()}.signature"
 
 
 def _nothing() -> None:

@@ -40,7 +40,7 @@ class SimClient(LipSyncClient):
             dice=self._dice.random,
             wall_clock=lambda: EPOCH + loop.time(),
         )
-        self._account.trusts_lookups = self._trust_lookups
+        self._account.trust.told = self._trust_lookups
         return self
 
     @property

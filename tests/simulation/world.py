@@ -19,7 +19,7 @@ from lipsync_async.outcomes import NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
 
 from .invariants import Invariants
-from .model import GOOD_KEY, ModelWire
+from .model import GOOD_KEY, ModelWire, token
 from .report import Broken, Interruption, RunReport, Told
 from .stand import CrashingStore, GroupJournal, SimClient
 from .virtual import Crash, VirtualLoop
@@ -126,7 +126,7 @@ class World(Invariants):
             case "async":
                 return later
             case "token":
-                return lambda: f"token-{loop.now}"
+                return lambda: token(loop.now)
             case _:
                 return GOOD_KEY
 
@@ -153,7 +153,7 @@ class World(Invariants):
             finally:
                 if self.group is not None and not report.dead:
                     self.group.commit()  # who opened the journal closes it
-            report.trusted = client.account.trusts_lookups
+            report.trusted = client.account.trust.holds
             if client.account.pacer.in_flight:
                 self.faults.append(f"run {report.number}: {client.account.pacer.in_flight} in flight for ever")
             if client.account.admission.waiting:
