@@ -174,7 +174,8 @@ class Store(Reader):
         try:
             self.claim.check()
         except JournalError:
-            self._leave()
+            if self.claim.is_moved:
+                self._leave()
             raise
         if self._newest > self._last and (now := monotonic()) >= self._tell_at:
             # Not for every commit: the side file's own time stamps make the next sync dearer.
