@@ -1,8 +1,10 @@
-"""The journal: intent is durable before the first byte is sent, the outcome before the caller sees it.
+"""The journal: an intent is durable before the first byte is sent, an outcome before the caller sees it.
 
-`Store` is the plain, synchronous file; `Journal` is the thread around it that commits whatever is queued.
-`InlineJournal` is its stand-in without a thread.
-`Reader` looks at a journal without claiming it.
+Here is the SQLite file with one row a job (`record`, `rows`, `schema`, `reader`, `store`), what protects it from being
+shared, lost, replaced or damaged (`claim`, `trace`, `place`, `files`, `trouble`), and its use from asyncio (`face`,
+`thread`, `sharing`).
+It imports the package's errors and nothing else of it.
+Start to read at `record`, then `store`, then `face`.
 """
 
 from .face import AnyJournal, InlineJournal, Journal

@@ -42,6 +42,10 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 _INODE_LOCKS = sys.platform == "linux"
 
 
+_DELETED, _REPLACED, _EMPTIED = "deleted or moved away", "replaced by another file", "emptied"
+_UNLOCKED = "deprived of its lock, the side file .lock,"
+
+
 class Claim:
     """The exclusive right to write the journal at `path`; raises `JournalError` where somebody else has it.
 
@@ -56,6 +60,8 @@ class Claim:
         """What the side file says of the journal; `remember` changes it."""
         self.changed = False
         """The journal is not as it was when it was last closed in good order."""
+        self.lost = ""
+        """What happened to the files while they were in use."""
         self._side: int | None = None
         self._inode: int | None = None
         self._main: File | None = None
@@ -89,19 +95,27 @@ class Claim:
             self._write()
 
     def check(self) -> None:
-        """Raise `JournalError` where the journal or its side file is no longer the one that was opened."""
+        """Raise `JournalError` where the journal or its side file is no longer the one that was opened; for good."""
         if self.path is None:
             return
-        now = stat(self.path)
-        if now is None:
-            raise displaced(self.path, "deleted or moved away")
-        if identity(now) != self._main:
-            raise displaced(self.path, "replaced by another file")
-        if not now.st_size:
-            raise displaced(self.path, "emptied")
-        side = stat(self._side_path)
+        self.lost = self.lost or self._what_happened(self.path)
+        if self.lost:
+            raise displaced(self.path, self.lost)
+
+    @property
+    def is_moved(self) -> bool:
+        """Lost, but as a whole: nobody else writes to the file that is open, or to its -wal file."""
+        return self.lost in {_DELETED, _REPLACED}
+
+    def _what_happened(self, path: str) -> str:
+        now, side = stat(path), stat(self._side_path)
         if side is None or identity(side) != self._side_identity:
-            raise displaced(self.path, "deprived of its lock, the side file .lock,")
+            return _UNLOCKED
+        if now is None:
+            return _DELETED
+        if identity(now) != self._main:
+            return _REPLACED
+        return "" if now.st_size else _EMPTIED
 
     def release(self, *, clean: bool = False) -> None:
         """Give the right back; again does nothing. `clean`: the journal is closed, and all of it is in its file."""
@@ -109,8 +123,8 @@ class Claim:
         side, self._side = self._side, None
         inode, self._inode = self._inode, None
         if side is not None:
-            now = stat(self.path or "") if clean else None
-            if now is not None and identity(now) == self._main:
+            now = stat(self.path or "")
+            if clean and not self.lost and now is not None and identity(now) == self._main:
                 with suppress(OSError):  # the next opening looks the file through, and that is all
                     trace.write(side, self._holder, self.trace._replace(closed=(now.st_size, now.st_mtime_ns)))
             os.close(side)

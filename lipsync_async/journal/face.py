@@ -6,25 +6,28 @@ import asyncio
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 from lipsync_async.errors import JournalError
 
 from .reader import MEMORY, Reader
-from .record import Record
+from .record import Record, State
 from .rows import Row, to_row
 from .store import Store
+from .thread import Done, Task, nothing, serve, settle
 from .trouble import gone
+
+__all__ = ["ENOUGH", "AnyJournal", "Done", "InlineJournal", "Journal"]
 
 ENOUGH = 128
 """Rows that are committed without waiting for more."""
-Done: TypeAlias = Callable[[JournalError | None], None]
-"""Told None once it is durable, else why it is not."""
-_Task: TypeAlias = tuple[Callable[[Store], None] | None, Done]
+_PATIENCE = 30.0
+"""Seconds for the commit that may be under way when a loop is closed."""
 
 
 class AnyJournal(ABC):
@@ -35,7 +38,19 @@ class AnyJournal(ABC):
     reader: Reader
     """Sees what is durable: `records`, `counts`, `note`, `knows_list`; each may read the disk at once."""
     runs = 0
-    """How many runs have begun to write to it since it was opened."""
+    """How many runs have begun to write to it since it was opened.
+
+    It only grows: a run that has ended may have written jobs that the next one has to know.
+    """
+
+    def __init__(self) -> None:
+        self.under_way: dict[str, Any] = {}
+        """Ids of jobs that are on their way, whichever run or client of this journal has them; kept by the runs."""
+
+    @property
+    def salt(self) -> bytes:
+        """16 random bytes, made with the journal, for salted marks of API keys."""
+        return self.reader.salt
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,6 +65,10 @@ class AnyJournal(ABC):
         Raises `JournalError`.
         """
         return self.reader.recall(external_task_id)
+
+    def records_of(self, states: Collection[State]) -> Iterator[Record]:
+        """The jobs that are in one of these states on disk, in the order of first arrival. Raises `JournalError`."""
+        return self.reader.records_of(states)
 
     @abstractmethod
     def post(self, record: Record, done: Done | None = None) -> None:
@@ -68,7 +87,7 @@ class AnyJournal(ABC):
         """
         self._check()
         waiter = asyncio.get_running_loop().create_future()
-        self.post(record, partial(_settle, waiter, None))
+        self.post(record, partial(settle, waiter, None))
         return waiter
 
     @abstractmethod
@@ -96,6 +115,7 @@ class InlineJournal(AnyJournal):
     """A journal without a thread, over a store of its own: every write is a commit, made at once. For virtual time."""
 
     def __init__(self, store: Store) -> None:
+        super().__init__()
         self.store = self.reader = store
 
     @classmethod
@@ -135,13 +155,21 @@ class Journal(AnyJournal):
     """The journal of a running batch: `async with await Journal.open(...) as journal`.
 
     A thread commits whatever is queued, and while it does so the next group gathers: no timer, and one hop a group.
-    Belongs to the loop that opened it.
+    Belongs to the loop that opened it; there, any number of runs and clients may write to it at the same time.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, reader: Reader, inbox: SimpleQueue[_Task], store: Store
+        self,
+        loop: asyncio.AbstractEventLoop,
+        reader: Reader,
+        inbox: SimpleQueue[Task],
+        store: Store,
+        thread: Thread,
     ) -> None:
+        super().__init__()
         self.reader = reader
+        self.thread = thread
+        """Ends when the journal is closed and the file is let go."""
         self._loop = loop
         self._inbox = inbox
         self._claim = store.claim
@@ -158,17 +186,31 @@ class Journal(AnyJournal):
         if os.fspath(path) == MEMORY:
             raise JournalError("a journal in memory survives nothing: give a path (tests use InlineJournal)")
         loop = asyncio.get_running_loop()
-        inbox: SimpleQueue[_Task] = SimpleQueue()
+        inbox: SimpleQueue[Task] = SimpleQueue()
         opened: asyncio.Future[tuple[Store, Reader]] = loop.create_future()
         opener = partial(Store, path, gateway=gateway, account=account, network=network)
         # A daemon: at the interpreter's exit nobody waits for it, and what was confirmed is on disk already.
-        Thread(target=_serve, args=(opener, inbox, loop, opened), name="lipsync-journal", daemon=True).start()
+        thread = Thread(target=serve, args=(opener, inbox, loop, opened), name="lipsync-journal", daemon=True)
+        thread.start()
         try:
             store, reader = await opened
         except BaseException:
-            inbox.put((None, _nothing))
+            inbox.put((None, nothing))
             raise
-        return cls(loop, reader, inbox, store)
+        return cls(loop, reader, inbox, store, thread)
+
+    @staticmethod
+    def shared(
+        path: str | os.PathLike[str], *, gateway: str, account: str = "default", network: bool | None = None
+    ) -> AbstractAsyncContextManager[Journal]:
+        """The journal at `path`, open once for all who use it in this loop at the same time: `async with` gives it.
+
+        The first opens it and the last to leave closes it; nobody else may.
+        Raises `JournalError` as `open` does, where another event loop of this process has it, or once it has failed.
+        """
+        from .sharing import share  # sharing opens journals
+
+        return share(path, gateway=gateway, account=account, network=network)
 
     def __repr__(self) -> str:
         story = "closed" if self._closed else "broken" if self.failed else f"{len(self._rows)} queued"
@@ -177,7 +219,7 @@ class Journal(AnyJournal):
     def __del__(self) -> None:
         if self._closed is None and self._claim.held:
             warnings.warn(f"unclosed {self!r}: call aclose()", ResourceWarning, source=self, stacklevel=1)
-            self._inbox.put((None, _nothing))
+            self._inbox.put((None, nothing))
 
     def post(self, record: Record, done: Done | None = None) -> None:  # noqa: D102 - told by the base
         error = self.failed or self._gone()
@@ -207,6 +249,11 @@ class Journal(AnyJournal):
                 self._end()
         # A second caller, or one that was cancelled before, waits for the same end.
         await asyncio.shield(self._closed)
+
+    def abandon(self) -> None:
+        """Let go of the file from any thread when the loop was closed too early; returns when others can have it."""
+        self._inbox.put((None, nothing))
+        self.thread.join(_PATIENCE)
 
     def _check(self) -> None:
         super()._check()
@@ -254,78 +301,10 @@ class Journal(AnyJournal):
 
         def done(error: JournalError | None) -> None:
             self.failed = self.failed or error
-            _settle(waiter, None, error)
+            settle(waiter, None, error)
 
         self._inbox.put((work, done))
         await waiter
 
     def _end(self) -> None:
-        self._inbox.put((None, partial(_settle, self._closed, None)))
-
-
-def _serve(
-    opener: Callable[[], Store],
-    inbox: SimpleQueue[_Task],
-    loop: asyncio.AbstractEventLoop,
-    opened: asyncio.Future[tuple[Store, Reader]],
-) -> None:
-    """The thread's life; the store and the reader are opened and closed here, off the loop."""
-    try:
-        store, reader = _open(opener)
-    except Exception as error:  # noqa: BLE001 - the one who waits gets it
-        _answer(loop, partial(_settle, opened, None), error)
-        return
-    alive = _answer(loop, partial(_settle, opened, (store, reader)), None)
-    done: Done = _nothing
-    while alive:
-        work, done = inbox.get()
-        if work is None:
-            break
-        alive = _answer(loop, done, _attempt(work, store))
-        # While this waits it must not keep a forgotten journal alive.
-        work, done = None, _nothing
-    reader.close()
-    store.close()
-    _answer(loop, done, None)
-
-
-def _open(opener: Callable[[], Store]) -> tuple[Store, Reader]:
-    store = opener()
-    try:
-        return store, Reader(store.path, any_thread=True)
-    except BaseException:
-        store.close()
-        raise
-
-
-def _attempt(work: Callable[[Store], None], store: Store) -> JournalError | None:
-    try:
-        work(store)
-    except JournalError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - a thread that died would leave its waiters hanging
-        failure = JournalError(f"the journal {store.path} failed: {error!r}")
-        failure.__cause__ = error
-        return failure
-    return None
-
-
-def _answer(loop: asyncio.AbstractEventLoop, done: Callable[[Any], None], error: Exception | None) -> bool:
-    try:
-        loop.call_soon_threadsafe(done, error)
-    except RuntimeError:  # the loop was closed before the journal was: nobody waits any more
-        return False
-    return True
-
-
-def _settle(waiter: asyncio.Future[Any] | None, result: Any, error: Exception | None) -> None:
-    if waiter is None or waiter.done():  # cancelled
-        return
-    if error is None:
-        waiter.set_result(result)
-    else:
-        waiter.set_exception(JournalError(*error.args) if isinstance(error, JournalError) else error)
-
-
-def _nothing(_: object) -> None:
-    return
+        self._inbox.put((None, partial(settle, self._closed, None)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import repeat
+from time import monotonic
 from typing import Any
 
 from lipsync_async.errors import JournalError
@@ -28,6 +29,11 @@ _MOST_ROWS = 128
 # Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up.
 _STEP = 8
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "external_task_id")
+# Seconds between two notes in the side file of how many rows there are.
+_TELL_EVERY = 0.1
+# Pages in the -wal file (16 MB) at which SQLite writes them into the main file; earlier costs more, for ids in no order
+# change the same pages again and again.
+_MOST_PAGES = 4000
 _log = logging.getLogger("lipsync_async")
 
 
@@ -39,6 +45,11 @@ class Store(Reader):
     Raises `JournalError` where another process has it, it belongs to something else, it is damaged or not the journal
     that was last written at this path, or it cannot be used; a write also where the file is no longer at its path.
     """
+
+    _last = _newest = 0
+    """The row numbers that the side file knows, and that were inserted last."""
+    _tell_at = 0.0
+    """When the side file is told next, on the monotonic clock."""
 
     def __init__(
         self, path: str | os.PathLike[str], *, gateway: str, account: str = "default", network: bool | None = None
@@ -96,6 +107,8 @@ class Store(Reader):
         """
         with suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        # The first row after it is told at once: without it nobody would miss the -wal file that has it.
+        self._tell_at = 0.0
 
     def close(self) -> None:
         """Close the file and let others have it; again does nothing."""
@@ -119,6 +132,7 @@ class Store(Reader):
         self._execute("PRAGMA synchronous = FULL")
         # A Mac's fsync leaves data in the drive's cache without it; nothing elsewhere.
         self._execute("PRAGMA fullfsync = 1")
+        self._execute(f"PRAGMA wal_autocheckpoint = {_MOST_PAGES}")
         if version < len(schema.MIGRATIONS):
             self._transact(lambda: self._migrate(version))
         self._prepare()
@@ -160,9 +174,12 @@ class Store(Reader):
         try:
             self.claim.check()
         except JournalError:
-            self._leave()
+            if self.claim.is_moved:
+                self._leave()
             raise
-        if self._newest > self._last:
+        if self._newest > self._last and (now := monotonic()) >= self._tell_at:
+            # Not for every commit: the side file's own time stamps make the next sync dearer.
+            self._tell_at = now + _TELL_EVERY
             self._last = self._newest
             self.claim.remember(self.claim.trace.journal_id, self._last)
 

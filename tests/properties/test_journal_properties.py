@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lipsync_async.journal import Reader, Record, State, Store, Try, iter_result_lines
-from lipsync_async.journal.rows import from_row, to_row
+from lipsync_async.journal.rows import DamagedRowError, from_row, to_row
 
 GATEWAY = "https://api.example.com"
 
@@ -48,6 +51,11 @@ def records(names: st.SearchStrategy[str]) -> st.SearchStrategy[Record]:
         phase=words,
         line=st.none() | counts,
         history=st.lists(tries, max_size=3).map(tuple),
+        core=st.none() | st.binary(min_size=16, max_size=16),
+        key=st.none() | st.binary(min_size=8, max_size=8),
+        owned=st.booleans(),
+        ended_at=times,
+        found_task_id=words,
     )
 
 
@@ -55,6 +63,44 @@ def records(names: st.SearchStrategy[str]) -> st.SearchStrategy[Record]:
 def test_a_row_holds_the_whole_record(record: Record) -> None:
     """To a row and back is the same record."""
     assert from_row(to_row(record)) == record
+
+
+def changed(value: Any, data: Any) -> Any:
+    """The value with one of its bytes changed, cut short, or gone."""
+    if isinstance(value, str | bytes):
+        content = bytearray(value.encode() if isinstance(value, str) else value)
+        if content and data.draw(st.booleans()):
+            content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+        else:
+            content = content[: data.draw(st.integers(0, max(0, len(content) - 1)))]
+        return bytes(content) if isinstance(value, bytes) else content.decode(errors="surrogateescape")
+    if isinstance(value, int):
+        return value ^ (1 << data.draw(st.integers(0, 40)))
+    if isinstance(value, float):
+        return float(struct.unpack("<d", struct.pack("<q", struct.unpack("<q", struct.pack("<d", value))[0] ^ 1))[0])
+    return data.draw(st.sampled_from([0, 1.5, "", "x", b"", b"x"]))
+
+
+@given(records(texts), st.data())
+def test_any_change_of_a_row_is_noticed(record: Record, data: Any) -> None:
+    """A flipped bit, a value that was cut, one of another type: never a record, never another error."""
+    row = list(to_row(record))
+    place = data.draw(st.integers(0, len(row) - 1))
+    value = changed(row[place], data)
+    if type(value) is type(row[place]) and value == row[place]:
+        return
+    row[place] = value
+    with pytest.raises(DamagedRowError):
+        from_row(tuple(row))
+
+
+@given(records(texts))
+def test_whole_numbers_of_seconds_are_sealed_as_sqlite_gives_them_back(record: Record) -> None:
+    """A time that is an int comes back as a float, and the checksum fits."""
+    with Store(":memory:", gateway=GATEWAY) as store:
+        whole = msgspec.structs.replace(record, first_intent_at=5, last_intent_at=6, ended_at=7)
+        store.write([whole])
+        assert store.recall(record.external_task_id) == whole
 
 
 @given(st.text(st.characters(), max_size=9), st.integers() | st.text(st.characters(), max_size=9))
