@@ -32,9 +32,10 @@ from lipsync_async.journal import Journal, Record, State
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
 from lipsync_async.wire.transport import KEY_PATIENCE
-from tests.loopback.acts import KEY, client, request, requests, tell
+from tests.loopback.acts import KEY, client, tell
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, gateway, reply
+from tests.makers import request, requests
 
 EXPIRED = reply({"code": 1004, "message": "expired", "request_id": "r"}, 401)
 BROKEN = request("broken", sound_end_time=100)

@@ -1,48 +1,25 @@
-"""What the loopback tests do again and again: a request, a client at a raw gateway, one job through it."""
+"""What the loopback tests share: a client of a raw gateway, and one job submitted to it."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import random
-import wave
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from lipsync_async import AudioBytes, FaceChoice, LipSyncClient, LipSyncRequest, Timeouts
+from lipsync_async import AudioBytes, LipSyncClient, LipSyncRequest, Timeouts
 from lipsync_async.outcomes import Outcome
+from tests.makers import request, requests, wav
 
 from .hurried import hurry
 from .raw import RawServer, Script
 
+__all__ = ["KEY", "SMALL", "Told", "big_clip", "client", "request", "requests", "tell", "wav"]
+
 KEY = "key-that-nobody-may-see"
 SMALL = Timeouts(total=8.0, connect=4.0, grace=2.0, submit_grace=2.0)
-
-
-def request(external_task_id: str | None = "job-1", **values: Any) -> LipSyncRequest:
-    """A job with an `audio_id`; `values` are the face's."""
-    usual: dict[str, Any] = {
-        "face_id": "-1",
-        "audio_id": "825451760499568680",
-        "sound_start_time": 0,
-        "sound_end_time": 5000,
-        "sound_insert_time": 1000,
-        "sound_volume": 1,
-        "original_audio_volume": 1,
-    }
-    if "sound_file" in values:
-        del usual["audio_id"]
-    face = FaceChoice(**usual | values)
-    return LipSyncRequest(session_id="s-1", face_choose=(face,), external_task_id=external_task_id)
-
-
-def requests(count: int) -> list[LipSyncRequest]:
-    """So many jobs, `job-0` and so on."""
-    template = request()
-    return [evolve(template, external_task_id=f"job-{number}") for number in range(count)]
 
 
 def client(server: RawServer | str, **options: Any) -> LipSyncClient:
@@ -81,17 +58,6 @@ def tell(
             return Told(next(iter(result.values())), server, loop.time() - begun)
 
     return hurry(main())
-
-
-def wav(seconds: float = 3.0, rate: int = 8000) -> bytes:
-    """A sound of two bytes a sample that is not silent, so that it looks different everywhere."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(rate)
-        sound.writeframes(random.Random(seconds).randbytes(2 * round(seconds * rate)))
-    return out.getvalue()
 
 
 @cache

@@ -10,22 +10,13 @@ from collections.abc import AsyncIterator, Iterator
 
 from lipsync_async import Gateway, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, Timeouts
 from lipsync_async.dispatch.streaming import Progress
-from lipsync_async.models import FaceChoice
 from lipsync_async.outcomes import Outcome
+from tests import makers
 
 
 def request(number: int) -> LipSyncRequest:
-    """A job whose id comes from its content, so that every run means the same jobs."""
-    face = FaceChoice(
-        face_id="0",
-        audio_id=f"82545176049956{number:04}",
-        sound_start_time=0,
-        sound_end_time=5000,
-        sound_insert_time=0,
-        sound_volume=1,
-        original_audio_volume=1,
-    )
-    return LipSyncRequest(session_id="s-1", face_choose=(face,))
+    """A job whose id is derived from its content, so that every run submits the same jobs."""
+    return makers.request(None, audio_id=f"82545176049956{number:04}")
 
 
 async def outcomes_of(client: LipSyncClient, journal: str, jobs: int, mode: str) -> AsyncIterator[Outcome]:

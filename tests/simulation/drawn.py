@@ -150,7 +150,7 @@ class Drawn:
             kind = dice.random() if mixed else 1.0
             given = f"job-{number:04}" if dice.random() < named else None
             if kind < 0.05:
-                jobs.append(request(number, given, session=""))
+                jobs.append(request(number, given, session_id=""))
             elif kind < 0.1:
                 jobs.append(request(number, given, face_id=dice.choice(("policy", "refused"))))
             elif kind < 0.15 and jobs and self.mode != "submit":

@@ -14,8 +14,9 @@ from lipsync_async.errors import JournalError
 from lipsync_async.journal import InlineJournal, Record, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.journal.record import Row, to_row
-from lipsync_async.models import FaceChoice, LipSyncRequest
+from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.transport import Credential
+from tests import makers
 
 from .model import EPOCH, ModelWire
 
@@ -115,17 +116,6 @@ class GroupJournal(InlineJournal):
             done(self.failed)
 
 
-def request(
-    number: int = 0, external_task_id: str | None = None, *, face_id: str = "0", session: str = "s-1"
-) -> LipSyncRequest:
-    """A request whose content is its number; the model reads its fate from the face."""
-    face = FaceChoice(
-        face_id=face_id,
-        audio_id=f"audio-{number}",
-        sound_start_time=0,
-        sound_end_time=5000,
-        sound_insert_time=0,
-        sound_volume=1,
-        original_audio_volume=1,
-    )
-    return LipSyncRequest(session_id=session, face_choose=(face,), external_task_id=external_task_id)
+def request(number: int = 0, external_task_id: str | None = None, **changes: Any) -> LipSyncRequest:
+    """A request whose content depends on its number; the model decides by the face what becomes of it."""
+    return makers.request(external_task_id, **{"face_id": "0", "audio_id": f"audio-{number}", **changes})
