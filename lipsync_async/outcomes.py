@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar, Literal, TextIO
 
 import msgspec
 from attrs import frozen
 
-from .errors import BatchError, JobError, NotSentError, OutcomeUnknownError, RejectedError, Violation
+from .errors import BatchError, NotSentError, OutcomeUnknownError, RejectedError, Violation
 from .models import LipSyncRequest
 from .terms import Kind, Phase, TaskStatus
 
@@ -35,7 +35,7 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Accepted(_Ended, frozen=True, kw_only=True, gc=False):
     """The gateway made a task of it: it is paid for."""
 
-    name: ClassVar[str] = "accepted"
+    name: ClassVar[Literal["accepted"]] = "accepted"
 
     task_id: str
     task_status: TaskStatus | None = None
@@ -69,12 +69,12 @@ class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
 class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
     """The job itself is at fault; sending it again as it is will not help."""
 
-    name: ClassVar[str] = "rejected"
+    name: ClassVar[Literal["rejected"]] = "rejected"
 
     violations: tuple[Violation, ...] = ()
     """What the pre-flight found; empty where the gateway refused it."""
 
-    def error(self) -> JobError:
+    def error(self) -> RejectedError:
         """The error that `submit` raises."""
         return RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
 
@@ -82,7 +82,7 @@ class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
 class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
     """It was sent and may have been charged: look it up by its external_task_id before it is sent again."""
 
-    name: ClassVar[str] = "unknown"
+    name: ClassVar[Literal["unknown"]] = "unknown"
 
     phase: Phase = Phase.SENT
     attempt: int = 1
@@ -92,7 +92,7 @@ class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
     found_task_id: str | None = None
     """`duplicate_id` only: a task of this id that is not known to be ours."""
 
-    def error(self) -> JobError:
+    def error(self) -> OutcomeUnknownError:
         """The error that `submit` raises."""
         text = (
             f"{self.external_task_id}: sent, and its fate is not known ({self.kind}): {self.message}; "
@@ -104,9 +104,9 @@ class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
 class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
     """Every attempt was surely refused or never left: safe to submit again as it is."""
 
-    name: ClassVar[str] = "not_sent"
+    name: ClassVar[Literal["not_sent"]] = "not_sent"
 
-    def error(self) -> JobError:
+    def error(self) -> NotSentError:
         """The error that `submit` raises."""
         return NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
 

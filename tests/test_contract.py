@@ -50,7 +50,8 @@ def citations(text: str) -> Iterator[tuple[str, str | None]]:
     """Every pair of a section and a rule that a text cites; None: no rule in particular."""
     for before, sections, after in CITED.findall(re.sub(r"\s*\n[#\s]*", " ", text)):
         for section in listed(sections):
-            for rule in listed(before or after) or [None]:
+            rules: list[str | None] = [*listed(before or after)]
+            for rule in rules or [None]:
                 yield section, rule
 
 

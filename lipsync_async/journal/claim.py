@@ -35,7 +35,7 @@ class Claim:
 
     def __init__(self, path: str | None) -> None:
         self.path = path
-        self.held = True
+        self.held: bool = True
         self._descriptor: int | None = None
         if path is not None:
             # Over NFS a lock is dropped when the process closes any descriptor of the file: ask ourselves first.

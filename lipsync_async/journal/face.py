@@ -94,7 +94,8 @@ class InlineJournal(AnyJournal):
     """A journal without a thread, over a store of its own: every write is a commit, made at once. For virtual time."""
 
     def __init__(self, store: Store) -> None:
-        self.store = self.reader = store
+        self.store: Store = store
+        self.reader: Reader = store
 
     @classmethod
     async def open(
@@ -126,7 +127,7 @@ class InlineJournal(AnyJournal):
         try:
             work()
         except JournalError as error:
-            self.failed = error
+            self.failed: JournalError | None = error
 
 
 class Journal(AnyJournal):
@@ -139,7 +140,7 @@ class Journal(AnyJournal):
     def __init__(
         self, loop: asyncio.AbstractEventLoop, reader: Reader, inbox: SimpleQueue[_Task], store: Store
     ) -> None:
-        self.reader = reader
+        self.reader: Reader = reader
         self._loop = loop
         self._inbox = inbox
         self._claim = store.claim
@@ -233,7 +234,7 @@ class Journal(AnyJournal):
     def _committed(self, dones: list[Done], error: JournalError | None) -> None:
         if error is not None:
             # What was queued meanwhile is given up too: it may stand on what was lost.
-            self.failed = self.failed or error
+            self.failed: JournalError | None = self.failed or error
             dones += self._dones
             self._rows, self._dones = [], []
         try:

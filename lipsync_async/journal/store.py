@@ -59,7 +59,7 @@ class Reader:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, any_thread: bool = False) -> None:
-        self.path = os.path.realpath(path)
+        self.path: str = os.path.realpath(path)
         self._connection = _connect(self.path, "rw", any_thread=any_thread)
         try:
             # Opened for writing all the same: only so can SQLite tidy up after a crash.
@@ -175,8 +175,8 @@ class Store(Reader):
         self, path: str | os.PathLike[str], *, gateway: str, account: str = "default", network: bool | None = None
     ) -> None:
         in_memory = os.fspath(path) == MEMORY
-        self.path = MEMORY if in_memory else os.path.realpath(path)
-        self.claim = Claim(None if in_memory else self.path)
+        self.path: str = MEMORY if in_memory else os.path.realpath(path)
+        self.claim: Claim = Claim(None if in_memory else self.path)
         try:
             self._connection = _connect(self.path, "rwc")
             try:
