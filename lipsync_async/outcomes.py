@@ -115,15 +115,23 @@ Outcome = Accepted | Rejected | Unknown | NotSent
 
 RESULT_FIELDS = (
     "external_task_id", "outcome", "task_id", "task_status", "attempts", "refusals", "kind",
-    "http_status", "code", "message", "request_id", "line",
+    "http_status", "code", "message", "request_id", "line", "schema",
 )  # fmt: skip
-"""The names of a result line, in order; they are stable."""
+"""The names of a result line, in order; `docs/result-line.schema.json` says what each holds.
+
+They are kept compatible: a new name is added at the end, and no name is changed, moved or removed.
+The same holds for the type and the meaning of each value.
+A reader must ignore names that it does not know.
+"""
+RESULT_SCHEMA = 1
+"""The value of `schema` in every result line; it rises when names are added."""
 
 
 def result_line(outcome: Outcome) -> dict[str, Any]:
-    """One outcome under the stable names of a result line; what does not apply is None."""
+    """Returns an outcome as a result line: `RESULT_FIELDS` with their values, None for a value that does not apply."""
     values = {name: getattr(outcome, name, None) for name in RESULT_FIELDS}
     values["outcome"] = outcome.name
+    values["schema"] = RESULT_SCHEMA
     return values
 
 
