@@ -23,7 +23,7 @@ SMALL = Timeouts(total=8.0, connect=4.0, grace=2.0, submit_grace=2.0)
 
 
 def client(server: RawServer | str, **options: Any) -> LipSyncClient:
-    """A client of that gateway."""
+    """Returns a client of that gateway."""
     url = server if isinstance(server, str) else server.url
     usual: dict[str, Any] = {"api_key": KEY, "timeouts": SMALL}
     return LipSyncClient(url, **usual | options)
@@ -31,12 +31,12 @@ def client(server: RawServer | str, **options: Any) -> LipSyncClient:
 
 @frozen
 class Told:
-    """What became of one job, and what the gateway saw of it."""
+    """The outcome of one job, and the gateway that it was submitted to."""
 
     outcome: Outcome
     server: RawServer
     seconds: float
-    """On the loop's clock."""
+    """How long it took, on the clock of the loop."""
 
 
 def tell(
@@ -47,7 +47,7 @@ def tell(
     tls: Any = None,
     **options: Any,
 ) -> Told:
-    """One job, `job-1` unless told otherwise, through a gateway that plays these scripts."""
+    """Submits one job, by default `job-1`, to a gateway that plays these scripts."""
 
     async def main() -> Told:
         loop = asyncio.get_running_loop()
@@ -62,5 +62,5 @@ def tell(
 
 @cache
 def big_clip() -> AudioBytes:
-    """Close to the 5 MiB that a create takes."""
+    """A sound slightly smaller than the 5 MiB that a create takes."""
     return AudioBytes(wav(60.0, 43_600))

@@ -1,4 +1,4 @@
-"""What is killed: one run over a journal, as a script of a user's would do it; see `crashes`."""
+"""The process that `crashes` kills: one run with a journal, as in a user's script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def request(number: int) -> LipSyncRequest:
 
 
 async def outcomes_of(client: LipSyncClient, journal: str, jobs: int, mode: str) -> AsyncIterator[Outcome]:
-    """The outcomes, and a line on stdout as soon as there is a first."""
+    """Yields the outcomes, and prints a line as soon as the first is known."""
     started = False
 
     def tell(_: Progress) -> None:
@@ -43,7 +43,7 @@ async def outcomes_of(client: LipSyncClient, journal: str, jobs: int, mode: str)
 
 
 async def main(base_url: str, journal: str, jobs: int, mode: str, per_second: float, settle_time: float) -> None:
-    """One run; its summary is the last line."""
+    """Does one run; the last line that it prints is a summary."""
     gateway = Gateway(name="sandbox", base_url=base_url, settle_time=settle_time)
     client = LipSyncClient(
         gateway,

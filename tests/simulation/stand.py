@@ -1,4 +1,4 @@
-"""What stands between the library and a virtual world: a client without sockets, journals without threads."""
+"""The parts of the library that the simulation replaces: a client without sockets, and journals without threads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .model import EPOCH, ModelWire
 
 
 class SimClient(LipSyncClient):
-    """The real client over a modelled line: its dice are seeded, and its clock is the loop's."""
+    """The real client with a modelled gateway: its random numbers are seeded, and its clock is that of the loop."""
 
     def __init__(self, *args: Any, dice: Random, wire: Callable[[], Any], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -46,27 +46,27 @@ class SimClient(LipSyncClient):
 
     @property
     def account(self) -> Account:
-        """What its runs share."""
+        """The account that its runs share."""
         assert self._account is not None
         return self._account
 
     @property
     def wire(self) -> ModelWire:
-        """The line."""
+        """The modelled gateway."""
         wire = self.account.wire
         assert isinstance(wire, ModelWire)
         return wire
 
 
 class CrashingStore(Store):
-    """A store that a crash may hit before or after each commit, and whose disk may fill up."""
+    """A store that may crash before or after each commit, and whose disk may be full."""
 
     step: Callable[[], None] | None = None
     writes_left = 1 << 60
     dead = False
 
     def write_rows(self, rows: Any) -> None:
-        """A commit."""
+        """Commits the rows."""
         if self.dead:
             raise JournalError("the process is gone")
         if self.writes_left <= 0:
@@ -80,7 +80,7 @@ class CrashingStore(Store):
 
 
 class GroupJournal(InlineJournal):
-    """As the real journal: what is queued is committed together, a little later, and a crash loses what was queued."""
+    """Commits queued rows together and a little later, as the real journal does; a crash loses the queued rows."""
 
     def __init__(self, store: Store, dice: Random, slowest: float = 0.05) -> None:
         super().__init__(store)
@@ -92,7 +92,7 @@ class GroupJournal(InlineJournal):
         self._timer: asyncio.TimerHandle | None = None
 
     def post(self, record: Record, done: Done | None = None) -> None:
-        """Durable some time."""
+        """Queues a record; it is durable later."""
         if self.failed is not None:
             if done is not None:
                 done(self.failed)
@@ -104,7 +104,7 @@ class GroupJournal(InlineJournal):
             self._timer = self._loop.call_later(self._dice.uniform(0.0005, self._slowest), self.commit)
 
     def commit(self) -> None:
-        """What was queued becomes durable."""
+        """Commits everything that is queued."""
         rows, self._rows = self._rows, []
         dones, self._dones = self._dones, []
         if self._timer is not None:
