@@ -1,6 +1,8 @@
 """Bulk lip-sync jobs for Kling's advanced lip sync: bounded, paced, never paid for twice, keyed by external_task_id.
 
-Names are loaded when they are first asked for: the import itself loads neither aiohttp nor asyncio.
+Everything that a user needs is here: the client, the builder, outcomes, errors, and the types of hooks and results.
+Every other module is private, and may change or move without notice.
+Names are loaded when they are first used: the import itself loads neither aiohttp nor asyncio.
 """
 
 from importlib import import_module
@@ -8,83 +10,198 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import LipSyncClient
-    from .config import Limits, RetryPolicy, RunOptions, Timeouts
-    from .dispatch.account import Event
-    from .dispatch.streaming import Progress
+    from .config import Ambiguous, Limits, RetryPolicy, RunOptions, Timeouts
+    from .dispatch.account import Event, Observer
+    from .dispatch.pacing import PacerStatistics
+    from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
     from .errors import (
+        BatchError,
+        ClientClosedError,
+        ConfigurationError,
+        DuplicateIdError,
         InvalidRequestError,
+        JobError,
+        JobListError,
+        JournalError,
         LipSyncError,
         NotSentError,
         OutcomeUnknownError,
         RejectedError,
+        Severity,
         Violation,
     )
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
-    from .models import FaceChoice, LipSyncRequest
-    from .outcomes import Accepted, BatchResult, NotSent, Rejected, Unknown
-    from .request.audio import AudioBytes, AudioFile
+    from .jobs import JobLine, JobList, ListReport
+    from .journal import Journal
+    from .models import FaceChoice, LipSyncRequest, Sound, SoundSource
+    from .outcomes import RESULT_FIELDS, Accepted, BatchResult, BatchStatistics, NotSent, Outcome, Rejected, Unknown
+    from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
-    from .request.checks import check
+    from .request.checks import Facts, billed_units, check
+    from .terms import Action, Kind, Phase, TaskStatus, Verdict
+    from .wire.credential import ApiKey
 
 __all__ = [
     "ANYAPI",
     "CHAINHUB",
     "KLING",
+    "RESULT_FIELDS",
     "Accepted",
+    "Action",
+    "Ambiguous",
+    "ApiKey",
     "AudioBytes",
     "AudioFile",
+    "AudioInfo",
+    "BatchError",
     "BatchResult",
+    "BatchStatistics",
+    "ClientClosedError",
+    "ConfigurationError",
+    "Container",
+    "DuplicateIdError",
     "Event",
     "FaceChoice",
+    "Facts",
     "Gateway",
     "InvalidRequestError",
+    "JobError",
+    "JobLine",
+    "JobList",
+    "JobListError",
+    "Jobs",
+    "Journal",
+    "JournalError",
+    "JournalLike",
+    "Kind",
     "Limits",
     "LipSyncClient",
     "LipSyncError",
     "LipSyncRequest",
+    "ListReport",
     "NotSent",
     "NotSentError",
+    "Observer",
+    "OnProgress",
+    "Outcome",
+    "OutcomeStream",
     "OutcomeUnknownError",
+    "PacerStatistics",
+    "Phase",
     "Progress",
     "Rejected",
     "RejectedError",
     "RequestBuilder",
+    "Requests",
     "RetryPolicy",
     "RunOptions",
+    "Severity",
+    "Sound",
+    "SoundSource",
+    "TaskStatus",
     "Timeouts",
     "Unknown",
+    "Verdict",
     "Violation",
+    "billed_units",
     "check",
 ]
 
-_ROOMS = {
-    "dispatch.account": ("Event",),
-    "request.audio": ("AudioBytes", "AudioFile"),
-    "request.builder": ("RequestBuilder",),
-    "request.checks": ("check",),
+_NAMES_OF = {
     "client": ("LipSyncClient",),
-    "config": ("Limits", "RetryPolicy", "RunOptions", "Timeouts"),
+    "config": (
+        "Ambiguous",
+        "Limits",
+        "RetryPolicy",
+        "RunOptions",
+        "Timeouts",
+    ),
+    "dispatch.account": (
+        "Event",
+        "Observer",
+    ),
+    "dispatch.pacing": ("PacerStatistics",),
+    "dispatch.streaming": (
+        "Jobs",
+        "JournalLike",
+        "OnProgress",
+        "OutcomeStream",
+        "Progress",
+        "Requests",
+    ),
     "errors": (
+        "BatchError",
+        "ClientClosedError",
+        "ConfigurationError",
+        "DuplicateIdError",
         "InvalidRequestError",
+        "JobError",
+        "JobListError",
+        "JournalError",
         "LipSyncError",
         "NotSentError",
         "OutcomeUnknownError",
         "RejectedError",
+        "Severity",
         "Violation",
     ),
-    "gateways": ("ANYAPI", "CHAINHUB", "KLING", "Gateway"),
-    "models": ("FaceChoice", "LipSyncRequest"),
-    "outcomes": ("Accepted", "BatchResult", "NotSent", "Rejected", "Unknown"),
-    "dispatch.streaming": ("Progress",),
+    "gateways": (
+        "ANYAPI",
+        "CHAINHUB",
+        "KLING",
+        "Gateway",
+    ),
+    "jobs": (
+        "JobLine",
+        "JobList",
+        "ListReport",
+    ),
+    "journal": ("Journal",),
+    "models": (
+        "FaceChoice",
+        "LipSyncRequest",
+        "Sound",
+        "SoundSource",
+    ),
+    "outcomes": (
+        "RESULT_FIELDS",
+        "Accepted",
+        "BatchResult",
+        "BatchStatistics",
+        "NotSent",
+        "Outcome",
+        "Rejected",
+        "Unknown",
+    ),
+    "request.audio": (
+        "AudioBytes",
+        "AudioFile",
+        "AudioInfo",
+        "Container",
+    ),
+    "request.builder": ("RequestBuilder",),
+    "request.checks": (
+        "Facts",
+        "billed_units",
+        "check",
+    ),
+    "terms": (
+        "Action",
+        "Kind",
+        "Phase",
+        "TaskStatus",
+        "Verdict",
+    ),
+    "wire.credential": ("ApiKey",),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    room = _ROOM_OF.get(name)
-    if room is None:
+    module = _MODULE_OF.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{room}", __name__), name)
+    value = getattr(import_module(f".{module}", __name__), name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""`LipSyncClient`: lifecycle, and the three ways to hand in jobs. All the work is the dispatcher's."""
+"""`LipSyncClient`: it is opened and closed, and has three ways to submit jobs; `dispatch` does the work."""
 
 from __future__ import annotations
 
@@ -50,10 +50,15 @@ FALLBACK_KEY_VARIABLE = "LIPSYNC_API_KEY"
 
 
 class LipSyncClient:
-    """One account at one gateway: what it allows is learned once and shared by all that is submitted through it.
+    """One account at one gateway; everything that is submitted through it shares the limits that it learns.
 
     Use it as an async context manager, in one event loop.
-    Raises `ConfigurationError` where there is no usable key or address.
+    `gateway` is a name, a base URL or a `Gateway`; `api_key` a string, or a function that returns one.
+    `session` is used instead of a session of its own, and is not closed.
+    `trust_env` takes a proxy from the environment.
+    `trust_lookups` says that a task that is not found does not exist (contract, section 5).
+    `observer` is called with an `Event` for every attempt, look-up, outcome, pause and stop.
+    Raises `ConfigurationError` if there is no usable key or address.
     """
 
     def __init__(
@@ -113,7 +118,7 @@ class LipSyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stops what still runs and closes what is ours; a borrowed session stays open. May be called twice."""
+        """Stops all runs and closes the session, unless it was passed in; a second call does nothing."""
         self._closed = True
         try:
             if self._account is not None and self._account.runs:
@@ -130,17 +135,20 @@ class LipSyncClient:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
 
     def stop(self) -> None:
-        """Ends all batches gracefully: requests in flight finish, the rest comes out as not sent."""
+        """Stops all batches: requests in flight finish, and the other jobs end as `NotSent`."""
         if self._account is not None:
             self._account.stop(STOPPED)
 
     def waiting_for(self) -> str:
-        """What holds the next request back, for a display: "" for nothing, or "rate", "gate", "running tasks" ..."""
+        """Returns what delays the next request, for a display: "rate", "gate", "running tasks" ..., or "" for nothing.
+
+        Raises `ClientClosedError` outside of `async with`.
+        """
         account = self._ready()
         return account.pacer.waiting_for(account.loop.time())
 
     def statistics(self) -> PacerStatistics:
-        """What was learned of the account. Raises `ClientClosedError` outside of `async with`."""
+        """Returns what was learned about the account; raises `ClientClosedError` outside of `async with`."""
         return self._ready().pacer.statistics()
 
     def _ready(self) -> Account:
@@ -222,14 +230,17 @@ class LipSyncClient:
         account: str = "default",
         options: RunOptions | None = None,
     ) -> BatchResult:
-        """Submits a list and returns what became of every job, by `external_task_id`, in input order.
+        """Submits a list and returns the outcome of every job, by `external_task_id`, in the order of the list.
 
-        The list is looked through first: one id twice with the same content is one job; with different content
-        `DuplicateIdError` is raised before anything is sent.
+        The whole list is read first: the same id with the same content is one job.
+        The same id with different content raises `DuplicateIdError` before anything is sent.
+        `into` receives each outcome at once, so that a cancelled call does not lose them.
+        `on_progress` is called after each outcome.
+        With a `journal` (a path, or an open `Journal`) an earlier run is resumed.
+        `account` is a label that is written to the journal, and must be the same in its next run.
+        Raises `JournalError` if the journal cannot be used.
         An id that an earlier run, or this client, may have paid for with other content comes out `Rejected`
         (`already_exists`), and holds up nothing else.
-        `into` takes the outcomes as they come, so that they are not lost when this call is cancelled.
-        With a `journal` (a path) an earlier run is resumed; raises `JournalError` where it cannot be used.
         """
         self._ready()
         options = options or RunOptions()
@@ -260,11 +271,12 @@ class LipSyncClient:
         account: str = "default",
         options: RunOptions | None = None,
     ) -> OutcomeStream:
-        """Submits jobs as they are pulled and gives outcomes as they come, for lists of any length.
+        """Submits jobs while it reads them, and yields outcomes as they are known; for lists of any length.
 
         `async with client.stream(jobs) as outcomes: async for outcome in outcomes: ...`
-        A repeated id is not sent: it comes out `Rejected` (`duplicate_id`).
-        Left early, it stops; what was drained is in `outcomes.rest`.
+        A job with an id that came before is not sent: it ends as `Rejected` (`duplicate_id`).
+        Leaving the `async with` early stops it; outcomes that came after that are in `outcomes.rest`.
+        The other parameters are those of `submit_many`.
         """
         self._ready()
         return OutcomeStream(
@@ -280,9 +292,10 @@ class LipSyncClient:
     def reconcile(
         self, journal: JournalLike, *, account: str = "default", on_progress: OnProgress | None = None
     ) -> OutcomeStream:
-        """Looks up what earlier runs left open or unknown, and writes what it learns; sends nothing.
+        """Looks up the jobs that earlier runs left open or unknown, and writes the answers to the journal.
 
-        What is proven absent comes out as not sent: the next run with its list sends it.
+        It sends no job.
+        A job that is proven absent ends as `NotSent`: the next run with its list sends it.
         """
         self._ready()
         return OutcomeStream(
@@ -296,7 +309,7 @@ class LipSyncClient:
         )
 
     async def _index(self, jobs: Requests, options: RunOptions) -> list[Job]:
-        """The whole list with its ids, each once. Raises `DuplicateIdError`."""
+        """Returns the jobs of the list, each id once; raises `DuplicateIdError`."""
         listed: dict[str, Job] = {}
         nameless: list[Job] = []
         count = 0
@@ -316,7 +329,7 @@ class LipSyncClient:
         return [*listed.values(), *nameless]
 
     async def _derived(self, request: LipSyncRequest, options: RunOptions) -> str:
-        """The id of the content; "" where the request is too broken to have one."""
+        """Returns the id that is derived from the content; "" if the request is too broken to have one."""
         try:
             await hash_sound(request)
             return derive_id(request, prefix=options.id_prefix, max_length=self._gateway.max_id_length)
@@ -324,7 +337,7 @@ class LipSyncClient:
             return ""
 
     async def _finish(self, run: Run, grace: float, jobs: int | None = None) -> None:
-        """Waits for a run; cancelled, it lets requests in flight finish for `grace` seconds, then breaks them off."""
+        """Waits for a run; when cancelled, it gives requests in flight `grace` seconds, then breaks them off."""
         workers = run.start(jobs)
         try:
             if workers:
@@ -356,9 +369,9 @@ async def _each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
 
 
 def find_key(gateway: Gateway, given: str | None) -> str:
-    """The key that was given, else the gateway's variable, else `LIPSYNC_API_KEY`; a blank one counts as missing.
+    """Returns `given`, else the value of the gateway's variable, else that of `LIPSYNC_API_KEY`; a blank key is none.
 
-    Raises `ConfigurationError` that names the variables.
+    Raises `ConfigurationError`, with the names of the variables, if there is no key.
     """
     names = dict.fromkeys((gateway.key_variable, FALLBACK_KEY_VARIABLE))
     for key in (given, *(os.environ.get(name) for name in names)):

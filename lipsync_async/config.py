@@ -1,12 +1,19 @@
-"""The dials: frozen values, checked when they are made."""
+"""The settings of a client and of a run: frozen values, checked when they are made.
+
+A value that cannot be used raises `ValueError` or `TypeError`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 from attrs import field, frozen, validators
 
 from .models import LipSyncRequest
+
+Ambiguous = Literal["lookup", "report", "resend"]
+"""The values of `RunOptions.ambiguous`."""
 
 _above_zero = validators.gt(0.0)
 _optional_rate = validators.optional(_above_zero)
@@ -14,66 +21,75 @@ _optional_rate = validators.optional(_above_zero)
 
 @frozen(kw_only=True)
 class Limits:
-    """What the account may be asked for; whatever is not given is learned (see `pacing`)."""
+    """What may be asked of the account; every limit that is None is learned while jobs are sent."""
 
     max_in_flight: int = field(default=64, validator=[validators.instance_of(int), validators.ge(1)])
-    """Requests under way at once."""
+    """How many requests may be in flight at once."""
     max_per_second: float | None = field(default=None, validator=_optional_rate)
-    """Requests a second that are never exceeded; None: learned."""
+    """A limit in requests a second that is never exceeded; None: learned."""
     max_running_tasks: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    """Tasks that may run at the gateway at once; None: learned from its refusals.
+    """How many tasks may run at the gateway at once; None: learned from its refusals.
 
-    While no task is seen to end, so many are presumed to have ended after 300 s.
+    As long as the client sees no task end, it assumes after 300 s at the limit that all of them have ended.
     """
     initial_per_second: float = field(default=8.0, validator=_above_zero)
-    """Requests a second to begin with; doubled every half second until the first refusal."""
+    """Requests a second at the start; doubled every 0.5 s until the first refusal."""
     target_waste: float = field(default=0.02, validator=[validators.gt(0), validators.lt(1)])
-    """The share of requests that may be refused before a pace that is known to hold is lowered."""
+    """The share of refused requests, from 0 to 1, above which a pace that used to work is lowered."""
 
 
 @frozen(kw_only=True)
 class RetryPolicy:
     """When to try again, and when to give up; all times in seconds.
 
-    An attempt is a try that counts; refusals for rate or capacity do not.
-    `max_attempts=1` never tries again.
+    Requests that are refused for rate or capacity do not count as attempts.
     """
 
     max_attempts: int = field(default=5, validator=[validators.instance_of(int), validators.ge(1)])
+    """How often a job is tried at most; 1: it is never tried again."""
     base_delay: float = field(default=0.5, validator=_above_zero)
-    """The cap of the first backoff; it doubles with every attempt."""
+    """The cap of the first backoff; it doubles with every attempt, and each backoff is drawn between 0 and its cap."""
     max_delay: float = field(default=30.0, validator=_above_zero)
-    """No backoff is longer (a Retry-After may be)."""
+    """The longest backoff; the wait that a gateway's Retry-After asks for may be longer."""
     max_stall: float = field(default=3600.0, validator=_above_zero)
-    """Without an accepted job for so long, refusals to wait stop the batch (contract, section 4, rule 5)."""
+    """Refusals for rate or capacity end a batch after so long without an accepted job (contract, section 4, rule 5)."""
     max_outage: float = field(default=900.0, validator=_above_zero)
-    """Without a usable reply for so long, the batch stops (contract, section 4, rule 3)."""
+    """A batch ends after so long without a usable reply (contract, section 4, rule 3)."""
 
 
 @frozen(kw_only=True)
 class Timeouts:
-    """How long one HTTP attempt may take; all in seconds."""
+    """How long one HTTP request may take, and how long a stopped run waits; all in seconds."""
 
     total: float = field(default=120.0, validator=_above_zero)
-    """From the search for a connection to the reply's last byte."""
+    """For a whole request, from looking for a connection to the last byte of the reply."""
     connect: float = field(default=10.0, validator=_above_zero)
-    """DNS, TCP and TLS; the wait for a free connection too."""
+    """For getting a connection: waiting for a free one, DNS, TCP and TLS."""
     grace: float = field(default=10.0, validator=validators.ge(0.0))
-    """How long a cancelled or stopped batch waits for its requests in flight."""
+    """How long a cancelled or stopped batch waits for its requests in flight before it breaks them off."""
     submit_grace: float = field(default=5.0, validator=validators.ge(0.0))
-    """The same for a single `submit`."""
+    """The same for a cancelled `submit`."""
 
 
 @frozen(kw_only=True)
 class RunOptions:
-    """How one batch is treated."""
+    """Settings of a single batch."""
 
     id_prefix: str = ""
-    ambiguous: str = field(default="lookup", validator=validators.in_(("lookup", "report", "resend")))
-    """`lookup`, `report` or `resend`."""
+    """Put in front of the external_task_id that is derived for a request without one."""
+    ambiguous: Ambiguous = field(default="lookup", validator=validators.in_(get_args(Ambiguous)))
+    """What to do with a job whose reply was lost, which may have been charged.
+
+    `lookup`: ask the gateway for it.
+    `report`: return it as `Unknown` at once.
+    `resend`: send it again, although it may then be paid twice.
+    """
     retry_rejected: bool = False
-    """With a journal: what was rejected in an earlier run is sent again."""
+    """With a journal: jobs that were rejected in an earlier run are sent again."""
     allow: Callable[[LipSyncRequest], str | None] | None = field(default=None)
-    """Asked once a job, right before its first send; a text is the reason to stop (a spending cap)."""
+    """Called once a job, right before it is first sent, to cap what a batch may spend for example.
+
+    If it returns a string, the batch stops for that reason.
+    """
     look_only: bool = False
-    """Nothing is sent: what a look-up proves absent comes out as not sent."""
+    """Send nothing, only look up; a job that is proven absent ends as `NotSent`."""

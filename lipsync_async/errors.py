@@ -1,17 +1,18 @@
-"""The exception tree, and the violation that a pre-flight finds.
+"""The exceptions that the library raises, and `Violation`, which the pre-flight returns.
 
-Every error says whose fault it was, how far the request got, and the cure.
-All are picklable, and no text carries a key or a sound.
+Every error says whose fault it was, how far the request got, and what to do about it.
+All of them can be pickled, and no message contains a key or a sound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from attrs import frozen
 
 Severity = Literal["error", "warning"]
+"""Only an error forbids sending."""
 
 
 @frozen
@@ -19,11 +20,11 @@ class Violation:
     """One fault of a request, found before it was sent."""
 
     path: str
-    """Where, as in `face_choose[0].sound_end_time`."""
+    """The field: `face_choose[0].sound_end_time`."""
     rule: str
-    """The rule's name, stable for programs: `window_too_short`."""
+    """The name of the rule, such as `window_too_short`; names do not change between versions."""
     message: str
-    """What would be right."""
+    """What a correct value looks like."""
     severity: Severity = "error"
 
     def __str__(self) -> str:
@@ -31,12 +32,21 @@ class Violation:
 
 
 class LipSyncError(Exception):
-    """The base of all that this library raises on purpose.
+    """The base of every error that this library raises on purpose.
 
-    `kind` is a word from `Kind`; `phase` says how far the request got, as a `Phase` name in lower case.
+    `external_task_id` names the job, if the error is about one.
+    `kind` is a value of `Kind`.
+    `phase` says how far the request got: the name of a `Phase` in lower case.
+    `http_status`, `code` and `request_id` are those of the gateway's reply, if there was one.
     """
 
-    default_kind: str | None = None
+    default_kind: ClassVar[str | None] = None
+    external_task_id: str | None
+    kind: str | None
+    http_status: int | None
+    code: int | str | None
+    request_id: str | None
+    phase: str | None
 
     def __init__(
         self,
@@ -69,19 +79,20 @@ def _rebuild(cls: type[LipSyncError], args: tuple[Any, ...], state: dict[str, An
 
 
 class ConfigurationError(LipSyncError):
-    """The client cannot work as it was set up: no key, an unusable address, another event loop."""
+    """The client cannot work as it is set up: no key, an unusable address, or another event loop than before."""
 
-    default_kind = "configuration"
+    default_kind: ClassVar[str | None] = "configuration"
 
 
 class ClientClosedError(ConfigurationError):
-    """The client was closed, or never entered."""
+    """The client is used outside of `async with`: it was closed, or never entered."""
 
 
 class InvalidRequestError(LipSyncError):
-    """A request breaks rules that are checked before it is sent; `violations` holds all of them."""
+    """A request breaks rules that are checked before it is sent; `violations` holds every broken rule."""
 
-    default_kind = "validation"
+    default_kind: ClassVar[str | None] = "validation"
+    violations: tuple[Violation, ...]
 
     def __init__(self, violations: Iterable[Violation], *, external_task_id: str | None = None) -> None:
         self.violations = tuple(violations)
@@ -90,15 +101,19 @@ class InvalidRequestError(LipSyncError):
 
 
 class DuplicateIdError(LipSyncError):
-    """One external_task_id stands for different content in one batch or one journal: nothing was sent."""
+    """Two jobs of one batch or journal have the same external_task_id and different content; nothing was sent."""
 
-    default_kind = "duplicate_id"
+    default_kind: ClassVar[str | None] = "duplicate_id"
 
 
 class JobListError(LipSyncError):
-    """A job list cannot be read, or lines of it are broken; `violations` holds each with its line in `path`."""
+    """A job list cannot be read, or some of its lines are invalid.
 
-    default_kind = "validation"
+    `violations` holds one entry a fault, with the line in its `path`.
+    """
+
+    default_kind: ClassVar[str | None] = "validation"
+    violations: tuple[Violation, ...]
 
     def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
         self.violations = tuple(violations)
@@ -106,13 +121,19 @@ class JobListError(LipSyncError):
 
 
 class JournalError(LipSyncError):
-    """The journal cannot be opened or written, or is another's: sending stops before the promise breaks."""
+    """The journal cannot be opened or written, or belongs to another gateway, account or process.
 
-    default_kind = "storage"
+    Nothing more is sent, because what was sent could no longer be recorded.
+    """
+
+    default_kind: ClassVar[str | None] = "storage"
 
 
 class JobError(LipSyncError):
-    """A single job did not end as accepted; `outcome` holds all that is known of it."""
+    """A single job was not accepted; the base of the three errors that `submit` raises for an outcome.
+
+    `outcome` is the outcome itself.
+    """
 
     def __init__(
         self, message: str = "", *, found_task_id: str | None = None, outcome: Any = None, **details: Any
@@ -128,19 +149,21 @@ class HookError(LipSyncError):
 
 
 class RejectedError(JobError):
-    """The job itself is at fault: sending it again as it is will not help."""
+    """The job was refused because of its content: sending it again unchanged will not help."""
 
 
 class OutcomeUnknownError(JobError):
-    """The job was sent and may have been charged: look it up by its external_task_id before it is sent again."""
+    """The job was sent and may have been charged: look it up by its external_task_id before you send it again."""
 
 
 class NotSentError(JobError):
-    """The job was surely not acted upon: it is safe to submit again as it is."""
+    """The gateway certainly did not act on the job: it is safe to submit it again unchanged."""
 
 
 class BatchError(LipSyncError):
     """Some jobs of a batch were not accepted; `errors` holds one error for each of them."""
+
+    errors: tuple[JobError, ...]
 
     def __init__(self, message: str, errors: Iterable[JobError] = ()) -> None:
         self.errors = tuple(errors)

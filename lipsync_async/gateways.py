@@ -1,6 +1,6 @@
-"""A gateway as data: where it is, what it is called with, and what is known of its ways.
+"""A gateway as data: its address, the variable that holds its key, and how it behaves.
 
-Nothing here was observed on a live account: every statement is a default of a profile, never a constant in the code.
+Nothing here was observed on a live account, so every statement is a default that a profile may change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .terms import Verdict
 
 
 def _absolute(_instance: Any, _attribute: Any, value: str) -> None:
-    """Says what is wrong by scheme and host alone: the rest of a URL may hold a password or a key."""
+    """Raises `ConfigurationError`; it shows only scheme and host, because the rest may contain a password or a key."""
     parts = _split(value)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(f"a gateway's base URL is like https://api.example.com, not {_shown(value)}")
@@ -28,7 +28,7 @@ def _absolute(_instance: Any, _attribute: Any, value: str) -> None:
 
 
 def _split(url: str) -> SplitResult | None:
-    """None: it is no URL, or its port is no number (urllib would quote it)."""
+    """Returns the parts of a URL, or None if it is no URL or its port is not valid."""
     try:
         parts = urlsplit(url)
         return parts if parts.port is None or parts.port else None
@@ -37,7 +37,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _shown(url: str) -> str:
-    """Scheme and host; no host beside an @, for what stands there may be the head of a password."""
+    """Returns scheme and host for a message; no host if there is an @, because it may be part of a password."""
     parts = _split(url)
     if parts is None or not parts.scheme:
         return "a text that is no URL"
@@ -45,7 +45,7 @@ def _shown(url: str) -> str:
 
 
 _NAME = re.compile(r"(?!sk-)[\w.-]{0,40}")
-"""What may be shown of a text that is no gateway: a name, but neither a key nor a URL with one."""
+"""Matches a text that may be shown in an error: a name, but no key and no URL that may contain one."""
 
 
 def _without_slash(url: str) -> str:
@@ -54,43 +54,44 @@ def _without_slash(url: str) -> str:
 
 @frozen(kw_only=True)
 class Gateway:
-    """One reseller, or Kling itself (contract, sections 1 to 5).
+    """The profile of a reseller, or of Kling itself (contract, sections 1 to 5).
 
-    Raises `ConfigurationError` for an unusable `base_url`.
+    Raises `ConfigurationError` if `base_url` is no http or https URL, or contains a password, a query or a fragment.
     """
 
     name: str
+    """How messages call it."""
     base_url: str = field(validator=_absolute, converter=_without_slash)
     prefix: str = "/kling"
-    """Stands between the base URL and `/v1/...`."""
+    """The part of the path between the base URL and `/v1/...`."""
     key_variable: str = "LIPSYNC_API_KEY"
     """The environment variable that holds the API key."""
     fractional_volumes: bool = False
-    """Volumes such as 0.5 are taken."""
+    """It accepts volumes such as 0.5."""
     accepts_aac: bool = False
-    """Bare ADTS files are taken."""
+    """It accepts bare AAC files (ADTS)."""
     drops_zero_volume: bool = True
-    """Written in Go, it may drop a volume of 0: the pre-flight warns."""
+    """It may ignore a volume of 0, as gateways written in Go do; the pre-flight warns of it."""
     lists_tasks: bool = False
-    """The task list can be asked for."""
+    """It has a list of tasks that can be queried."""
     settle_time: float = 60.0
-    """Seconds after which a created task can surely be found."""
+    """Seconds after which a task that was created can certainly be found."""
     hold_time: float = 120.0
-    """Seconds for which the gateway may work on with a request that we stopped waiting for."""
+    """Seconds for which the gateway may go on working at a request that this client no longer waits for."""
     clock_skew: float = 300.0
-    """Seconds by which the gateway's clock may be off."""
+    """Seconds by which the gateway's clock may be wrong."""
     max_id_length: int = 64
-    """Characters of an external_task_id."""
+    """The longest external_task_id, in characters."""
     codes: Mapping[int | str, Verdict] = field(factory=dict)
-    """What codes of its own mean; looked at before the common table."""
+    """The meaning of this gateway's own codes; they are looked up before the common table."""
 
     @property
     def create_url(self) -> str:
-        """Where a lip-sync task is created, queried (`/{id}`) and listed."""
+        """The URL that creates and lists lip-sync tasks; with `/{id}` appended it queries one."""
         return f"{self.base_url}{self.prefix}/v1/videos/advanced-lip-sync"
 
     def at(self, base_url: str) -> Gateway:
-        """The same gateway at another address: Kling's other region, a proxy, a sandbox."""
+        """Returns the same gateway at another address, such as Kling's other region, a proxy or a sandbox."""
         return evolve(self, base_url=base_url)
 
 
@@ -110,9 +111,9 @@ GATEWAYS: Mapping[str, Gateway] = {gateway.name: gateway for gateway in (CHAINHU
 
 
 def gateway_for(name_or_url: str | Gateway) -> Gateway:
-    """A gateway by its name or base URL; `/kling/v1/...` is appended to a URL, as for the resellers.
+    """Returns the gateway with that name or base URL; a base URL gets the resellers' path `/kling/v1/...`.
 
-    Raises `ConfigurationError` where it is neither.
+    Raises `ConfigurationError` if it is neither.
     """
     if isinstance(name_or_url, Gateway):
         return name_or_url

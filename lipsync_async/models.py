@@ -1,6 +1,6 @@
-"""What the user builds: frozen values with the wire's own field names.
+"""The request: frozen values with the field names of the create call.
 
-Anything can be put in; `checks` tells what is wrong, all at once.
+The fields are not checked when a value is made; `request.checks.check` finds everything that is wrong with them.
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ from attrs import field, frozen
 
 
 class SoundSource(Protocol):
-    """Sound that is read as it is sent: `AudioFile` and `AudioBytes`."""
+    """A sound that is read while it is sent: `AudioFile` or `AudioBytes`."""
 
     @property
     def base64_length(self) -> int:
-        """Characters of its Base64 text."""
+        """The length of its Base64 text in characters."""
         ...
 
     def digest(self) -> str:
-        """The sha256 of its bytes, in hex. Raises `OSError` where it cannot be read, or has changed."""
+        """Returns the SHA-256 of its bytes in hex.
+
+        Raises `OSError` if it cannot be read, or has changed since it was checked.
+        """
         ...
 
     def slices(self) -> Iterator[bytes]:
-        """Its Base64 text, piece by piece. Raises `OSError` as `digest` does."""
+        """Yields its Base64 text in pieces; raises `OSError` as `digest` does."""
         ...
 
 
@@ -33,7 +36,7 @@ Sound = str | SoundSource
 
 
 def _show_sound(sound: Sound | None) -> str:
-    """No Base64 in any repr: a long text is told by its length."""
+    """A repr contains no Base64: a long text is shown by its length."""
     if isinstance(sound, str) and len(sound) > 60 and not sound.startswith(("http://", "https://")):
         return f"<text of {len(sound)} characters>"
     return repr(sound)
@@ -49,39 +52,41 @@ def _show_extra(extra: Mapping[str, Any] | None) -> str:
 
 @frozen(kw_only=True)
 class FaceChoice:
-    """One face and the sound it is to speak; times in whole milliseconds (contract, section 2)."""
+    """One face and the sound that it is to speak; all times in whole milliseconds (contract, section 2)."""
 
     face_id: str
+    """From identify-face."""
     audio_id: str | None = None
-    """The id of an audio made by text to speech within 30 days; else `sound_file`."""
+    """The id of an audio that text to speech made in the last 30 days; give it or `sound_file`."""
     sound_file: Sound | None = field(default=None, repr=_show_sound)
-    """A URL, a Base64 text without a `data:` prefix, an `AudioFile` or `AudioBytes`; else `audio_id`."""
+    """A URL, a Base64 text without a `data:` prefix, an `AudioFile` or `AudioBytes`; give it or `audio_id`."""
     sound_start_time: int
-    """Where the sound is cut from."""
+    """Where in the sound the cut begins."""
     sound_end_time: int
-    """Where it is cut to."""
+    """Where in the sound the cut ends."""
     sound_insert_time: int
-    """Where in the video the cut begins to play."""
+    """When in the video the cut begins to play."""
     sound_volume: float
-    """0 to 2."""
+    """How loud the sound is, from 0 to 2."""
     original_audio_volume: float
-    """0 to 2: the video's own sound."""
+    """How loud the video's own sound is, from 0 to 2."""
 
 
 @frozen(kw_only=True)
 class LipSyncRequest:
-    """A create call, as the wire has it (contract, section 2)."""
+    """The body of a create call (contract, section 2)."""
 
     session_id: str
-    """From identify-face; lives for about 24 hours."""
+    """From identify-face; it expires after about 24 hours."""
     face_choose: tuple[FaceChoice, ...] = field(converter=_as_tuple)
-    """Just one, as long as the platform takes one person only."""
+    """Exactly one face: the platform takes only one person."""
     external_task_id: str | None = None
-    """The key of everything; derived from the content where it is not given."""
+    """Identifies the job everywhere; it is derived from the content if it is not given."""
     callback_url: str | None = None
+    """An http or https URL that the gateway calls when the state of the task changes."""
     watermark_info: Mapping[str, Any] | None = None
-    """`{"enabled": bool}`."""
+    """`{"enabled": bool}`: whether a watermarked video is made too."""
     extra_body: Mapping[str, Any] | None = field(default=None, repr=_show_extra)
-    """Fields that a gateway wants beyond these; merged last."""
+    """More fields that a gateway wants; they are merged last, over all others."""
     checked: bool = field(default=False, init=False, eq=False, repr=False)
-    """The builder found nothing to say against it, whatever the gateway: it need not be looked at again."""
+    """The builder has checked it by the rules of the strictest gateway, so it is not checked again."""

@@ -1,7 +1,7 @@
-"""How a job ended: one of four frozen values, and the batch of them in input order.
+"""How a job ended: one of four frozen values, and the batch of them in the order of the list.
 
-The outcome of a job is the join over all its attempts (contract, section 4, rule 1): one attempt that may have been
-acted upon, and is not proven absent, leaves only `Accepted` or `Unknown`.
+The outcome takes all attempts of the job into account (contract, section 4, rule 1).
+If the gateway may have acted on one attempt, and its absence is not proven, the outcome is `Accepted` or `Unknown`.
 """
 
 from __future__ import annotations
@@ -10,50 +10,50 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar, Literal, TextIO
 
 import msgspec
 from attrs import frozen
 
-from .errors import BatchError, JobError, NotSentError, OutcomeUnknownError, RejectedError, Violation
+from .errors import BatchError, NotSentError, OutcomeUnknownError, RejectedError, Violation
 from .models import LipSyncRequest
 from .terms import Kind, Phase, TaskStatus
 
 
 class _Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What every outcome tells; a msgspec struct, for there is one for every job, kept as long as the caller likes."""
+    """The fields that every outcome has; a msgspec struct, because there is one for every job."""
 
     external_task_id: str
     attempts: int = 0
-    """Tries that counted, from 1; 0: nothing left the machine."""
+    """How many tries counted as attempts; 0: nothing was sent."""
     refusals: int = 0
-    """Tries that were told to wait."""
+    """How many tries were refused for rate or capacity."""
     line: int | None = None
-    """The line of the job list, from 1, where the job came from one."""
+    """The line of the job list, from 1; None: the job came from no list."""
 
 
 class Accepted(_Ended, frozen=True, kw_only=True, gc=False):
-    """The gateway made a task of it: it is paid for."""
+    """The gateway created a task for the job, and charges for it."""
 
-    name: ClassVar[str] = "accepted"
+    name: ClassVar[Literal["accepted"]] = "accepted"
 
     task_id: str
     task_status: TaskStatus | None = None
     request_id: str | None = None
     http_status: int | None = None
     created_at: float | None = None
-    """Unix seconds, as the gateway has it."""
+    """When the gateway says the task was created, in Unix seconds."""
     recovered: bool = False
-    """The reply was lost; the task was found by a look-up."""
+    """The reply was lost, and a look-up found the task."""
     replayed: bool = False
-    """Accepted by an earlier run with the same journal: nothing was sent."""
+    """It was accepted in an earlier run with the same journal: this run sent nothing."""
 
     def error(self) -> None:
-        """Nothing to raise."""
+        """Returns None: there is nothing to raise."""
 
 
 class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
-    """What an outcome that is no success tells beside it."""
+    """The fields of an outcome that is not `Accepted`."""
 
     kind: Kind
     message: str = ""
@@ -70,53 +70,55 @@ class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
 
 
 class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
-    """The job itself is at fault; sending it again as it is will not help."""
+    """The job was refused because of its content; sending it again unchanged will not help."""
 
-    name: ClassVar[str] = "rejected"
+    name: ClassVar[Literal["rejected"]] = "rejected"
 
     violations: tuple[Violation, ...] = ()
-    """What the pre-flight found; empty where the gateway refused it."""
+    """What the pre-flight found; empty if the gateway refused the job."""
     found_task_id: str | None = None
-    """`already_exists` only: the task that has this id, where it could be found; it may hold other content."""
+    """`already_exists` only: the task that has this id, if it was found; it may have other content."""
 
-    def error(self) -> JobError:
-        """The error that `submit` raises."""
+    def error(self) -> RejectedError:
+        """Returns the error that `submit` raises for this outcome."""
         return RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
 
 
 class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
-    """It was sent and may have been charged: look it up by its external_task_id before it is sent again."""
+    """The job was sent and may have been charged: look it up by its external_task_id before you send it again."""
 
-    name: ClassVar[str] = "unknown"
+    name: ClassVar[Literal["unknown"]] = "unknown"
 
     phase: Phase = Phase.SENT
+    """How far the request got."""
     attempt: int = 1
-    """The attempt whose fate is not known."""
+    """Which attempt may have been acted upon, from 1."""
     sent_at: float | None = None
-    """When it was sent, Unix seconds."""
+    """When that attempt was sent, in Unix seconds."""
     found_task_id: str | None = None
-    """A task of this id that is not known to be ours."""
+    """The task that has this external_task_id, and may have been created by somebody else."""
 
-    def error(self) -> JobError:
-        """The error that `submit` raises."""
+    def error(self) -> OutcomeUnknownError:
+        """Returns the error that `submit` raises for this outcome."""
         text = (
-            f"{self.external_task_id}: sent, and its fate is not known ({self.kind}): {self.message}; "
+            f"{self.external_task_id}: sent, and its outcome is not known ({self.kind}): {self.message}; "
             "look it up before you send it again"
         )
         return OutcomeUnknownError(text, phase=self.phase.name.lower(), **self._told())
 
 
 class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
-    """Every attempt was surely refused or never left: safe to submit again as it is."""
+    """Every attempt was certainly refused or never sent: it is safe to submit the job again unchanged."""
 
-    name: ClassVar[str] = "not_sent"
+    name: ClassVar[Literal["not_sent"]] = "not_sent"
 
-    def error(self) -> JobError:
-        """The error that `submit` raises."""
+    def error(self) -> NotSentError:
+        """Returns the error that `submit` raises for this outcome."""
         return NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
 
 
 Outcome = Accepted | Rejected | Unknown | NotSent
+"""How a job ended; `name` tells which."""
 
 
 class LookUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -142,23 +144,31 @@ def in_words(outcome: Outcome) -> str:
 
 RESULT_FIELDS = (
     "external_task_id", "outcome", "task_id", "task_status", "attempts", "refusals", "kind",
-    "http_status", "code", "message", "request_id", "line",
+    "http_status", "code", "message", "request_id", "line", "schema",
 )  # fmt: skip
-"""The names of a result line, in order; they are stable."""
+"""The names of a result line, in order; `docs/result-line.schema.json` says what each holds.
+
+They are kept compatible: a new name is added at the end, and no name is changed, moved or removed.
+The same holds for the type and the meaning of each value.
+A reader must ignore names that it does not know.
+"""
+RESULT_SCHEMA = 1
+"""The value of `schema` in every result line; it rises when names are added."""
 
 
 def result_line(outcome: Outcome) -> dict[str, Any]:
-    """One outcome under the stable names of a result line; what does not apply is None."""
+    """Returns an outcome as a result line: `RESULT_FIELDS` with their values, None for a value that does not apply."""
     values = {name: getattr(outcome, name, None) for name in RESULT_FIELDS}
     values["outcome"] = outcome.name
     if isinstance(outcome, Rejected | Unknown):
         values["task_id"] = outcome.found_task_id
+    values["schema"] = RESULT_SCHEMA
     return values
 
 
 @frozen(kw_only=True)
 class BatchStatistics:
-    """A batch in figures."""
+    """Counts over a batch."""
 
     jobs: int
     accepted: int
@@ -166,15 +176,17 @@ class BatchStatistics:
     unknown: int
     not_sent: int
     recovered: int
-    """Accepted, but found only by a look-up."""
+    """Accepted jobs whose reply was lost, and whose task a look-up found."""
     attempts: int
+    """Attempts of all jobs together."""
     refusals: int
+    """Refusals for rate or capacity of all jobs together."""
     kinds: Mapping[str, int]
-    """How many jobs ended for which reason."""
+    """The number of jobs by `kind`, for those that were not accepted."""
 
 
 class BatchResult(Mapping[str, Outcome]):
-    """What became of every job: a mapping by `external_task_id`, in the order of the list."""
+    """The outcome of every job: a mapping by `external_task_id`, in the order of the list."""
 
     def __init__(self, requests: Mapping[str, LipSyncRequest], outcomes: Mapping[str, Outcome]) -> None:
         self._requests = requests
@@ -195,31 +207,31 @@ class BatchResult(Mapping[str, Outcome]):
 
     @property
     def accepted(self) -> dict[str, Accepted]:
-        """The accepted ones, by id."""
+        """The accepted jobs, by id."""
         return {key: outcome for key, outcome in self.items() if isinstance(outcome, Accepted)}
 
     @property
     def rejected(self) -> dict[str, Rejected]:
-        """The rejected ones, by id."""
+        """The rejected jobs, by id."""
         return {key: outcome for key, outcome in self.items() if isinstance(outcome, Rejected)}
 
     @property
     def unknown(self) -> dict[str, Unknown]:
-        """The ones that may have been charged, by id."""
+        """The jobs that may have been charged, by id."""
         return {key: outcome for key, outcome in self.items() if isinstance(outcome, Unknown)}
 
     @property
     def not_sent(self) -> dict[str, NotSent]:
-        """The ones that were surely not acted upon, by id."""
+        """The jobs that the gateway certainly did not act on, by id."""
         return {key: outcome for key, outcome in self.items() if isinstance(outcome, NotSent)}
 
     @property
     def safe_to_submit_again(self) -> list[LipSyncRequest]:
-        """The requests of all that were not sent, in order; each with the `external_task_id` it had."""
+        """The requests that were not sent, in the order of the list, each with the `external_task_id` that it had."""
         return [self._requests[key] for key in self.not_sent]
 
     def statistics(self) -> BatchStatistics:
-        """The batch in figures."""
+        """Returns the counts over the batch."""
         outcomes = self._outcomes.values()
         counts = Counter(outcome.name for outcome in outcomes)
         return BatchStatistics(
@@ -235,13 +247,16 @@ class BatchResult(Mapping[str, Outcome]):
         )
 
     def raise_for_failures(self) -> None:
-        """Raises `BatchError` unless every job was accepted; its `errors` holds one typed error a job."""
+        """Raises `BatchError` unless every job was accepted; its `errors` holds one error for each other job."""
         errors = [error for outcome in self._outcomes.values() if (error := outcome.error()) is not None]
         if errors:
             raise BatchError(f"{len(errors)} of {len(self)} jobs were not accepted: {errors[0]}", errors)
 
     def write_jsonl(self, target: str | PathLike[str] | TextIO) -> None:
-        """One result line a job, as JSON, to a path or a text file; raises `OSError` as writing does."""
+        """Writes one result line a job, as JSON, to a path or an open text file.
+
+        Raises `OSError` if it cannot be written.
+        """
         if isinstance(target, (str, PathLike)):
             with Path(target).open("w", encoding="utf-8") as file:
                 self.write_jsonl(file)
@@ -250,5 +265,5 @@ class BatchResult(Mapping[str, Outcome]):
 
 
 def to_json_line(outcome: Outcome) -> str:
-    """One result line, its line feed included."""
+    """Returns an outcome as a result line in JSON, with its line feed."""
     return msgspec.json.encode(result_line(outcome)).decode() + "\n"

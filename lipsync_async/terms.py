@@ -1,6 +1,6 @@
-"""The closed vocabularies that every room speaks: how far a request got, what a reply said, what is to be done.
+"""The closed vocabularies: how far a request got, what a reply said, and what to do next.
 
-Nothing here decides; `verdicts` does.
+Nothing here decides; `wire.verdicts` does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """Why a job did not end as accepted: one word for programs to branch on."""
+    """Why a job was not accepted: one word that a program can branch on."""
 
     VALIDATION = "validation"
     INVALID_REQUEST = "invalid_request"
@@ -38,15 +38,15 @@ class Phase(IntEnum):
     """How far a request got; from `SENT` on it may have been acted upon (contract, section 4, rule 2)."""
 
     WAITING = 0
-    """Not begun: checked, queued, or held at the gate."""
+    """The request has not begun: the job is checked, queued, or held back by the pacer."""
     CONNECTING = 1
-    """A connection was sought: pool, DNS, TCP, TLS."""
+    """The request is getting a connection: pool, DNS, TCP, TLS."""
     SENDING = 2
-    """A part of the body was handed to the transport, but not its last slice."""
+    """Some of the body was handed to the transport, but not its last slice."""
     SENT = 3
-    """The last slice was handed over: the gateway may have acted."""
+    """The last slice was handed to the transport: the gateway may have acted on it."""
     ANSWERED = 4
-    """A reply's status line was read."""
+    """The status line of a reply was read."""
 
 
 class TaskStatus(StrEnum):
@@ -59,9 +59,9 @@ class TaskStatus(StrEnum):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a gateway answered, whatever its dialect (contract, section 3). `wire.read_reply` makes it.
+    """What a gateway answered, in any dialect (contract, section 3); made by `wire.read_reply`.
 
-    A msgspec struct: made for every job, it costs a tenth of a frozen attrs class.
+    It is a msgspec struct because one is made for every job: that costs a tenth of a frozen attrs class.
     """
 
     status: int
@@ -69,28 +69,28 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     code: int | str | None = None
     """The innermost Kling code (an int from 1000 to 5999) found in any layer, else the gateway's own code."""
     success: bool = False
-    """The body was read, and its success code is one of absent, 0, "0", 200, "success", True."""
+    """The body was read, and its success code is absent or one of 0, "0", 200, "success", True."""
     message: str = ""
-    """What was said, at most 500 characters."""
+    """The gateway's message, at most 500 characters."""
     request_id: str | None = None
     task_id: str | None = None
     task_status: TaskStatus | None = None
     raw_task_status: str | None = None
-    """The status as it was spelt, where it is none that the contract knows."""
+    """The status as the gateway spelt it, if the contract does not know it; else None."""
     external_task_id: str | None = None
-    """The id that the reply itself carries (`task_info.external_task_id`)."""
+    """The id in the reply (`task_info.external_task_id`)."""
     created_at: float | None = None
-    """Unix seconds."""
+    """When the task was created, in Unix seconds."""
     retry_after: float | None = None
-    """Seconds, from a Retry-After header in either form."""
+    """Seconds to wait, from a Retry-After header in either of its forms."""
     parsed: bool = False
     """The body was a JSON object."""
     html: bool = False
     """The body was an HTML page."""
     suspicious: bool = False
-    """Something followed the JSON object that was read."""
+    """Something else stood before or after the JSON object that was read."""
     broken: bool = False
-    """The body ended early, was over the cap, or could not be decompressed."""
+    """The body ended early, was too large, or could not be decompressed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,38 +98,41 @@ class Failure:
     """A request that got no reply."""
 
     kind: Kind
-    """One of `connection timeout protocol cancelled`, `configuration` (a certificate that fails its check), or
-    `validation` (the file changed)."""
+    """One of `connection`, `timeout`, `protocol`, `cancelled`, `configuration` and `validation`.
+
+    `configuration`: the certificate failed its check; `validation`: the sound file has changed.
+    """
     phase: Phase
     message: str = ""
 
 
 class Action(Enum):
-    """What the dispatcher does with a result."""
+    """What the dispatcher does after a reply or a failure."""
 
     ACCEPT = "accept"
+    """The task exists: the job is accepted."""
     WAIT = "wait"
-    """Refused for rate or capacity: the shared gate moves; costs no attempt."""
+    """Refused for rate or capacity: all jobs wait; it does not count as an attempt."""
     RETRY = "retry"
-    """Surely not acted upon: again, after a backoff, within `max_attempts`."""
+    """Certainly not acted upon: try again after a backoff, within `max_attempts`."""
     LOOK_UP = "look_up"
-    """Perhaps acted upon (or the id is said to exist): ask by external_task_id before anything else."""
+    """Possibly acted upon, or the id is said to exist: ask by external_task_id before anything else."""
     FAIL = "fail"
-    """This job itself is at fault."""
+    """The job is at fault: it is rejected."""
     REFRESH = "refresh"
-    """The token has expired: a new one, once per generation, else stop."""
+    """The token has expired: get a new one, once a generation; if there is none, stop."""
     STOP = "stop"
-    """No job of this batch can pass: confirmed by `confirmations` more tries, then the batch ends."""
+    """No job of this batch can succeed: confirm it by `confirmations` more tries, then end the batch."""
 
 
 @attrs.frozen
 class Verdict:
-    """What a result means: an action, and why."""
+    """What a reply or a failure means: what to do, and why."""
 
     action: Action
     kind: Kind | None = None
     """None for `ACCEPT` alone."""
     hidden: bool = False
-    """`WAIT` only: a 429 that does not say whether rate, capacity or money is its reason."""
+    """`WAIT` only: a 429 that does not say whether the reason is rate, capacity or money."""
     confirmations: int = 1
-    """`STOP` only: how many more refusals of this sort end the batch."""
+    """`STOP` only: after how many more refusals of this sort the batch ends."""

@@ -1,4 +1,4 @@
-"""What holds for every test: no verdict may depend on how fast, or how busy, this machine is."""
+"""Settings and fixtures for every test: no result may depend on how fast or how busy the machine is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ settings.load_profile("any-machine")
 
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Rows of each commit that any journal makes from now on."""
+    """The number of rows of each commit that any journal makes from now on."""
     sizes: list[int] = []
     write_rows = Store.write_rows
 

@@ -16,7 +16,17 @@ import anyio
 import pytest
 from attrs import evolve
 
-from lipsync_async import CHAINHUB, Event, Limits, LipSyncClient, LipSyncRequest, Progress, RunOptions, Timeouts
+from lipsync_async import (
+    CHAINHUB,
+    Ambiguous,
+    Event,
+    Limits,
+    LipSyncClient,
+    LipSyncRequest,
+    Progress,
+    RunOptions,
+    Timeouts,
+)
 from lipsync_async.errors import (
     BatchError,
     ClientClosedError,
@@ -32,9 +42,10 @@ from lipsync_async.journal import Journal, Record, State
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
 from lipsync_async.wire.credential import KEY_PATIENCE
-from tests.loopback.acts import KEY, client, request, requests, tell
+from tests.loopback.acts import KEY, client, tell
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, gateway, reply
+from tests.makers import request, requests
 
 EXPIRED = reply({"code": 1004, "message": "expired", "request_id": "r"}, 401)
 BROKEN = request("broken", sound_end_time=100)
@@ -695,7 +706,7 @@ def test_a_spending_cap_ends_the_batch_before_the_send() -> None:
 
 
 @pytest.mark.parametrize(("ambiguous", "creates", "look_ups"), [("report", 1, 0), ("resend", 2, 0), ("lookup", 1, 3)])
-def test_what_is_done_about_ambiguity_is_the_callers_choice(ambiguous: str, creates: int, look_ups: int) -> None:
+def test_what_is_done_about_ambiguity_is_the_callers_choice(ambiguous: Ambiguous, creates: int, look_ups: int) -> None:
     """Reported at once, looked up, or sent again where the caller opted in."""
 
     async def main() -> None:
@@ -1159,7 +1170,7 @@ def test_a_reconciliation_leaves_alone_what_a_batch_has_under_way(tmp_path: Path
             assert account is not None
             account.under_way.add("job-1")
             async with client.reconcile(journal) as outcomes:
-                told = [outcome.name async for outcome in outcomes]
+                told: list[str] = [outcome.name async for outcome in outcomes]
             return told, len(account.under_way)
 
     assert asyncio.run(scene()) == (["unknown"], 1)

@@ -8,7 +8,7 @@ import pytest
 from attrs import exceptions
 
 from lipsync_async import AudioBytes, FaceChoice, LipSyncRequest
-from tests.loopback.acts import request, wav
+from tests.makers import request, wav
 
 
 def shown(sound: object) -> str:

@@ -13,7 +13,7 @@ from lipsync_async import Accepted, BatchResult, NotSent, Rejected, Unknown, Vio
 from lipsync_async.errors import BatchError, NotSentError, OutcomeUnknownError, RejectedError
 from lipsync_async.outcomes import RESULT_FIELDS, Outcome, result_line, to_json_line
 from lipsync_async.terms import Kind, Phase, TaskStatus
-from tests.loopback.acts import requests
+from tests.makers import requests
 
 ONE_OF_EACH: tuple[Outcome, ...] = (
     Accepted(external_task_id="job-0", attempts=1, task_id="77", task_status=TaskStatus.SUBMITTED, recovered=True),

@@ -41,7 +41,7 @@ class JobList:
         self._path = path
         self._spooled = spooled
         self._stamp = stamp(path.stat())
-        self.format = sniff(path, name)
+        self.format: str = sniff(path, name)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, stdin: BinaryIO | None = None) -> JobList:

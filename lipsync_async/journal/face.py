@@ -148,7 +148,7 @@ class InlineJournal(AnyJournal):
         try:
             work()
         except JournalError as error:
-            self.failed = error
+            self.failed: JournalError | None = error
 
 
 class Journal(AnyJournal):
@@ -282,7 +282,7 @@ class Journal(AnyJournal):
     def _committed(self, dones: list[Done], error: JournalError | None) -> None:
         if error is not None:
             # What was queued meanwhile is given up too: it may stand on what was lost.
-            self.failed = self.failed or error
+            self.failed: JournalError | None = self.failed or error
             dones += self._dones
             self._rows, self._dones = [], []
         try:

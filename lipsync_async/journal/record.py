@@ -110,4 +110,5 @@ def result_line(record: Record) -> dict[str, Any]:
         "message": record.message,
         "request_id": record.request_id,
         "line": record.line,
+        "schema": 1,  # outcomes.RESULT_SCHEMA
     }

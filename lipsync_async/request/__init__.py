@@ -1,5 +1,5 @@
-"""What is asked for: the builder, the checks before anything is sent, and the sound.
+"""The request: how it is built, how it is checked before it is sent, and where its sound comes from.
 
-It imports only the words at the top of the package, and knows neither a gateway's replies nor a loop.
-Start to read at `builder.RequestBuilder`; `checks.check` holds the rules, `audio` measures the sound.
+It imports only the modules at the top of the package, and no network and no event loop.
+Start to read at `builder.RequestBuilder`; `checks` has the rules, and `audio` reads the sound.
 """

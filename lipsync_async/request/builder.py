@@ -1,4 +1,4 @@
-"""A request, step by step: each step returns a new builder, so that one is the template of a thousand jobs."""
+"""Builds a request step by step: each step returns a new builder, so one builder can be the template of many jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .checks import MAX_CUT, MIN_CUT, SLACK, Facts, check, errors_of, is_given, 
 _FACE = "face_choose[0]"
 _SOUND = f"{_FACE}.sound_file"
 
-# What every known gateway refuses: fractions, AAC and lost zeros are for the gateway that the client is made for.
+# The most permissive gateway: the client checks fractions, AAC and dropped zeros by the rules of its own gateway.
 _ANY = Gateway(
     name="any gateway",
     base_url="https://gateway.invalid",
@@ -31,10 +31,10 @@ _ANY = Gateway(
 
 @frozen(kw_only=True, repr=False)
 class RequestBuilder:
-    """Builds a `LipSyncRequest`; immutable, and no step raises: `build` tells all that is wrong at once.
+    """Builds a `LipSyncRequest`; it is immutable, and no step raises: `build` reports everything that is wrong.
 
-    Times are whole milliseconds.
-    What is not said: the window begins at 0 and is inserted at 0, both volumes are 1.
+    All times are whole milliseconds.
+    By default the sound is cut from 0, is inserted at 0, and both volumes are 1.
     """
 
     _session_id: str = ""
@@ -42,7 +42,7 @@ class RequestBuilder:
     _audio_id: str | None = None
     _sound: Sound | None = None
     _sound_fault: Violation | None = None
-    """Why the last sound step came to nothing."""
+    """Why the last step that set the sound failed."""
     _start: int = 0
     _end: int | None = None
     _insert: int = 0
@@ -54,27 +54,27 @@ class RequestBuilder:
     _extra: Mapping[str, Any] = field(factory=dict)
 
     def session(self, session_id: str) -> RequestBuilder:
-        """The session that identify-face opened; it lives for about 24 hours."""
+        """Sets the session that identify-face opened; it expires after about 24 hours."""
         return evolve(self, session_id=session_id)
 
     def face(self, face_id: str) -> RequestBuilder:
-        """The face that is to speak, by its `face_id` from identify-face."""
+        """Sets the face that is to speak, by its `face_id` from identify-face."""
         return evolve(self, face_id=face_id)
 
     def audio_id(self, audio_id: str) -> RequestBuilder:
-        """Speak the audio that text to speech made, by its id; replaces any other sound."""
+        """Sets the sound to an audio that text to speech made; replaces any other sound."""
         return self._with_sound(audio_id=audio_id)
 
     def audio_url(self, url: str) -> RequestBuilder:
-        """Speak the sound at an http or https URL; replaces any other sound."""
+        """Sets the sound to an http or https URL; replaces any other sound."""
         fault = next(url_faults(_SOUND, url), None)
         return self._with_sound(sound_fault=fault) if fault else self._with_sound(sound=url)
 
     def audio_file(self, path: str | os.PathLike[str]) -> RequestBuilder:
-        """Speak a file; replaces any other sound.
+        """Sets the sound to a file; replaces any other sound.
 
-        It is read and probed here, once for all builders that are made from this one.
-        A file that can't be read is told by `build`, as `unreadable_file`.
+        The file is read and probed now, once for all builders that are made from this one.
+        If it can't be read, `build` reports it as `unreadable_file`.
         """
         try:
             return self._with_sound(sound=AudioFile(path))
@@ -85,47 +85,48 @@ class RequestBuilder:
             )
 
     def audio_bytes(self, data: bytes) -> RequestBuilder:
-        """Speak bytes, probed now; replaces any other sound."""
+        """Sets the sound to bytes, which are probed now; replaces any other sound."""
         try:
             return self._with_sound(sound=AudioBytes(data))
         except TypeError as error:
             return self._with_sound(sound_fault=Violation(_SOUND, "not_a_sound", str(error)))
 
     def window(self, start: int = 0, end: int | None = None, insert: int = 0) -> RequestBuilder:
-        """Cut the sound from `start` to `end`, and begin to play it `insert` into the video; all in milliseconds.
+        """Cuts the sound from `start` to `end`, and plays it from `insert` in the video; all in milliseconds.
 
-        An `end` that is left out is the sound's own, at most 60000 after `start`.
-        It must be given where the sound's length is not known: for an id, a URL, an odd file.
+        Without `end` the cut ends with the sound, at most 60000 ms after `start`.
+        `end` is required if the length of the sound is not known: for an id, a URL, or a file that does not tell it.
         """
         return evolve(self, start=start, end=end, insert=insert)
 
     def volume(self, sound: float = 1, original: float = 1) -> RequestBuilder:
-        """How loud the sound and the video's own are, 0 to 2; which gateways take fractions, its profile says."""
+        """Sets the volume of the sound and of the video's own sound, from 0 to 2; not every gateway takes fractions."""
         return evolve(self, sound_volume=sound, original_volume=original)
 
     def external_task_id(self, external_task_id: str) -> RequestBuilder:
-        """The job's key, `[A-Za-z0-9_-]`, unique in the account; without it one is derived from the content."""
+        """Sets the job's id, `[A-Za-z0-9_-]`, unique in the account; without it one is derived from the content."""
         return evolve(self, external_task_id=external_task_id)
 
     def callback(self, url: str) -> RequestBuilder:
-        """Have the gateway tell an http or https URL of the task's progress."""
+        """Sets the http or https URL that the gateway calls when the state of the task changes."""
         return evolve(self, callback_url=url)
 
     def watermark(self, enabled: bool) -> RequestBuilder:
-        """Whether a watermarked video is made as well."""
+        """Sets whether a watermarked video is made too."""
         return evolve(self, watermark=enabled)
 
     def extra(self, **fields: Any) -> RequestBuilder:
-        """Fields that a gateway wants beyond these, merged over those of earlier calls."""
+        """Adds fields that a gateway wants; they replace those of earlier calls with the same name."""
         return evolve(self, extra={**self._extra, **fields})
 
     def check(self, gateway: Gateway | None = None, facts: Facts | None = None) -> list[Violation]:
-        """Errors and warnings, as `build` would find them; never raises."""
+        """Returns the errors and warnings that `build` would find; never raises."""
         return self._violations(self._request(), gateway, facts)
 
     def build(self, gateway: Gateway | None = None, facts: Facts | None = None) -> LipSyncRequest:
-        """The request; without `gateway` it keeps the rules that all share, and the client checks those of its own.
+        """Returns the request.
 
+        Without `gateway` only the rules of all gateways are checked; the client checks those of its own gateway later.
         Raises `InvalidRequestError` with all errors; warnings do not raise.
         """
         request = self._request()
@@ -168,7 +169,7 @@ class RequestBuilder:
             audio_id=self._audio_id,
             sound_file=self._sound,
             sound_start_time=self._start,
-            # Not given and not known: `check` reports the None, and `_violations` says it better.
+            # If it is neither given nor known, `check` reports the None, and `_violations` replaces that message.
             sound_end_time=cast("int", end),
             sound_insert_time=self._insert,
             sound_volume=self._sound_volume,
@@ -176,13 +177,13 @@ class RequestBuilder:
         )
 
     def _natural_end(self) -> int | None:
-        """Where the sound itself ends, at most 60 s after the start; None: not known."""
+        """Returns where the sound ends, at most 60 s after the start; None: not known."""
         length = _whole_milliseconds(self._sound)
         if length is None:
             return None
         given: object = self._start
-        start = given if isinstance(given, int) else 0  # `check` says what is wrong with it
-        # A clip that seems a little short of 2 s gets the benefit of the doubt, as it does from `check`.
+        start = given if isinstance(given, int) else 0  # `check` reports what is wrong with it
+        # A clip that seems slightly shorter than 2 s is accepted, as `check` accepts it: decoders disagree.
         length = max(length, min(start + MIN_CUT, length + SLACK))
         return min(length, start + MAX_CUT)
 
@@ -195,28 +196,28 @@ class RequestBuilder:
         return found
 
     def _about_the_end(self, violation: Violation) -> Violation | None:
-        """An end that was left out is the user's to give only when there is a sound that does not tell its length."""
+        """Replaces a violation of an `end` that was left out; None if there is no sound, which is reported already."""
         if violation.path != f"{_FACE}.sound_end_time":
             return violation
         if not is_given(self._audio_id) and not is_given(self._sound):
             return None
         return Violation(
-            violation.path, "window_end_unknown", "the sound's length is not known: name it, window(end=...)"
+            violation.path, "window_end_unknown", "the sound's length is not known: give its end, window(end=...)"
         )
 
 
 def _show(value: object) -> str:
-    # The repr of what is no text may raise (an int of 5000 digits does), and a builder's never should.
+    # The repr of another type may raise (that of an int of 5000 digits does), and the repr of a builder must not.
     return repr(value[:60]) if isinstance(value, str) else f"<{type(value).__name__}>"
 
 
 def _show_path(path: object) -> str:
-    # What is no path may be a sound, and no sound belongs in a text.
+    # A value that is no path may be a sound, and a message must not contain a sound.
     shown = str(path) if isinstance(path, str | os.PathLike) else ""
     return repr(shown) if 0 < len(shown) <= 1_024 else f"what was given ({type(path).__name__})"
 
 
 def _whole_milliseconds(sound: Sound | None) -> int | None:
-    """The length, rounded down, for an end past the sound's own is refused; 4.1 s are 4099.999... ms in binary."""
+    """The length, rounded down because an end after the sound's own is refused; 4.1 s are 4099.999... ms in binary."""
     duration = sound.info.duration if isinstance(sound, AudioFile | AudioBytes) else None
     return None if duration is None else math.floor(duration * 1_000 + 1e-6)

@@ -308,7 +308,7 @@ def test_a_choice_that_there_is_not_is_refused_at_once() -> None:
     for good in ("lookup", "report", "resend"):
         assert RunOptions(ambiguous=good).ambiguous == good
     with pytest.raises(ValueError, match="ambiguous"):
-        RunOptions(ambiguous="typo")
+        RunOptions(ambiguous="typo")  # type: ignore[arg-type]
 
 
 def keys() -> tuple[list[str], Callable[[], str]]:

@@ -1,52 +1,29 @@
-"""What the loopback tests do again and again: a request, a client at a raw gateway, one job through it."""
+"""What the loopback tests share: a client of a raw gateway, and one job submitted to it."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import random
-import wave
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from lipsync_async import AudioBytes, FaceChoice, LipSyncClient, LipSyncRequest, Timeouts
+from lipsync_async import AudioBytes, LipSyncClient, LipSyncRequest, Timeouts
 from lipsync_async.outcomes import Outcome
+from tests.makers import request, requests, wav
 
 from .hurried import hurry
 from .raw import RawServer, Script
+
+__all__ = ["KEY", "SMALL", "Told", "big_clip", "client", "request", "requests", "tell", "wav"]
 
 KEY = "key-that-nobody-may-see"
 SMALL = Timeouts(total=8.0, connect=4.0, grace=2.0, submit_grace=2.0)
 
 
-def request(external_task_id: str | None = "job-1", **values: Any) -> LipSyncRequest:
-    """A job with an `audio_id`; `values` are the face's."""
-    usual: dict[str, Any] = {
-        "face_id": "-1",
-        "audio_id": "825451760499568680",
-        "sound_start_time": 0,
-        "sound_end_time": 5000,
-        "sound_insert_time": 1000,
-        "sound_volume": 1,
-        "original_audio_volume": 1,
-    }
-    if "sound_file" in values:
-        del usual["audio_id"]
-    face = FaceChoice(**usual | values)
-    return LipSyncRequest(session_id="s-1", face_choose=(face,), external_task_id=external_task_id)
-
-
-def requests(count: int) -> list[LipSyncRequest]:
-    """So many jobs, `job-0` and so on."""
-    template = request()
-    return [evolve(template, external_task_id=f"job-{number}") for number in range(count)]
-
-
 def client(server: RawServer | str, **options: Any) -> LipSyncClient:
-    """A client of that gateway."""
+    """Returns a client of that gateway."""
     url = server if isinstance(server, str) else server.url
     usual: dict[str, Any] = {"api_key": KEY, "timeouts": SMALL}
     return LipSyncClient(url, **usual | options)
@@ -54,12 +31,12 @@ def client(server: RawServer | str, **options: Any) -> LipSyncClient:
 
 @frozen
 class Told:
-    """What became of one job, and what the gateway saw of it."""
+    """The outcome of one job, and the gateway that it was submitted to."""
 
     outcome: Outcome
     server: RawServer
     seconds: float
-    """On the loop's clock."""
+    """How long it took, on the clock of the loop."""
 
 
 def tell(
@@ -70,7 +47,7 @@ def tell(
     tls: Any = None,
     **options: Any,
 ) -> Told:
-    """One job, `job-1` unless told otherwise, through a gateway that plays these scripts."""
+    """Submits one job, by default `job-1`, to a gateway that plays these scripts."""
 
     async def main() -> Told:
         loop = asyncio.get_running_loop()
@@ -83,18 +60,7 @@ def tell(
     return hurry(main())
 
 
-def wav(seconds: float = 3.0, rate: int = 8000) -> bytes:
-    """A sound of two bytes a sample that is not silent, so that it looks different everywhere."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(rate)
-        sound.writeframes(random.Random(seconds).randbytes(2 * round(seconds * rate)))
-    return out.getvalue()
-
-
 @cache
 def big_clip() -> AudioBytes:
-    """Close to the 5 MiB that a create takes."""
+    """A sound slightly smaller than the 5 MiB that a create takes."""
     return AudioBytes(wav(60.0, 43_600))

@@ -1,4 +1,4 @@
-"""What is killed: one run over a journal, as a script of a user's would do it; see `crashes`."""
+"""The process that `crashes` kills: one run with a journal, as in a user's script."""
 
 from __future__ import annotations
 
@@ -10,26 +10,17 @@ from collections.abc import AsyncIterator, Iterator
 
 from lipsync_async import Gateway, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, Timeouts
 from lipsync_async.dispatch.streaming import Progress
-from lipsync_async.models import FaceChoice
 from lipsync_async.outcomes import Outcome
+from tests import makers
 
 
 def request(number: int) -> LipSyncRequest:
-    """A job whose id comes from its content, so that every run means the same jobs."""
-    face = FaceChoice(
-        face_id="0",
-        audio_id=f"82545176049956{number:04}",
-        sound_start_time=0,
-        sound_end_time=5000,
-        sound_insert_time=0,
-        sound_volume=1,
-        original_audio_volume=1,
-    )
-    return LipSyncRequest(session_id="s-1", face_choose=(face,))
+    """A job whose id is derived from its content, so that every run submits the same jobs."""
+    return makers.request(None, audio_id=f"82545176049956{number:04}")
 
 
 async def outcomes_of(client: LipSyncClient, journal: str, jobs: int, mode: str) -> AsyncIterator[Outcome]:
-    """The outcomes, and a line on stdout as soon as there is a first."""
+    """Yields the outcomes, and prints a line as soon as the first is known."""
     started = False
 
     def tell(_: Progress) -> None:
@@ -52,7 +43,7 @@ async def outcomes_of(client: LipSyncClient, journal: str, jobs: int, mode: str)
 
 
 async def main(base_url: str, journal: str, jobs: int, mode: str, per_second: float, settle_time: float) -> None:
-    """One run; its summary is the last line."""
+    """Does one run; the last line that it prints is a summary."""
     gateway = Gateway(name="sandbox", base_url=base_url, settle_time=settle_time)
     client = LipSyncClient(
         gateway,

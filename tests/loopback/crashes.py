@@ -1,4 +1,4 @@
-"""Real processes that are killed at random instants, a gateway that loses replies, and two books that must agree."""
+"""Runs that are killed at random moments, a gateway that loses replies, and a comparison of journal and gateway."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHILD = "tests.loopback.crash_child"
 
 @define
 class Account:
-    """What the two books say when all is done."""
+    """What the journal and the gateway's ledger say at the end, and where they differ."""
 
     jobs: int
     kills: int
@@ -29,20 +29,20 @@ class Account:
     seconds: float
     lost_replies: int
     told: dict[str, int]
-    """By the last run."""
+    """The outcomes of the last run, counted by name."""
     missing: list[str] = field(factory=list)
-    """Accepted in the journal, unknown to the gateway; or not accepted at all."""
+    """Jobs that are accepted in the journal and unknown to the gateway, or not accepted at all."""
     doubled: dict[str, int] = field(factory=dict)
-    """Paid for more than once."""
+    """Jobs that were paid for more than once."""
     unbooked: list[str] = field(factory=list)
-    """Paid for, and not in the journal."""
+    """Jobs that were paid for and are not in the journal."""
     differing: list[str] = field(factory=list)
-    """Under another task id than the gateway's."""
+    """Jobs whose task id in the journal is not that of the gateway."""
     recovered: int = 0
 
     @property
     def agrees(self) -> bool:
-        """0 lost, 0 duplicates, job by job."""
+        """Whether no job is lost, doubled or different."""
         return not (self.missing or self.doubled or self.unbooked or self.differing)
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ def _start(arguments: list[str]) -> subprocess.Popen[str]:
 
 
 def _run_and_kill(arguments: list[str], life: float, *, early: bool) -> bool:
-    """True when it was killed; False when it came to its end before."""
+    """Returns True if the run was killed, and False if it had ended before."""
     with _start(arguments) as child:
         assert child.stdout is not None
         if not early:  # early: somewhere among its imports and its first steps

@@ -1,7 +1,8 @@
-"""Real sockets in virtual time: the clock jumps when no socket has news and no thread is at work.
+"""Real sockets in virtual time: the clock jumps when no socket is ready and no thread is working.
 
-Both ends of every connection live in the one loop, and loopback delivers at once: when nothing is ready, nothing is
-under way, so that only a timer can bring more. No test here depends on how fast the machine is.
+Both ends of every connection are in one event loop, and loopback delivers at once.
+So when no socket is ready, nothing is on its way, and only a timer can make anything happen.
+No test that uses it depends on the speed of the machine.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 GLANCES = 3
-"""Looks at the sockets, each after the kernel had its turn, before the clock jumps."""
+"""How often the sockets are polled, after giving way to the kernel, before the clock jumps."""
 PATIENCE = 60.0
-"""Real seconds after which a test is declared dead."""
+"""Real seconds after which a test fails."""
 
 
 class _Selector(selectors.DefaultSelector):
     loop: HurriedLoop
 
     def select(self, timeout: float | None = None) -> Any:
-        assert monotonic() < self.loop.deadline, "a test in virtual time that takes for ever"
+        assert monotonic() < self.loop.deadline, "a test in virtual time took too long"
         if (ready := super().select(0)) or timeout == 0:
             return ready
         if timeout is None or self.loop.threads:
             ready = super().select(PATIENCE)
-            assert ready, "no timer is left, and no socket had news for long"
+            assert ready, "no timer is left, and no socket became ready"
             return ready
         for _ in range(GLANCES):
             os.sched_yield()
@@ -41,7 +42,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class HurriedLoop(asyncio.SelectorEventLoop):
-    """`loop.time()` is virtual; while work is in a thread it stands still."""
+    """An event loop with a virtual `time()`, which stands still while a thread is working."""
 
     def __init__(self) -> None:
         selector = _Selector()
@@ -52,18 +53,18 @@ class HurriedLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
 
     def time(self) -> float:
-        """Virtual seconds."""
+        """Returns virtual seconds."""
         return self.now
 
     def run_in_executor(self, *args: Any) -> Any:  # type: ignore[override]
-        """The clock stands still until it is done."""
+        """Runs the work in a thread; the clock stands still until it is done."""
         self.threads += 1
         future = super().run_in_executor(*args)
         future.add_done_callback(self._thread_done)
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Joining threads takes real time, in which the clock stands still; its time-out is Python 3.12's."""
+        """Joins the threads while the clock stands still; the parameter `timeout` is that of Python 3.12."""
         self.threads += 1
         try:
             await super().shutdown_default_executor()

@@ -1,4 +1,4 @@
-"""A gateway of bare sockets in the test's own loop: it plays one script a connection, and sees all that arrives."""
+"""A gateway made of bare sockets, in the event loop of the test: each connection plays a script, and bytes are kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TASK_ID = "860000000000000001"
 
 @frozen
 class Request:
-    """A request that arrived whole."""
+    """A request that arrived completely."""
 
     method: str
     path: str
@@ -30,12 +30,12 @@ class Request:
 
     @property
     def external_task_id(self) -> str:
-        """The id of the job that it creates."""
+        """The external_task_id in its body."""
         return str(json.loads(self.body)["external_task_id"])
 
 
 def read_requests(seen: bytes) -> Iterator[Request]:
-    """All whole requests in what one connection received."""
+    """Returns all complete requests in the bytes that one connection received."""
     while (end := seen.find(b"\r\n\r\n")) >= 0:
         first, *lines = seen[:end].decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -63,43 +63,43 @@ class Connection(asyncio.Protocol):
         """The end of a reply is the end of the connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begins its script."""
+        """Starts the script of this connection."""
         self.transport = transport
         self._server.welcome(self)
 
     def data_received(self, data: bytes) -> None:
-        """Keeps what came."""
+        """Keeps the bytes that arrived."""
         self.seen += data
         self._news.set()
 
     def eof_received(self) -> bool:
-        """The client is done sending."""
+        """The client has closed its sending side."""
         self._news.set()
         self.gone.set()
         return False
 
     def connection_lost(self, _: Exception | None) -> None:
-        """The client has gone."""
+        """The connection is closed."""
         self.gone.set()
         self._news.set()
         self._writable.set()
 
     def pause_writing(self) -> None:
-        """The client reads too slowly."""
+        """The client reads too slowly: `write` waits."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """The client reads again: `write` goes on."""
         self._writable.set()
 
     async def some(self, count: int) -> None:
-        """Waits for so many bytes in all."""
+        """Waits until this many bytes have arrived in all."""
         while len(self.seen) < count and not self.gone.is_set():
             self._news.clear()
             await self._news.wait()
 
     async def request(self) -> Request | None:
-        """The next whole request; None when the client has gone."""
+        """Returns the next complete request; None if the client has closed the connection."""
         while True:
             found = list(read_requests(bytes(self.seen)))
             if len(found) > self._taken:
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
             await self.some(len(self.seen) + 1)
 
     async def send(self, data: bytes) -> None:
-        """Writes, and waits until the client takes it; nothing happens when it has gone."""
+        """Writes, and waits until the client has room for it; does nothing if the connection is closed."""
         await self._writable.wait()
         if not self.transport.is_closing():
             self.transport.write(data)
@@ -118,27 +118,27 @@ class Connection(asyncio.Protocol):
                 self.transport.close()
 
     def reset(self) -> None:
-        """An RST: what is in the buffers is lost."""
+        """Closes with an RST: the bytes in the buffers are lost."""
         self.linger()
         self.transport.abort()
 
     def linger(self) -> None:
-        """From now on the end of this connection is an RST, however it comes."""
+        """Makes every later end of this connection an RST."""
         sock = self.transport.get_extra_info("socket")
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def half_close(self) -> None:
-        """A FIN: nothing more will be sent."""
+        """Closes the sending side with a FIN."""
         if not self.transport.is_closing():
             self.transport.write_eof()
 
     def deaf(self) -> None:
-        """Nothing is read any more."""
+        """Stops reading."""
         self.transport.pause_reading()
 
     async def hang(self) -> None:
-        """Does nothing for as long as the client stays."""
+        """Waits until the client closes the connection."""
         await self.gone.wait()
 
 
@@ -146,7 +146,7 @@ Script = Callable[[Connection], Awaitable[None]]
 
 
 def reply(body: bytes | str | object, status: int = 200, *headers: str, kind: str = "application/json") -> bytes:
-    """A whole reply; what is neither bytes nor text is sent as JSON."""
+    """Returns a whole reply; a body that is neither bytes nor text is sent as JSON."""
     if not isinstance(body, bytes | str):
         body = json.dumps(body)
     if isinstance(body, str):
@@ -156,12 +156,12 @@ def reply(body: bytes | str | object, status: int = 200, *headers: str, kind: st
 
 
 def gzipped(body: bytes, level: int = 9) -> bytes:
-    """The body as gzip packs it, with no time in the header: a test named after its bytes has one name all day."""
+    """Returns the body compressed by gzip, without a time in the header, so that the bytes are always the same."""
     return gzip.compress(body, level, mtime=0)
 
 
 def created(external_task_id: str, task_id: str = TASK_ID) -> bytes:
-    """What Kling answers to a create."""
+    """Returns Kling's answer to a create."""
     info = {"task_id": task_id, "task_status": "submitted", "task_info": {"external_task_id": external_task_id}}
     return reply({"code": 0, "message": "SUCCEED", "request_id": "r-1", "data": info})
 
@@ -170,15 +170,16 @@ NOT_FOUND = reply({"code": 1203, "message": "task not exist", "request_id": "r-2
 
 
 async def gateway(connection: Connection) -> None:
-    """One that accepts every create, and finds no task."""
+    """A script that accepts every create and finds no task."""
     while request := await connection.request():
         await connection.send(created(request.external_task_id) if request.method == "POST" else NOT_FOUND)
 
 
 def answering(*replies: bytes | None, found: bytes = NOT_FOUND) -> Script:
-    """Answers the first creates so, the last of them from then on (None: as `gateway`); and queries with `found`.
+    """Returns a script that answers the creates with these replies in turn, and queries with `found`.
 
-    One such script counts the creates of all its connections.
+    The last reply is repeated; None answers as `gateway` does.
+    All connections that play the script share its replies.
     """
     left = list(replies)
 
@@ -194,7 +195,7 @@ def answering(*replies: bytes | None, found: bytes = NOT_FOUND) -> Script:
 
 
 class RawServer:
-    """Plays one script a connection, then `gateway` for all that follow; or one script for all."""
+    """Plays one script a connection and then `gateway`, or the script `always` for every connection."""
 
     def __init__(self, *scripts: Script, always: Script | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._scripts = list(scripts)
@@ -227,7 +228,7 @@ class RawServer:
                 raise outcome
 
     def welcome(self, connection: Connection) -> None:
-        """A new connection takes the next script."""
+        """Gives the next script to a new connection."""
         self.connections.append(connection)
         script = self._scripts.pop(0) if self._scripts else self._always
         self._tasks.add(asyncio.get_running_loop().create_task(self._play(script, connection)))
@@ -238,20 +239,20 @@ class RawServer:
 
     @property
     def requests(self) -> list[Request]:
-        """All that arrived whole, by connection."""
+        """All complete requests, connection by connection."""
         return [request for connection in self.connections for request in read_requests(bytes(connection.seen))]
 
     @property
     def creates(self) -> Counter[str]:
-        """How many whole creates arrived for every job."""
+        """The number of complete creates of every job."""
         return Counter(request.external_task_id for request in self.requests if request.method == "POST")
 
     @property
     def total(self) -> int:
-        """How many whole creates arrived."""
+        """The number of complete creates."""
         return self.creates.total()
 
     @property
     def look_ups(self) -> int:
-        """How many queries arrived."""
+        """The number of queries."""
         return sum(request.method == "GET" for request in self.requests)

@@ -10,7 +10,8 @@ import pytest
 MEASURE = """
 from pathlib import Path
 from lipsync_async import Limits
-from tests.loopback.acts import big_clip, client, request, tell
+from tests.loopback.acts import big_clip, client, tell
+from tests.makers import request
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import Connection, RawServer
 from tests.loopback.test_network_faults import DOUBTS

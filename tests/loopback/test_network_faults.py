@@ -14,8 +14,9 @@ from attrs import frozen
 from lipsync_async import Limits, LipSyncRequest, RetryPolicy, Timeouts
 from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
 from lipsync_async.terms import Kind, Phase
+from tests.makers import request, requests
 
-from .acts import KEY, big_clip, client, request, requests, tell
+from .acts import KEY, big_clip, client, tell
 from .hurried import HurriedLoop, hurry
 from .raw import TASK_ID, Connection, RawServer, Script, created, gateway, gzipped, reply
 

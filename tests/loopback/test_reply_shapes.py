@@ -13,8 +13,9 @@ from attrs import evolve, frozen
 from lipsync_async import LipSyncClient, RetryPolicy
 from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
 from lipsync_async.terms import Kind, Phase, TaskStatus
+from tests.makers import request
 
-from .acts import KEY, request, tell
+from .acts import KEY, tell
 from .hurried import hurry
 from .raw import NOT_FOUND, TASK_ID, RawServer, answering, created, gzipped, reply
 

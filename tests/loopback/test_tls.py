@@ -12,8 +12,9 @@ import pytest
 
 from lipsync_async.outcomes import NotSent
 from lipsync_async.terms import Kind
+from tests.makers import request, requests
 
-from .acts import KEY, client, request, requests, tell
+from .acts import KEY, client, tell
 from .hurried import hurry
 from .raw import Connection, RawServer, gateway, reply
 

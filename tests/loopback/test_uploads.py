@@ -13,8 +13,9 @@ import pytest
 from lipsync_async import AudioBytes, AudioFile
 from lipsync_async.outcomes import Accepted, Rejected
 from lipsync_async.terms import Kind
+from tests.makers import request, wav
 
-from .acts import big_clip, client, request, tell, wav
+from .acts import big_clip, client, tell
 from .hurried import hurry
 from .raw import Connection, RawServer, gateway
 

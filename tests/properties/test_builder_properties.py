@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import wave
-from io import BytesIO
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from lipsync_async.errors import InvalidRequestError
 from lipsync_async.gateways import CHAINHUB, KLING, Gateway
 from lipsync_async.request.builder import RequestBuilder
 from lipsync_async.request.checks import check, errors_of
+from tests.makers import wav
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.none(),
@@ -53,17 +52,6 @@ def take(builder: RequestBuilder, step: Step) -> RequestBuilder:
     name, positional, named = step
     made: RequestBuilder = getattr(builder, name)(*positional, **named)
     return made
-
-
-def wav(samples: int) -> bytes:
-    """Silence at 8 kHz, a byte a sample."""
-    target = BytesIO()
-    with wave.open(target, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(1)
-        out.setframerate(8000)
-        out.writeframes(b"\x80" * samples)
-    return target.getvalue()
 
 
 @given(st.lists(STEPS, max_size=8))
@@ -116,7 +104,7 @@ def test_the_order_of_the_steps_is_free(order: list[str]) -> None:
 def test_an_end_that_is_left_out_is_a_right_one(samples: int, start: int) -> None:
     """With 2 s or more left of the sound, the end that the builder finds breaks no rule, and wastes less than 1 ms."""
     seconds = samples / 8000
-    builder = RequestBuilder().session("s").face("-1").audio_bytes(wav(samples)).window(start)
+    builder = RequestBuilder().session("s").face("-1").audio_bytes(wav(samples / 8_000)).window(start)
     if seconds * 1000 - start < 2000:
         return
     face = builder.build().face_choose[0]

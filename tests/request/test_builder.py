@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import wave
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +10,14 @@ import pytest
 
 from lipsync_async.errors import InvalidRequestError
 from lipsync_async.gateways import CHAINHUB, KLING, Gateway
-from lipsync_async.models import FaceChoice, LipSyncRequest
 from lipsync_async.request.audio import AudioBytes, AudioFile
 from lipsync_async.request.builder import RequestBuilder
 from lipsync_async.request.checks import Facts, check
+from tests.makers import request, wav
 
 SILENT = RequestBuilder().session("825465778199224380").face("-1")
 HUGE: Any = 10**5000
 TEMPLATE = SILENT.audio_id("825451760499568680").window(0, 5000, 1000)
-
-
-def wav(seconds: float) -> bytes:
-    """Silence at 8 kHz, a byte a sample."""
-    target = BytesIO()
-    with wave.open(target, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(1)
-        out.setframerate(8000)
-        out.writeframes(b"\x80" * round(seconds * 8000))
-    return target.getvalue()
 
 
 def faults(builder: RequestBuilder, gateway: Gateway | None = None) -> list[tuple[str, str]]:
@@ -55,19 +42,10 @@ def test_every_step_finds_its_field() -> None:
         .extra(model="kling-v1")
         .build()
     )
-    face = FaceChoice(
-        face_id="-1",
-        audio_id="825451760499568680",
-        sound_start_time=0,
-        sound_end_time=5000,
-        sound_insert_time=1000,
+    assert built == request(
+        "job-1",
         sound_volume=2,
         original_audio_volume=0,
-    )
-    assert built == LipSyncRequest(
-        session_id="825465778199224380",
-        face_choose=[face],
-        external_task_id="job-1",
         callback_url="https://example.com/hook",
         watermark_info={"enabled": True},
         extra_body={"model": "kling-v1"},
@@ -301,7 +279,7 @@ def test_facts() -> None:
         (SILENT.audio_id(HUGE), "audio <int>"),
         (SILENT.audio_url("https://example.com/a"), "'https://example.com/a'"),
         (SILENT.audio_file("/no/such/file"), "a sound that can't be used"),
-        (SILENT.audio_bytes(wav(2)), "<AudioBytes 16044 bytes, wav>"),
+        (SILENT.audio_bytes(wav(2)), "<AudioBytes 32044 bytes, wav>"),
     ],
 )
 def test_repr(builder: RequestBuilder, told: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import get_args
 
 from attrs import evolve
 
-from lipsync_async.config import Limits, RetryPolicy, RunOptions, Timeouts
+from lipsync_async.config import Ambiguous, Limits, RetryPolicy, RunOptions, Timeouts
 from lipsync_async.gateways import CHAINHUB
 from lipsync_async.gateways import Gateway as Profile
 from lipsync_async.models import LipSyncRequest
@@ -54,7 +55,7 @@ class Drawn:
         self.gateway = Gateway(self._ways(), Random(f"gateway-{seed}"))
         lookups = self.gateway.ways.lookups
         self.trust = lookups == "external" and dice.random() < 0.4
-        self.ambiguous = dice.choices(("lookup", "report", "resend"), (8, 1, 1))[0]
+        self.ambiguous: Ambiguous = dice.choices(get_args(Ambiguous), (8, 1, 1))[0]
         self.options = RunOptions(
             id_prefix=dice.choice(("", "p-")), ambiguous=self.ambiguous, retry_rejected=dice.random() < 0.2
         )
@@ -150,7 +151,7 @@ class Drawn:
             kind = dice.random() if mixed else 1.0
             given = f"job-{number:04}" if dice.random() < named else None
             if kind < 0.05:
-                jobs.append(request(number, given, session=""))
+                jobs.append(request(number, given, session_id=""))
             elif kind < 0.1:
                 jobs.append(request(number, given, face_id=dice.choice(("policy", "refused"))))
             elif kind < 0.15 and jobs and self.mode != "submit":

@@ -1,4 +1,4 @@
-"""What stands between the library and a virtual world: a client without sockets, journals without threads."""
+"""The parts of the library that the simulation replaces: a client without sockets, and journals without threads."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from lipsync_async.errors import JournalError
 from lipsync_async.journal import InlineJournal, Record, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.journal.rows import Row, to_row
-from lipsync_async.models import FaceChoice, LipSyncRequest
+from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.credential import Credential
+from tests import makers
 
 from .model import EPOCH, ModelWire
 
 
 class SimClient(LipSyncClient):
-    """The real client over a modelled line: its dice are seeded, and its clock is the loop's."""
+    """The real client with a modelled gateway: its random numbers are seeded, and its clock is that of the loop."""
 
     def __init__(self, *args: Any, dice: Random, wire: Callable[[], Any], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -45,27 +46,27 @@ class SimClient(LipSyncClient):
 
     @property
     def account(self) -> Account:
-        """What its runs share."""
+        """The account that its runs share."""
         assert self._account is not None
         return self._account
 
     @property
     def wire(self) -> ModelWire:
-        """The line."""
+        """The modelled gateway."""
         wire = self.account.wire
         assert isinstance(wire, ModelWire)
         return wire
 
 
 class CrashingStore(Store):
-    """A store that a crash may hit before or after each commit, and whose disk may fill up."""
+    """A store that may crash before or after each commit, and whose disk may be full."""
 
     step: Callable[[], None] | None = None
     writes_left = 1 << 60
     dead = False
 
     def write_rows(self, rows: Any) -> None:
-        """A commit."""
+        """Commits the rows."""
         if self.dead:
             raise JournalError("the process is gone")
         if self.writes_left <= 0:
@@ -79,7 +80,7 @@ class CrashingStore(Store):
 
 
 class GroupJournal(InlineJournal):
-    """As the real journal: what is queued is committed together, a little later, and a crash loses what was queued."""
+    """Commits queued rows together and a little later, as the real journal does; a crash loses the queued rows."""
 
     def __init__(self, store: Store, dice: Random, slowest: float = 0.05) -> None:
         super().__init__(store)
@@ -91,7 +92,7 @@ class GroupJournal(InlineJournal):
         self._timer: asyncio.TimerHandle | None = None
 
     def post(self, record: Record, done: Done | None = None) -> None:
-        """Durable some time."""
+        """Queues a record; it is durable later."""
         if self.failed is not None:
             if done is not None:
                 done(self.failed)
@@ -103,7 +104,7 @@ class GroupJournal(InlineJournal):
             self._timer = self._loop.call_later(self._dice.uniform(0.0005, self._slowest), self.commit)
 
     def commit(self) -> None:
-        """What was queued becomes durable."""
+        """Commits everything that is queued."""
         rows, self._rows = self._rows, []
         dones, self._dones = self._dones, []
         if self._timer is not None:
@@ -115,17 +116,6 @@ class GroupJournal(InlineJournal):
             done(self.failed)
 
 
-def request(
-    number: int = 0, external_task_id: str | None = None, *, face_id: str = "0", session: str = "s-1"
-) -> LipSyncRequest:
-    """A request whose content is its number; the model reads its fate from the face."""
-    face = FaceChoice(
-        face_id=face_id,
-        audio_id=f"audio-{number}",
-        sound_start_time=0,
-        sound_end_time=5000,
-        sound_insert_time=0,
-        sound_volume=1,
-        original_audio_volume=1,
-    )
-    return LipSyncRequest(session_id=session, face_choose=(face,), external_task_id=external_task_id)
+def request(number: int = 0, external_task_id: str | None = None, **changes: Any) -> LipSyncRequest:
+    """A request whose content depends on its number; the model decides by the face what becomes of it."""
+    return makers.request(external_task_id, **{"face_id": "0", "audio_id": f"audio-{number}", **changes})

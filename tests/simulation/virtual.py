@@ -11,23 +11,23 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PATIENCE = 200_000
-"""Rounds of the loop in which time may stand still: whoever needs more spins."""
+"""How many rounds of the loop may pass while time stands still; more are taken for an endless loop."""
 
 
 class DeadlockError(AssertionError):
-    """Nothing is ready and no timer is left: whoever waits now waits for ever."""
+    """Nothing is ready and no timer is left: every task that waits would wait for ever."""
 
 
 class LivelockError(AssertionError):
-    """Somebody is always ready, and time never passes."""
+    """Some task is always ready, so that time never passes."""
 
 
 class Crash(KeyboardInterrupt):
-    """The process is gone: raised by whoever plays the operating system, it leaves the loop as no Exception does."""
+    """Stands for the end of the process; it is no `Exception`, so that nothing in the loop catches it."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Polls with zero, and hands the time that would have passed to the loop's clock."""
+    """Polls without waiting, and adds the time that would have passed to the clock of the loop."""
 
     loop: VirtualLoop
     still = 0
@@ -51,8 +51,8 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """`loop.time()` is virtual; `time.monotonic()` stands still.
 
-    What goes to a thread is done at once instead.
-    `complaints` holds what was reported to the loop's exception handler.
+    Work for a thread is done at once instead.
+    `complaints` holds the reports to the exception handler of the loop.
     """
 
     def __init__(self, start: float = 1000.0) -> None:
@@ -64,11 +64,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.set_exception_handler(lambda _, context: self.complaints.append(context))
 
     def time(self) -> float:
-        """Virtual seconds."""
+        """Returns virtual seconds."""
         return self.now
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
-        """A thread's work, done at once: threads know nothing of virtual time."""
+        """Does the work at once instead of in a thread, because threads have no virtual time."""
         future = self.create_future()
         try:
             future.set_result(func(*args))
@@ -85,9 +85,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.abandon()
 
     def run_until(self, coroutine: Coroutine[Any, Any, Any], moment: float) -> bool:
-        """Runs until a moment of virtual time, then drops everything as a crash does; whether it had ended before.
+        """Runs until a moment of virtual time or a `Crash`, then drops everything, as the end of a process does.
 
-        A `Crash` that somebody raises ends it too.
+        Returns whether the coroutine had ended before.
         """
         try:
             asyncio.set_event_loop(self)
@@ -106,10 +106,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.abandon()
 
     def abandon(self) -> None:
-        """Whatever is pending never goes on.
+        """Drops all pending tasks.
 
-        Its `finally` clauses do run, for Python knows no other end of a coroutine: whoever keeps the books of a
-        crash closes them before.
+        Their `finally` clauses do run, because a coroutine cannot end without: a test that simulates a crash must
+        close its records before.
         """
         buried: set[asyncio.Task[Any]] = set()
         while tasks := asyncio.all_tasks(self) - buried:  # last words may begin new ones

@@ -1,7 +1,7 @@
-"""Where sound comes from: a file or bytes, what they hold, and their Base64 in slices.
+"""Sound from a file or from bytes: what it is, how long it is, and its Base64 text in slices.
 
-The content decides, never the name (contract, section 2).
-A duration is right or None: later rules refuse under 2 s and over 60 s, so a wrong figure would be a wrong refusal.
+The content decides what a sound is, never its name (contract, section 2).
+A duration is right or None: sounds under 2 s and over 60 s are refused, so a wrong duration would be a wrong refusal.
 """
 
 from .info import AudioInfo, Container

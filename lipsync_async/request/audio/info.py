@@ -1,4 +1,4 @@
-"""What a probe answers."""
+"""`AudioInfo`, the result of a probe, and what the readers of the containers share."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 from attrs import frozen
 
 MIN_BIT_RATE = 4_000
-"""Bits a second; no speech codec in these containers gets by with less, so a longer duration is a lie."""
+"""Bits a second; every speech codec in these containers needs more, so a longer duration is wrong."""
 MAX_BIT_RATE = 100_000_000
-"""Bits a second; eight channels of 192 kHz double-precision PCM, so a shorter duration is a lie."""
+"""Bits a second; more than eight channels of 192 kHz double-precision PCM need, so a shorter duration is wrong."""
 
 
 CUT_SHORT = "it is cut short: its header promises more than there is"
@@ -19,7 +19,7 @@ TOO_LARGE = "it is too large to be read to its end"
 
 
 class Container(StrEnum):
-    """What kind of file the content is."""
+    """The kinds of file that are told apart, by content."""
 
     MP3 = "mp3"
     """MPEG audio layer III, with or without tags."""
@@ -37,20 +37,20 @@ class Container(StrEnum):
 
 @frozen
 class AudioInfo:
-    """What the content of a file says about itself."""
+    """What the content of a file is."""
 
     container: Container
     duration: float | None
-    """Seconds; None: unknown, or not to be trusted."""
+    """Seconds; None: not known, or not reliable."""
     size: int
-    """Bytes of the whole file."""
+    """The size of the whole file in bytes."""
     note: str = ""
-    """Why the duration is unknown or what is odd, in one sentence; empty when all is well."""
+    """Why the duration is not known, or what is unusual, in one sentence; empty if there is nothing to say."""
 
 
 @frozen
 class Finding:
-    """What a reader of one container hands back: an `AudioInfo` without its size."""
+    """The result of the reader of one container: an `AudioInfo` without its size."""
 
     container: Container
     duration: float | None = None
@@ -58,13 +58,13 @@ class Finding:
 
 
 def unpack(data: bytes, start: int, length: int, order: Literal["big", "little"] = "big") -> int:
-    """The unsigned integer at `start`; what lies beyond the end reads as nothing (never raises)."""
+    """Returns the unsigned integer at `start`; bytes after the end of the data are left out, and nothing raises."""
     return int.from_bytes(data[start : start + length], order)
 
 
 def ask_tinytag(data: bytes) -> float | None:
-    """The duration in seconds that the file's own header promises; None where there is none."""
-    # Only WAV and unfragmented ISO files are asked of it: it guesses the length of an MP3 from its first five frames,
+    """Returns the duration in seconds that the file's header states; None if it states none."""
+    # It is used for WAV and unfragmented ISO files only: it guesses the length of an MP3 from its first five frames,
     # and takes ADTS for MP3 (tinytag 2.3, _MPEG._parse).
     from tinytag import TinyTag, TinyTagException
 
@@ -75,14 +75,17 @@ def ask_tinytag(data: bytes) -> float | None:
 
 
 def settle(container: Container, promised: float | None, counted: float, payload: int, note: str = "") -> Finding:
-    """Weigh the header's promise against what was counted (both in seconds) and the bytes of sound."""
+    """Compares the duration that the header states with the counted one (in seconds) and with the bytes of sound.
+
+    The duration of the result is None if they contradict one another.
+    """
     if counted <= 0:
         return Finding(container, None, note or "it holds no sound that could be counted")
     if not MIN_BIT_RATE <= payload * 8 / counted <= MAX_BIT_RATE:
         return Finding(container, None, note or f"{counted:.3g} s is absurd for {payload} bytes of sound")
     if promised is None:
         return Finding(container, counted, note)
-    # Encoder delay and padding, which the header leaves out and a count does not, are below half a second at 8 kHz.
+    # A count contains the encoder's delay and padding, and the header does not: less than 0.5 s at 8 kHz.
     if abs(promised - counted) > max(0.5, 0.01 * counted):
         return Finding(container, None, note or f"its header says {promised:.3g} s, its content {counted:.3g} s")
     return Finding(container, promised, note)

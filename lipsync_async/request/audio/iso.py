@@ -1,6 +1,6 @@
 """ISO base media files (MP4, M4A, QuickTime, 3GP): which tracks there are, and how long the sound is.
 
-What the movie's header promises must agree with the sum of the samples that its tables and fragments list.
+The duration that the movie's header states must agree with the sum of the samples in its tables and fragments.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _FIRST = {b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"free", b"skip"
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 _PICTURE_CODECS = {b"jpeg", b"mjpa", b"mjpb", b"png "}
 _MP4V_PICTURE = re.compile(rb"\x04(?:\x80\x80\x80)?.[\x6c\x6d]", re.DOTALL)
-"""A decoder descriptor of the object type JPEG or PNG (ISO 14496-1, 7.2.6.6): MP4's form of a cover that is a track."""
+"""A decoder descriptor of the object type JPEG or PNG (ISO 14496-1, 7.2.6.6): so MP4 stores a cover as a track."""
 
 
 @frozen
 class _Box:
     name: bytes
     start: int
-    """Where its content starts; past the end of the file for a box that does not exist, so that it reads as zeros."""
+    """Where its content starts; after the end of the file for a box that does not exist, so that it reads as zeros."""
     end: int
     whole: bool
-    """All of its content is there."""
+    """Whether all of its content is there."""
 
 
 @frozen
@@ -43,23 +43,23 @@ class _Track:
     scale: int
     """Units a second."""
     units: int
-    """The sum of its samples' durations, fragments apart."""
+    """The sum of its samples' durations, without fragments."""
 
 
 def is_iso(data: bytes) -> bool:
-    """It begins like an ISO base media file."""
+    """Whether the data begin like an ISO base media file."""
     return data[4:8] in _FIRST
 
 
 def read_iso(data: bytes, size: int) -> Finding:
-    """Tell audio from video, and measure the sound; `data` is the first of the file's `size` bytes."""
+    """Tells audio from video, and measures the sound; `data` is the beginning of the file's `size` bytes."""
     boxes = list(_boxes(data, 0, size))
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand.startswith(b"3g"):
         return Finding(Container.THREE_GP, None, "it is a 3GP file")
     movie = next((box for box in boxes if box.name == b"moov"), None)
     if movie is None:
-        # The tracks are unknown then; a brand that means audio only is taken at its word.
+        # The tracks are not known then; a brand that stands for audio only is believed.
         container = Container.M4A if brand in _AUDIO_BRANDS else Container.OTHER
         return Finding(container, None, "it is an MP4 file without its index (moov): cut short, or never finished")
     tracks = [_track(data, box) for box in islice(_children(data, movie, b"trak"), _MAX_TRACKS)]
@@ -84,7 +84,7 @@ def _measure(data: bytes, size: int, boxes: Sequence[_Box], movie: _Box, tracks:
     payload = sum(box.end - box.start for box in boxes if box.name == b"mdat")
     units = _fragment_units(data, boxes, movie)
     counted = max((track.units + units.get(track.number, 0)) / (track.scale or 1) for track in tracks)
-    # The header of a fragmented movie tells the length of all of it, of its first part, or nothing.
+    # The header of a fragmented movie states the length of the whole, that of its first part, or none.
     return settle(Container.M4A, None if fragmented else ask_tinytag(data), counted, payload)
 
 
@@ -95,7 +95,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
         length, name, header = unpack(data, start, 4), data[start + 4 : start + 8], 8
         if length == 1:
             length, header = unpack(data, start + 8, 8), 16
-        stop = start + length if length else end  # 0: up to the end
+        stop = start + length if length else end  # 0: to the end of the file
         if stop < start + header:
             break
         yield _Box(name, start + header, min(stop, end), stop <= end)
@@ -123,7 +123,7 @@ def _track(data: bytes, trak: _Box) -> _Track:
         number=unpack(data, header + (20 if data[header : header + 1] == b"\1" else 12), 4),
         kind=data[kind : kind + 4],
         codec=codec,
-        # One picture: with more it would be a film, and a fragmented film has none in this table.
+        # Exactly one picture: a film has more, and a fragmented film has none in this table.
         is_cover=unpack(data, _find(data, table, b"stsz").start + 8, 4) == 1
         and (codec in _PICTURE_CODECS or _is_mp4v_picture(codec, data[description.start : description.end])),
         scale=unpack(data, scale + (20 if data[scale : scale + 1] == b"\1" else 12), 4),
@@ -142,7 +142,7 @@ def _table_units(data: bytes, stts: _Box) -> int:
 
 
 def _fragment_units(data: bytes, boxes: Sequence[_Box], movie: _Box) -> dict[int, int]:
-    """The length of all fragments, by track."""
+    """Returns the length of all fragments in units, by track."""
     trexes = _children(data, _find(data, movie, b"mvex"), b"trex")
     defaults = {unpack(data, trex.start + 4, 4): unpack(data, trex.start + 12, 4) for trex in trexes}
     totals: dict[int, int] = {}

@@ -1,6 +1,6 @@
-"""MP3 and bare ADTS: the frames are counted.
+"""MP3 and bare AAC (ADTS): the duration is that of all frames, which are counted.
 
-Their headers are often wrong or missing, and a file that was cut still plays what it has.
+Headers that state a duration are often wrong or missing, and a file that was cut short still plays.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from attrs import frozen
 from .info import CUT_SHORT, TOO_LARGE, Container, Finding, unpack
 
 _SYNC = re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd]")
-"""ADTS, layer II or layer III; layer I is extinct, and a run of 0xFF would pass for it."""
+"""ADTS, layer II or layer III; layer I is no longer used, and a run of 0xFF would look like it."""
 _MAX_JUNK = 256 * 1024
-"""Bytes that are searched for frames in vain before the search is given up."""
+"""The search for frames ends after so many bytes without one."""
 _FREE_LENGTHS = range(24, 4096)
-"""Bytes between two frames of a free-format MP3, which do not tell their length."""
+"""The distances in bytes between two frames of a free-format MP3, whose headers do not state their length."""
 
-_MPEG1 = 3  # the version ids of a frame's header: 2 is MPEG 2, 0 is MPEG 2.5
+_MPEG1 = 3  # a version id in the header of a frame; 2 is MPEG 2, and 0 is MPEG 2.5
 _RATES = {_MPEG1: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBITS_1_II = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
 _KBITS_1_III = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -40,7 +40,7 @@ class _Frame:
 
 
 def skip_id3(data: bytes) -> int:
-    """Where the ID3v2 tags at the beginning end."""
+    """Returns where the ID3v2 tags at the beginning end."""
     at = 0
     while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
         size = 0
@@ -51,7 +51,7 @@ def skip_id3(data: bytes) -> int:
 
 
 def read_mpeg(data: bytes, size: int) -> Finding | None:
-    """Count the frames in `data`, the first of `size` bytes; None when it is no MPEG audio."""
+    """Counts the frames in `data`, the beginning of `size` bytes; None if it is no MPEG audio."""
     walk = _Walk(data)
     start = walk.find(0, _MAX_JUNK)
     if walk.family is None:
@@ -72,18 +72,18 @@ def read_mpeg(data: bytes, size: int) -> Finding | None:
 
 
 class _Walk:
-    """From frame to frame through a file."""
+    """Goes through a file from frame to frame, and counts."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.end = len(data) - (128 if data[-128:-125] == b"TAG" else 0)  # ID3v1
         self.family: _Family | None = None
         self.free = 0
-        """Bytes of a free-format frame without its padding; 0: not (yet) known."""
+        """Bytes of a free-format frame without its padding; 0: not known."""
         self.frames = self.samples = self.sound = self.promised = 0
 
     def run(self, at: int) -> None:
-        """Count all frames from the one at `at` on, across what is no frame."""
+        """Counts all frames from the one at `at` on, and skips what is no frame."""
         junk = 0
         while at >= 0:
             end = self._follow(at)
@@ -91,7 +91,7 @@ class _Walk:
             junk += at - end
 
     def find(self, start: int, budget: int) -> int:
-        """The first frame from `start` on that others follow; -1: none within `budget` bytes."""
+        """Returns the place of the first frame from `start` on that others follow; -1: none within `budget` bytes."""
         for match in _SYNC.finditer(self.data, start, min(self.end, start + budget)):
             at = match.start()
             frame = _frame(self.data, at)
@@ -103,7 +103,7 @@ class _Walk:
         return -1
 
     def _confirmed(self, at: int, frame: _Frame, free: int) -> bool:
-        # Two more headers where they must be, or fewer where the file ends: one alone is found in any large file.
+        # Two more headers must follow at the right places, or the end of the file: every large file holds a single one.
         for _ in range(2):
             following = at + _length(frame, free)
             if following == self.end:
@@ -130,7 +130,7 @@ class _Walk:
             self.frames += 1
             self.samples += samples
         else:
-            self.promised = promised  # the frame that holds such a header is silent
+            self.promised = promised  # the frame that contains such a header is silent
 
 
 def _length(frame: _Frame, free: int) -> int:
@@ -166,7 +166,7 @@ def _adts_frame(header: bytes) -> _Frame | None:
 
 
 def _free_length(data: bytes, at: int, frame: _Frame) -> int:
-    """The distance to the next header like the one at `at`, which all frames share but for their padding."""
+    """Returns the distance in bytes to the next header like the one at `at`, without padding; 0: none is found."""
     stop = at + _FREE_LENGTHS.stop
     following = data.find(data[at : at + 2], at + _FREE_LENGTHS.start, stop)
     while following >= 0:
@@ -178,8 +178,8 @@ def _free_length(data: bytes, at: int, frame: _Frame) -> int:
 
 
 def _promised(content: bytes) -> int | None:
-    """The number of frames by a Xing, Info or VBRI header (0: it does not say); None: it is sound instead."""
-    # Behind the side information, whose length depends on version and channels: 9 to 32 bytes.
+    """Returns the number of frames that a Xing, Info or VBRI header states, 0 if it states none; None: no header."""
+    # It stands after the side information, which is 9 to 32 bytes long, depending on version and channels.
     for name in (b"Xing", b"Info"):
         if (at := content.find(name)) >= 0:
             return unpack(content, at + 8, 4) if content[at + 7 : at + 8] and content[at + 7] & 1 else 0

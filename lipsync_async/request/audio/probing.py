@@ -10,9 +10,9 @@ from .mpeg import read_mpeg, skip_id3
 from .riff import is_wav, read_wav
 
 WINDOW = 8 * 1024 * 1024
-"""Bytes; no more is read of any file: a create call takes 5 MiB (contract, section 2)."""
+"""At most this many bytes of a file are read: a create call takes 5 MiB (contract, section 2)."""
 
-# What the refused look like, for the message; the longer signatures of a family stand first.
+# The signatures of formats that are refused, for the message; of two that begin alike the longer stands first.
 _LOOKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"fLaC", "FLAC"),
     (0, b"OggS", "Ogg (Vorbis or Opus)"),
@@ -39,12 +39,13 @@ _LOOKS: tuple[tuple[int, bytes, str], ...] = (
 
 
 def probe(source: BinaryIO, size: int) -> AudioInfo:
-    """What the content of `source` (`size` bytes in all) is.
+    """Returns what the content of `source` is; `size` is its whole size in bytes.
 
-    Reads its first 8 MiB at most, and raises on no bytes whatever (OSError when they can't be read).
+    Reads at most its first 8 MiB.
+    Raises `OSError` if it can't be read, and nothing else, whatever the bytes are.
     """
     window = source.read(min(size, WINDOW))
-    # A source that ends early is as long as it is; only beyond the window is the claimed size all there is to go by.
+    # A source that ends early has the size that was read; `size` counts only for what lies after the window.
     found = _read(window, size if len(window) == WINDOW else len(window))
     return AudioInfo(found.container, found.duration, size, found.note)
 
@@ -59,7 +60,7 @@ def _read(data: bytes, size: int) -> Finding:
     if is_iso(body):
         return read_iso(body, size)
     looks = _looks_like(body)
-    # Signatures first: an AVI or a FLAC may well hold bytes that pass for MP3 frames.
+    # Signatures first: an AVI or a FLAC may contain bytes that look like MP3 frames.
     found = None if looks else read_mpeg(body, size)
     return found or Finding(Container.OTHER, None, f"it looks like {looks or _text(body) or 'nothing that is known'}")
 

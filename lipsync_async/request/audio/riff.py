@@ -1,4 +1,4 @@
-"""WAV: RIFF with 32-bit sizes, RF64 and BW64 with 64-bit ones, and what is left of either by writing into a pipe."""
+"""WAV: RIFF with 32-bit sizes, RF64 and BW64 with 64-bit ones, and files that were written to a pipe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .info import CUT_SHORT, Container, Finding, ask_tinytag, settle, unpack
 
 _MAX_CHUNKS = 1000
 _LINEAR = {0x0001, 0x0003, 0x0006, 0x0007}
-"""PCM, float, A-law, mu-law: as many bytes in every second."""
+"""PCM, float, A-law, mu-law: the same number of bytes in every second."""
 _BLOCKS = {0x0002, 0x0011, 0x0031}
-"""MS ADPCM, IMA ADPCM, GSM: the header tells the samples in a block; of the bytes in a second it is often wrong."""
+"""MS ADPCM, IMA ADPCM, GSM: the header states the samples in a block; its bytes in a second are often wrong."""
 _EXTENSIBLE = 0xFFFE
 _IN_DS64 = 0xFFFFFFFF
 _PIPED = 0x7FFF0000
-"""Bytes; who writes into a pipe leaves 0xFFFFFFFF (ffmpeg), something near 0x7FFFFFFF (sox) or 0 as the size."""
+"""Bytes; a program that writes to a pipe leaves 0xFFFFFFFF (ffmpeg), a size near 0x7FFFFFFF (sox), or 0."""
 
 
 @frozen
@@ -24,7 +24,7 @@ class _Chunk:
     name: bytes
     start: int
     size: int
-    """Bytes, as promised: there may be less."""
+    """The size that the header states, in bytes; there may be less."""
 
 
 @frozen
@@ -33,18 +33,18 @@ class _Format:
     rate: int
     """Frames a second."""
     byte_rate: int
-    """Bytes a second, as the header has it."""
+    """Bytes a second, as the header states it."""
     align: int
     """Bytes in a block."""
     samples: int
-    """Frames in a block; of meaning for block codecs only."""
+    """Frames in a block; only block codecs have it."""
 
     @property
     def is_countable(self) -> bool:
         return self.tag in _LINEAR or self.tag in _BLOCKS
 
     def seconds(self, size: int) -> float:
-        """The length of `size` bytes of sound; 0 when the format contradicts itself."""
+        """Returns the length of `size` bytes of sound in seconds; 0 if the format contradicts itself."""
         if self.tag in _BLOCKS:
             return size / self.align * self.samples / self.rate if self.align and self.rate else 0
         if not self.byte_rate or (self.tag in _LINEAR and self.byte_rate != self.rate * self.align):
@@ -53,12 +53,12 @@ class _Format:
 
 
 def is_wav(data: bytes) -> bool:
-    """It begins like a WAV file of any kind."""
+    """Whether the data begin like a WAV file of any kind."""
     return data[:4] in {b"RIFF", b"RF64", b"BW64"} and data[8:12] == b"WAVE"
 
 
 def read_wav(data: bytes, size: int) -> Finding:
-    """Count the sound in a WAV file; `data` is the first of its `size` bytes."""
+    """Measures the sound in a WAV file; `data` is the beginning of its `size` bytes."""
     chunks = {chunk.name: chunk for chunk in _chunks(data)}
     if not {b"fmt ", b"data"} <= chunks.keys():
         return Finding(Container.WAV, None, "it is cut short: no sound follows its header")
@@ -94,15 +94,15 @@ def _format(data: bytes, start: int) -> _Format:
 
 
 def _promised(data: bytes, chunks: Mapping[bytes, _Chunk]) -> int:
-    """Bytes of sound, as the header has it."""
+    """Returns the bytes of sound that the header states."""
     if chunks[b"data"].size == _IN_DS64 and b"ds64" in chunks:
         return unpack(data, chunks[b"ds64"].start + 8, 8, "little")
     return chunks[b"data"].size
 
 
 def _present(data: bytes, start: int, promised: int, rest: int) -> tuple[int, str]:
-    """Bytes of sound that are there, and what is odd about that."""
-    # With a size of 0 either the sound follows, or another chunk, whose name is in letters.
+    """Returns the bytes of sound that are there, and a note if that is unusual."""
+    # After a size of 0 there is either the sound, or another chunk, whose name is in letters.
     if 0 < promised <= rest or (not promised and data[start : start + 4].isalnum()):
         return promised, ""
     piped = not promised or promised >= _PIPED

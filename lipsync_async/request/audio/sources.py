@@ -1,4 +1,4 @@
-"""A file or bytes as a source of sound; the Base64 of either, in slices."""
+"""A file or bytes as a sound, and its Base64 text in slices."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
 SLICE = 36 * 1024
-"""Bytes of sound in a slice: a multiple of 3, so that 48 KiB of Base64 join without a seam."""
+"""Bytes of sound in a slice: a multiple of 3, so that the slices of Base64 (48 KiB) can be joined."""
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _TEXT_SLICE = 64 * 1024
 _FRESH_NS = 3_000_000_000
-"""Two writes this far apart have two modification times, even on FAT, whose clock ticks every two seconds."""
+"""Nanoseconds; two writes this far apart have different modification times, also on FAT, which counts 2 s."""
 
 
-class AudioChanged(OSError):  # noqa: N818 - it says what happened, and the dispatcher rejects the job for it
-    """The file is not the one that was checked; `filename` names it."""
+class AudioChanged(OSError):  # noqa: N818 - it says what happened; the dispatcher rejects the job
+    """The file is not the one that was checked any more; `filename` is its path."""
 
 
 def _changed(path: Path) -> AudioChanged:
@@ -38,7 +38,7 @@ def _changed(path: Path) -> AudioChanged:
 
 
 def _open(path: str, flags: int) -> int:
-    # Without O_NONBLOCK a named pipe would hold up the open until somebody writes to it.
+    # Without O_NONBLOCK, opening a named pipe would wait until somebody writes to it.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -51,7 +51,7 @@ def _step(size: int) -> int:
 
 
 def _encoder() -> Callable[[bytes | memoryview], bytes]:
-    # Loaded when a clip is sliced, and no sooner: most jobs name their sound by an id or a URL.
+    # Imported here because most jobs name their sound by an id or a URL, and need no Base64.
     from pybase64 import b64encode
 
     return b64encode
@@ -59,20 +59,22 @@ def _encoder() -> Callable[[bytes | memoryview], bytes]:
 
 @frozen(repr=False)
 class AudioFile:
-    """A sound file on disk, probed once when this is made; it holds no audio.
+    """A sound file on disk; it is probed once, when this is made, and its content is not kept.
 
-    Raises OSError as `open` does, and when `path` is no regular file.
-    Equal when path, size and modification time are.
+    Two are equal if path, size and modification time are.
+    Raises `OSError` as `open` does, and if `path` is not a regular file.
     """
 
     path: Path = field(converter=Path)
     info: AudioInfo = field(init=False, eq=False)
+    """What the content is, and how long it plays."""
     size: int = field(init=False)
-    """Bytes."""
+    """The size of the file in bytes."""
     mtime_ns: int = field(init=False)
+    """The modification time, in nanoseconds since 1970."""
     inode: int = field(init=False, eq=False)
     _fresh: bool = field(init=False, eq=False)
-    """It was written so shortly before it was checked that another write may get the same modification time."""
+    """It was checked so soon after it was written that another write may have the same modification time."""
     _digest: str | None = field(init=False, eq=False, default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -94,29 +96,29 @@ class AudioFile:
 
     @property
     def base64_length(self) -> int:
-        """Characters of all slices together."""
+        """The length of the whole Base64 text in characters."""
         return _base64_length(self.size)
 
     def digest(self) -> str:
-        """The sha256 of the sound's bytes, in hex; raises `AudioChanged` when the file is not what was checked."""
+        """Returns the SHA-256 of the file in hex; raises `AudioChanged` if it is not the file that was checked."""
         if self._digest is None:
             for _ in self._read(SLICE, sha256()):
                 pass
         return str(self._digest)
 
     def slices(self, size: int = SLICE) -> Iterator[bytes]:
-        """The Base64 text in slices of `size` bytes of sound (rounded down to a multiple of 3).
+        """Yields the Base64 text in slices of `size` bytes of sound, rounded down to a multiple of 3.
 
-        Raises `AudioChanged` before the last slice when the file is not the one that was checked.
+        Raises `AudioChanged` before the last slice if the file is not the one that was checked.
         """
         encode = _encoder()
-        # A later write shows in the modification time, but one within a tick shows in the content alone.
-        # So a fresh file is hashed again; of any other it would cost more than all the rest, and tell nothing.
+        # A later write changes the modification time, unless it comes within one tick of the clock.
+        # So a fresh file is hashed again; for other files that would be the largest cost, and useless.
         for chunk in self._read(_step(size), sha256() if self._fresh else None):
             yield encode(chunk.pop())
 
     def _read(self, step: int, hasher: Hash | None) -> Iterator[list[bytes]]:
-        """Each chunk in a list of its own, to be taken out: a sender that waits holds none."""
+        """Yields each chunk in a list, from which the receiver takes it: a sender that waits then holds no audio."""
         try:
             source = self._opened()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -138,7 +140,7 @@ class AudioFile:
             raise _changed(self.path)
 
     def _check_end(self, hasher: Hash | None) -> None:
-        # By path, not by descriptor: a file that was replaced leaves the descriptor on the old one.
+        # By path and not by descriptor: the descriptor of a file that was replaced is still that of the old one.
         try:
             self._check(self.path.stat())
         except FileNotFoundError as error:
@@ -162,13 +164,14 @@ def _as_bytes(data: object) -> bytes:
 
 @frozen(repr=False)
 class AudioBytes:
-    """A sound held in memory, with the interface of `AudioFile`; equal when the bytes are.
+    """A sound in memory, with the interface of `AudioFile`; two are equal if their bytes are.
 
-    Raises TypeError for anything but bytes.
+    Raises `TypeError` for a value that is not bytes.
     """
 
     data: bytes = field(converter=_as_bytes)
     info: AudioInfo = field(init=False, eq=False)
+    """What the content is, and how long it plays."""
     _digest: str | None = field(init=False, eq=False, default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -176,22 +179,22 @@ class AudioBytes:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The size in bytes."""
         return len(self.data)
 
     @property
     def base64_length(self) -> int:
-        """Characters of all slices together."""
+        """The length of the whole Base64 text in characters."""
         return _base64_length(self.size)
 
     def digest(self) -> str:
-        """The sha256 of the sound's bytes, in hex."""
+        """Returns the SHA-256 of the bytes in hex."""
         if self._digest is None:
             object.__setattr__(self, "_digest", sha256(self.data).hexdigest())
         return str(self._digest)
 
     def slices(self, size: int = SLICE) -> Iterator[bytes]:
-        """The Base64 text in slices of `size` bytes of sound (rounded down to a multiple of 3)."""
+        """Yields the Base64 text in slices of `size` bytes of sound, rounded down to a multiple of 3."""
         encode, step, view = _encoder(), _step(size), memoryview(self.data)
         for start in range(0, self.size, step):
             yield encode(view[start : start + step])
@@ -201,7 +204,7 @@ class AudioBytes:
 
 
 def base64_size(text: str) -> int | None:
-    """The bytes that a Base64 text holds; None when it is not Base64 (standard alphabet, padded, no white space)."""
+    """Returns how many bytes a Base64 text encodes; None if it is not Base64 (standard alphabet, padded, no spaces)."""
     body = len(text) - text[-2:].count("=")
     if len(text) % 4 or not text.isascii():
         return None

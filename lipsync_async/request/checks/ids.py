@@ -1,0 +1,46 @@
+"""The rules for ids: those that the platform hands out, and the job's own `external_task_id`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lipsync_async.errors import Violation
+
+from .values import has_blank, is_unicode, type_name, unencodable, warning
+
+_is_visible_ascii = re.compile(r"[!-~]+").fullmatch
+_is_id = re.compile(r"[A-Za-z0-9_-]+").fullmatch
+
+
+def is_plain_text(value: object) -> bool:
+    """Whether an id of the platform is plainly right; anything else goes to `text_faults`."""
+    return type(value) is str and _is_visible_ascii(value) is not None
+
+
+def text_faults(path: str, value: object) -> Iterator[Violation]:
+    """The faults of an id that the platform hands out; it is opaque, so only an impossible one is an error."""
+    if not isinstance(value, str):
+        yield Violation(path, "not_a_string", f"must be a string, not {type_name(value)}")
+    elif not value.strip():
+        yield Violation(path, "empty", "must not be empty")
+    elif not is_unicode(value):
+        yield unencodable(path)
+    elif has_blank(value):
+        yield warning(path, "stray_blank", "holds a blank or a control character, which no id of the platform does")
+
+
+def is_plain_task_id(value: object, longest: int) -> bool:
+    """Whether an `external_task_id` is plainly right, or not given; anything else goes to `task_id_faults`."""
+    return value is None or (type(value) is str and len(value) <= longest and _is_id(value) is not None)
+
+
+def task_id_faults(path: str, task_id: object, longest: int) -> Iterator[Violation]:
+    """The faults of an `external_task_id`; `longest` is the gateway's limit in characters."""
+    if not isinstance(task_id, str):
+        yield Violation(path, "not_a_string", f"must be a string, not {type_name(task_id)}")
+        return
+    if task_id and not _is_id(task_id):
+        yield Violation(path, "id_characters", "may hold letters A-Z and a-z, digits, - and _ only")
+    if len(task_id) > longest:
+        yield Violation(path, "id_too_long", f"must be at most {longest} characters, and has {len(task_id)}")

@@ -1,0 +1,123 @@
+"""The rules for the three times, and what is known of the video and the face (contract, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeGuard
+
+from attrs import field, frozen, validators
+
+from lipsync_async.errors import Violation
+from lipsync_async.models import FaceChoice
+
+from .limits import INTERVAL_SLACK, MAX_CUT, MAX_INTEGER, MIN_CUT, SLACK
+from .values import type_name, warning
+
+_TIMES = ("sound_start_time", "sound_end_time", "sound_insert_time")
+
+_milliseconds = validators.and_(validators.instance_of(int), validators.ge(0), validators.le(MAX_INTEGER))
+_interval = validators.and_(
+    validators.deep_iterable(_milliseconds, validators.instance_of(tuple)),
+    validators.min_len(2),
+    validators.max_len(2),
+)
+
+
+@frozen(kw_only=True)
+class Facts:
+    """What identify-face reported of the video, in milliseconds; None: not known.
+
+    Raises `TypeError` or `ValueError` for a value that is not in milliseconds.
+    """
+
+    video_length: int | None = field(default=None, validator=validators.optional(_milliseconds))
+    face_interval: tuple[int, int] | None = field(default=None, validator=validators.optional(_interval))
+    """When the face is first and last visible."""
+
+
+def is_timely(face: FaceChoice, latest: int) -> bool:
+    """Whether all three times are plainly right; anything else goes to `timing_faults`."""
+    start, end, insert = face.sound_start_time, face.sound_end_time, face.sound_insert_time
+    return (
+        type(start) is int
+        and type(end) is int
+        and type(insert) is int
+        and start >= 0
+        and MIN_CUT <= end - start <= MAX_CUT
+        and end <= latest
+        and 0 <= insert <= MAX_INTEGER
+    )
+
+
+def timing_faults(path: str, face: FaceChoice, length: int | None) -> Iterator[Violation]:
+    """The faults of the three times; `length` is the clip's in milliseconds, or None if it is not known."""
+    for name in _TIMES:
+        yield from _time_faults(f"{path}.{name}", getattr(face, name))
+    start, end = face.sound_start_time, face.sound_end_time
+    if _is_time(start) and _is_time(end):
+        yield from _window_faults(f"{path}.sound_end_time", start, end)
+    if _is_time(end):
+        yield from _end_faults(f"{path}.sound_end_time", end, length)
+
+
+def _is_time(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and -MAX_INTEGER <= value <= MAX_INTEGER
+
+
+def _time_faults(path: str, time: object) -> Iterator[Violation]:
+    if isinstance(time, float) and time.is_integer():
+        told = "must be whole milliseconds as an int: gateways refuse 2000.0, write 2000"
+        yield Violation(path, "not_an_integer", told)
+    elif isinstance(time, bool) or not isinstance(time, int):
+        yield Violation(path, "not_an_integer", f"must be whole milliseconds as an int, not {type_name(time)}")
+    elif time < 0:
+        yield Violation(path, "negative_time", "must be 0 ms or more")
+    elif time > MAX_INTEGER:
+        yield Violation(path, "time_too_large", "must be milliseconds that fit 64 bits")
+
+
+def _window_faults(path: str, start: int, end: int) -> Iterator[Violation]:
+    if end - start < MIN_CUT:
+        told = f"must be at least 2000 ms after sound_start_time: {start + MIN_CUT} or more, not {end}"
+        yield Violation(path, "window_too_short", told)
+    elif end - start > MAX_CUT:
+        told = f"must be at most 60000 ms after sound_start_time: {start + MAX_CUT} or less, not {end}"
+        yield Violation(path, "window_too_long", told)
+
+
+def _end_faults(path: str, end: int, length: int | None) -> Iterator[Violation]:
+    if length is None:
+        if end > MAX_CUT:
+            told = f"no sound is longer than 60000 ms, so this can hardly be {end}"
+            yield warning(path, "end_past_longest_sound", told)
+    elif end > length + SLACK:
+        yield Violation(path, "end_past_sound", f"must be at most the sound's length, {length} ms, not {end}")
+    elif end > length:
+        told = f"{end} is just past the sound's end at {length} ms: the gateway may refuse it"
+        yield warning(path, "end_past_sound_borderline", told)
+
+
+# ---- the video and the face ------------------------------------------------------------------------------------------
+
+
+def fact_faults(path: str, face: FaceChoice, facts: Facts) -> Iterator[Violation]:
+    """The sound must end before the video does, and overlap the visible face by 2000 ms."""
+    start, end, insert = face.sound_start_time, face.sound_end_time, face.sound_insert_time
+    if not (_is_time(start) and _is_time(end) and _is_time(insert)):
+        return  # `timing_faults` reports it
+    path, stop = f"{path}.sound_insert_time", insert + end - start
+    if facts.video_length is not None and stop > facts.video_length:
+        told = f"the sound would play until {stop} ms: the video ends at {facts.video_length} ms"
+        yield Violation(path, "past_video_end", told)
+    if facts.face_interval is not None:
+        yield from _overlap_faults(path, (insert, stop), facts.face_interval)
+
+
+def _overlap_faults(path: str, played: tuple[int, int], seen: tuple[int, int]) -> Iterator[Violation]:
+    first, last = max(played[0], seen[0]), min(played[1], seen[1])
+    told = f"{list(played)} must overlap the face's {list(seen)} by 2000 ms or more, not {max(0, last - first)}"
+    if last - first < MIN_CUT:
+        yield Violation(path, "face_overlap_too_short", told)
+    elif min(played[1], seen[1] - INTERVAL_SLACK) - first < MIN_CUT:
+        told += ": the face may be gone a few ms before its reported end"
+        yield warning(path, "face_overlap_borderline", told)
