@@ -10,7 +10,7 @@ from lipsync_async.terms import Reply, TaskStatus
 from . import texts
 from .codes import MAX_TEXT, find_code, is_success, said, succeeded
 from .layers import Object, layers_of, parse
-from .native import read_created
+from .native import read_created, request_id_in
 
 _STATUS_NAMES = ("task_status", "status", "state")
 _FOLDED: Mapping[str, TaskStatus] = {
@@ -80,7 +80,7 @@ def _request_id(layers: list[Object], headers: Mapping[str, str]) -> str | None:
     for layer in layers:
         if found := texts.word(layer.get("request_id")):
             return found
-    return texts.word(headers.get("x-request-id")) or texts.word(headers.get("X-Oneapi-Request-Id"))
+    return request_id_in(headers)
 
 
 def _retry_after(headers: Mapping[str, str], now: float | None) -> float | None:
@@ -114,7 +114,7 @@ def read_reply(
 
     Without `now` a Retry-After that is a date is not understood.
     """
-    if status == 200 and not broken and (created := read_created(body)) is not None:
+    if status == 200 and not broken and (created := read_created(body, headers)) is not None:
         return created
     top, suspicious = parse(body)
     if type(top) is not dict:
