@@ -6,6 +6,7 @@ Nothing here decides; `verdicts` does.
 from __future__ import annotations
 
 from enum import Enum, IntEnum, StrEnum
+from typing import Literal
 
 import attrs
 import msgspec
@@ -81,13 +82,15 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at: float | None = None
     """Unix seconds."""
     retry_after: float | None = None
-    """Seconds, from a Retry-After header in either form."""
+    """Seconds above zero that a refusal asks to wait, by a header or in its body (`wire.hints`)."""
     parsed: bool = False
     """The body was a JSON object."""
     html: bool = False
-    """The body was an HTML page."""
+    """The body was an HTML page, with no reply in it."""
     suspicious: bool = False
-    """Something followed the JSON object that was read."""
+    """Something stood before the JSON object that was read, or after it."""
+    conflicting: bool = False
+    """It contradicts itself: objects in a row that disagree, or a refusal that quotes a task."""
     broken: bool = False
     """The body ended early, was over the cap, or could not be decompressed."""
 
@@ -132,3 +135,5 @@ class Verdict:
     """`WAIT` only: a 429 that does not say whether rate, capacity or money is its reason."""
     confirmations: int = 1
     """`STOP` only: how many more refusals of this sort end the batch."""
+    confirm_by: Literal["create", "get"] = "create"
+    """`STOP` only: by another create, or by a GET of the route, for a route that is missing."""

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from lipsync_async.terms import Reply
-from lipsync_async.wire.layers import layers_of, parse
+from lipsync_async.wire.layers import parse
 from lipsync_async.wire.native import read_created
-from lipsync_async.wire.replies import read_object
+from lipsync_async.wire.replies import read_document
 
 WORDS = st.one_of(
     st.text(max_size=70), st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), st.sampled_from(["", " ", "860000"])
@@ -54,9 +54,7 @@ def without(top: dict[str, Any], missing: set[str]) -> dict[str, Any]:
 
 def slowly(body: bytes, headers: Mapping[str, str]) -> Reply:
     """Read by the reader of all dialects."""
-    top, suspicious = parse(body)
-    assert isinstance(top, dict)
-    return read_object(200, headers, top, layers_of(top), suspicious=suspicious)
+    return read_document(200, headers, parse(body))
 
 
 @given(st.data(), HEADERS)

@@ -68,11 +68,12 @@ def test_a_post_is_answered() -> None:
 
 
 def test_a_retry_after_date_is_counted_from_now() -> None:
-    """A date long past asks for no wait."""
-    late = reply(b"", 429, "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT")
-    answer, _ = through(post, always=answering(late))
-    assert isinstance(answer, Reply)
-    assert answer.retry_after == 0.0
+    """A date long past asks for no wait, one that is far away for a long one."""
+    for year, waits in ((2015, False), (2515, True)):
+        late = reply(b"", 429, f"Retry-After: Wed, 21 Oct {year} 07:28:00 GMT")
+        answer, _ = through(post, always=answering(late))
+        assert isinstance(answer, Reply)
+        assert (answer.retry_after is not None) is waits
 
 
 def test_a_task_is_asked_for() -> None:
