@@ -76,6 +76,8 @@ GATEWAY_CODES: Mapping[int | str, Verdict] = {
     "insufficient_quota": STOP_QUOTA,
     "model_not_found": STOP_NO_CHANNEL,  # no channel serves it: nothing was created
     "rate_limit_exceeded": WAIT_RATE,
+    "task_not_exist": FAIL_REQUEST,  # new-api's words for 1203
+    "task_not_found": FAIL_REQUEST,
     "sensitive_words_detected": FAIL_CONTENT,
     "content_policy_violation": FAIL_CONTENT,
     # Said after the call went upstream: it may have arrived there, or was even created and then not stored.

@@ -195,6 +195,8 @@ def test_named_reasons_to_wait_are_not_hidden() -> None:
         (400, {"code": "task_failed", "message": "bad time"}, "fail", "invalid_request"),
         (400, {"code": "task_failed", "message": "Server internal error"}, "look_up", "server"),
         (400, {"code": "sensitive_words_detected"}, "fail", "content_policy"),
+        (400, {"code": "task_not_exist"}, "fail", "invalid_request"),
+        (404, {"code": "task_not_found", "message": "x"}, "fail", "invalid_request"),
         (500, {"code": "fail_to_fetch_task", "message": "bad gateway"}, "look_up", "server"),
         (400, {"code": "fail_to_fetch_task", "message": "bad time"}, "fail", "invalid_request"),
         (200, {"code": "fail_to_fetch_task", "message": "当前分组上游负载已饱和"}, "look_up", "protocol"),
