@@ -6,6 +6,7 @@ Nothing here decides; `wire.verdicts` does.
 from __future__ import annotations
 
 from enum import Enum, IntEnum, StrEnum
+from typing import Literal
 
 import attrs
 import msgspec
@@ -82,13 +83,15 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at: float | None = None
     """When the task was created, in Unix seconds."""
     retry_after: float | None = None
-    """Seconds to wait, from a Retry-After header in either of its forms."""
+    """Seconds above zero that a refusal asks to wait, by a header or in its body (`wire.hints`)."""
     parsed: bool = False
     """The body was a JSON object."""
     html: bool = False
-    """The body was an HTML page."""
+    """The body was an HTML page, with no reply in it."""
     suspicious: bool = False
-    """Something else stood before or after the JSON object that was read."""
+    """Something stood before the JSON object that was read, or after it."""
+    conflicting: bool = False
+    """It contradicts itself: objects in a row that disagree, or a refusal that quotes a task."""
     broken: bool = False
     """The body ended early, was too large, or could not be decompressed."""
 
@@ -136,3 +139,5 @@ class Verdict:
     """`WAIT` only: a 429 that does not say whether the reason is rate, capacity or money."""
     confirmations: int = 1
     """`STOP` only: after how many more refusals of this sort the batch ends."""
+    confirm_by: Literal["create", "get"] = "create"
+    """`STOP` only: by another create, or by a GET of the route, for a route that is missing."""

@@ -45,4 +45,4 @@ def test_values_are_frozen_and_equal_by_value() -> None:
 
 def test_a_verdict_is_plain_unless_told_otherwise() -> None:
     """A stop is confirmed once, and nothing is hidden."""
-    assert Verdict(Action.ACCEPT) == Verdict(Action.ACCEPT, None, hidden=False, confirmations=1)
+    assert Verdict(Action.ACCEPT) == Verdict(Action.ACCEPT, None, hidden=False, confirmations=1, confirm_by="create")

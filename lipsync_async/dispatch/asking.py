@@ -13,6 +13,7 @@ from .brake import Stop
 from .endings import accepted, unfinished
 from .job import Job
 from .lookup import Inquiry
+from .queries import NONE
 from .steps import ASK, End, Next, Park
 
 WITNESS_LOOKS = 2
@@ -38,8 +39,8 @@ class Asking:
             return self._wait_for_word(inquiry)
         if finding is Finding.FOUND and isinstance(answer, TaskReply):
             step = self._found(job, inquiry, answer)
-        elif finding is Finding.NOT_FOUND:
-            step = await self._missing(job, inquiry, flight)
+        elif finding in NONE:
+            step = await self._missing(job, inquiry, finding, flight)
         else:
             step = self._unproven(inquiry)
         if self._batch.stopped is not None and step is lookup.Next.ABSENT:
@@ -55,15 +56,16 @@ class Asking:
             return inquiry.failed()
         return step
 
-    async def _missing(self, job: Job, inquiry: Inquiry, flight: Flight) -> lookup.Next:
+    async def _missing(self, job: Job, inquiry: Inquiry, finding: Finding, flight: Flight) -> lookup.Next:
         """A not-found counts where a witness of the same key is found right beside it (contract, section 5).
 
-        The user's word replaces the witness, but for another account's key.
+        The user's word replaces the witness, but for another account's key, and for words that are not the platform's.
         """
         account = self._account
         if self._batch.jobbook is not None:
             self._batch.jobbook.meet(job, account.trust, account.credential, account.mark)
-        counts: bool | None = inquiry.naming or (account.trust.told and inquiry.mark == account.mark)
+        told = account.trust.told and inquiry.mark == account.mark and finding is Finding.NO_SUCH_TASK
+        counts: bool | None = told or inquiry.naming
         if not counts:
             counts = await self._hear_witness(inquiry, flight)
             if counts is None and account.trust.witness(inquiry.mark, account.loop.time(), 0.0) is not None:

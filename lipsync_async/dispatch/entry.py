@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-
 import msgspec
 
 from lipsync_async.errors import Violation
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
+from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.request.checks import check, errors_of
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, core_fingerprint, derive_id
@@ -19,8 +18,6 @@ from .jobbook import UNHASHABLE, hash_sound
 from .lookup import Inquiry
 from .steps import SEND, End, Join, Next, Park
 
-MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.ENOBUFS, errno.EAGAIN})
-"""What a sound file is not to blame for: this machine has no descriptor, no memory, or a disk that fails."""
 READS = 3
 """How often a sound is read where the machine is to blame."""
 
@@ -115,7 +112,7 @@ class Entry:
         try:
             await self._identify(job)
         except UNHASHABLE as error:
-            if isinstance(error, OSError) and error.errno in MACHINE and not faults:
+            if is_machines_fault(error) and not faults:
                 raise
             job.id = job.id or self._nameless()
             faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)

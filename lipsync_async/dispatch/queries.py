@@ -29,6 +29,9 @@ NO_CACHE = {"Cache-Control": "no-cache", "Pragma": "no-cache"}
 PAGE = 500
 """Tasks of a page of the task list, the most that can be asked for."""
 MAX_PAGES = 20
+NONE = frozenset({Finding.NO_SUCH_TASK, Finding.GATEWAY_SAYS_NONE})
+MISSING = frozenset({404, 405, 410})
+"""Statuses of a route that is not there."""
 
 
 class Wire(Protocol):
@@ -68,16 +71,25 @@ class Queries:
         answer = await self._get(external_task_id, flight)
         if not isinstance(answer, TaskReply):
             return answer, Finding.PROVES_NOTHING
-        finding = judge_query(answer)
+        finding = judge_query(answer, external_task_id=external_task_id)
         if finding is Finding.FOUND and not answer.reply.external_task_id:
             # It does not say whose task it is: would it say the same of an id that never was?
-            nobody = await self._get(f"never-{os.urandom(12).hex()}", flight)
+            nobody = await self._get(never(), flight)
             if not isinstance(nobody, TaskReply) or judge_query(nobody) is Finding.FOUND:
                 self._trust.ended = True
                 return answer, Finding.PROVES_NOTHING
-        if finding is Finding.NOT_FOUND and self._gateway.lists_tasks:
-            return await self._look_through_list(external_task_id, answer, flight)
+        if finding in NONE and self._gateway.lists_tasks:
+            return await self._look_through_list(external_task_id, answer, finding, flight)
         return answer, finding
+
+    async def has_route(self, flight: Flight) -> bool | None:
+        """Whether the gateway has the route of lip-sync tasks, asked by a GET; None: no telling."""
+        answer = await self._get(never(), flight)
+        if not isinstance(answer, TaskReply):
+            return None
+        if judge_query(answer) is not Finding.PROVES_NOTHING:
+            return True
+        return False if answer.reply.html or answer.reply.status in MISSING else None
 
     async def hear_witness(self, mark: bytes, flight: Flight) -> bool | None:
         """Whether an accepted job of that key is found; None: there is none, or no telling."""
@@ -95,7 +107,7 @@ class Queries:
         return await self._wire.get_task(_fresh(url), await self._query_headers(), flight)
 
     async def _look_through_list(
-        self, external_task_id: str, absent: TaskReply, flight: Flight
+        self, external_task_id: str, absent: TaskReply, finding: Finding, flight: Flight
     ) -> tuple[TaskReply, Finding]:
         """Only a list that was read up to an empty page says that a task is not there."""
         for number in range(1, MAX_PAGES + 1):
@@ -105,7 +117,7 @@ class Queries:
                 if task.reply.external_task_id == external_task_id:
                     return evolve(task, found=True), Finding.FOUND
             if not tasks:
-                return absent, Finding.PROVES_NOTHING if tasks is None else Finding.NOT_FOUND
+                return absent, Finding.PROVES_NOTHING if tasks is None else finding
         return absent, Finding.PROVES_NOTHING
 
     async def _query_headers(self) -> CIMultiDict[str]:
@@ -114,6 +126,11 @@ class Queries:
         if delay:
             await asyncio.sleep(delay)
         return CIMultiDict(await self._credential.headers(), **NO_CACHE)
+
+
+def never() -> str:
+    """An external_task_id that no job ever had."""
+    return f"never-{os.urandom(12).hex()}"
 
 
 def _fresh(url: URL) -> URL:
@@ -125,7 +142,7 @@ def told_of(external_task_id: str, answer: TaskReply | Failure, finding: Finding
     """The answer to a look-up, for the caller."""
     if not isinstance(answer, TaskReply):
         return LookUp(external_task_id=external_task_id, found=None, message=answer.message)
-    found = {Finding.FOUND: True, Finding.NOT_FOUND: False}.get(finding)
+    found = True if finding is Finding.FOUND else False if finding in NONE else None
     reply = answer.reply
     return LookUp(
         external_task_id=external_task_id,

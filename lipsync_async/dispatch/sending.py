@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 
+from attrs import evolve
+
 from lipsync_async.errors import JournalError, LipSyncError
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 from lipsync_async.wire import encode
@@ -46,11 +48,14 @@ class Sending:
         if not isinstance(result, Reply | Failure):
             account.give_back(sent_at)
             return result
-        verdict = judge(result, account.gateway, seen_reply=account.brake.heard)
-        if verdict.action is Action.ACCEPT and self._is_anothers(job, result):
-            verdict = LOOK_UP_PROTOCOL
-        if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
-            verdict = Verdict(Action.STOP, Kind.AUTH)
+        verdict = self._judge(job, result)
+        if verdict.confirm_by == "get":
+            try:
+                verdict = await self._confirm_route(verdict, result, flight)
+            except BaseException:
+                account.give_back(sent_at)
+                flight.phase = Phase.ANSWERED
+                raise
         stop = self._learn(job, verdict, result, sent_at)
         if verdict.action is Action.REFRESH:  # one new token for all
             stop = await account.renew(job.generation)
@@ -59,13 +64,28 @@ class Sending:
             return step
         return End(step.outcome, stop=stop) if isinstance(step, End) else stop
 
+    def _judge(self, job: Job, result: Reply | Failure) -> Verdict:
+        account = self._account
+        verdict = judge(result, account.gateway, seen_reply=account.brake.heard, external_task_id=job.id)
+        if verdict.action is Action.ACCEPT and self._is_anothers(job, result):
+            return LOOK_UP_PROTOCOL
+        if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
+            return Verdict(Action.STOP, Kind.AUTH)
+        return verdict
+
     def _is_anothers(self, job: Job, result: Reply | Failure) -> bool:
-        """Whether the reply names another job, or a task that was told for another: it is in doubt (section 5)."""
+        """Whether the reply's task was told for another job: it is in doubt (contract, section 5)."""
         assert isinstance(result, Reply)
         assert result.task_id is not None
-        if result.external_task_id not in {None, "", job.id}:
-            return True
         return self._account.registry.is_anothers(result.task_id, job.id)
+
+    async def _confirm_route(self, verdict: Verdict, result: Reply | Failure, flight: Flight) -> Verdict:
+        """A route seems to be missing: asked by a GET, for a page may stand for a task that was made (section 4)."""
+        there = await self._account.queries.has_route(flight)
+        if there is False:
+            return evolve(verdict, confirmations=0)
+        page = isinstance(result, Reply) and result.status < 300
+        return LOOK_UP_PROTOCOL if page else evolve(verdict, confirm_by="create")
 
     async def _post(self, job: Job, flight: Flight) -> Reply | Failure | Next:
         """The caller's leave, the key and the intent, then bytes; a `Next` where nothing was sent."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from . import texts
 from .layers import Object, embedded
+
+Node = tuple[Object | str, bool]
+"""An object or a text of a reply, and whether it was quoted: stands as JSON inside a text."""
 
 _MAX_NODES = 100
 _MAX_DEPTH = 8
@@ -37,18 +40,20 @@ IN_DOUBT = (
 """What new-api says after the call went upstream, gravest first: no other code in the reply takes it back."""
 
 
-def _nodes(top: Object) -> Iterator[tuple[Object | str, bool]]:
-    """Every object and text of a reply, outer before inner, and whether it was quoted: stands as JSON inside a text."""
-    waiting: deque[tuple[object, int, bool]] = deque([(top, 0, False)])
+def nodes_of(top: Object, *, quoted: bool = False) -> list[Node]:
+    """Every object and text of a reply, outer before inner; `quoted`: the reply itself stands inside a text."""
+    nodes: list[Node] = []
+    waiting: deque[tuple[object, int, bool]] = deque([(top, 0, quoted)])
     for _ in range(_MAX_NODES):
         if not waiting:
-            return
-        node, depth, quoted = waiting.popleft()
+            break
+        node, depth, inside = waiting.popleft()
         if isinstance(node, dict | str):
-            yield node, quoted
+            nodes.append((node, inside))
         if depth < _MAX_DEPTH:
-            inside = quoted or isinstance(node, str)
+            inside = inside or isinstance(node, str)
             waiting.extend((child, depth + 1, inside) for child in islice(_children(node), _MAX_NODES))
+    return nodes
 
 
 def _children(node: object) -> Iterable[object]:
@@ -84,12 +89,11 @@ def _spoken_code(node: Object | str) -> int | None:
     return next((code for phrase, code in _PHRASES.items() if phrase in folded), None)
 
 
-def find_code(top: Object, status: int) -> tuple[int | str | None, str]:
+def find_code(top: Object, nodes: list[Node], status: int) -> tuple[int | str | None, str]:
     """A word of doubt; else the innermost Kling code and what was said with it; else the gateway's own code.
 
     From HTTP 500 on, a text proves no refusal: what it quotes or says counts only where it is trouble as well.
     """
-    nodes = list(_nodes(top))
     if word := _word_of_doubt(nodes):
         return word, said(top)
     trouble = status >= 500
@@ -99,11 +103,11 @@ def find_code(top: Object, status: int) -> tuple[int | str | None, str]:
             code = read(node)
             if code and (code >= 5000 or not trouble or not (quoted or read is _spoken_code)):
                 return code, said(node) or said(top)
-    own = _own_code([node for node, quoted in nodes if not (quoted and trouble)])
-    return own or texts.code(top.get("code")), said(top)
+    believed = [node for node, quoted in nodes if not (quoted and trouble)]
+    return _own_code(believed) or (texts.code(top.get("code")) if believed else None), said(top)
 
 
-def _word_of_doubt(nodes: list[tuple[Object | str, bool]]) -> str | None:
+def _word_of_doubt(nodes: list[Node]) -> str | None:
     """The gravest of `IN_DOUBT` that stands anywhere, as a code or in a text."""
     said = [node[:MAX_TEXT].casefold() for node, _ in nodes if isinstance(node, str)]
     return next((word for word in IN_DOUBT if any(word in text for text in said)), None)

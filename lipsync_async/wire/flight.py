@@ -49,8 +49,20 @@ class Flight:
         return self.aborted is not None and self.task is not None and self.task.uncancel() == 0
 
 
+def judged_at(now: float, *, due: float, last: float, tick: float) -> float:
+    """The moment by which a look of the watchdog judges what is overdue.
+
+    `due` is when it was to come, `last` when the one before it came.
+    A look that comes more than a tick late says that the loop stood still: a stopped process, a laptop's lid, a long
+    call.
+    What arrived meanwhile was not read yet, so only what was overdue at the last look is broken off now.
+    The rest has until the next look, one tick later; a loop that is always late postpones nothing for longer.
+    """
+    return last if now - due > tick else now
+
+
 class Watchdog:
-    """Breaks off what takes longer than `Timeouts` allow."""
+    """Breaks off what takes longer than `Timeouts` allow, but not what was answered while the process stood still."""
 
     def __init__(self, timeouts: Timeouts, loop: asyncio.AbstractEventLoop) -> None:
         self._timeouts = timeouts
@@ -58,6 +70,7 @@ class Watchdog:
         self._flights: set[Flight] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._tick = min(TICK, timeouts.total / 4, timeouts.connect / 4)
+        self._last = 0.0
 
     @contextmanager
     def watching(self, flight: Flight) -> Iterator[None]:
@@ -65,7 +78,7 @@ class Watchdog:
         flight.task = asyncio.current_task()
         self._flights.add(flight)
         if self._timer is None:
-            self._timer = self._loop.call_later(self._tick, self._look)
+            self._look_later()
         try:
             yield
         finally:
@@ -74,11 +87,16 @@ class Watchdog:
                 self._timer.cancel()
                 self._timer = None
 
-    def _look(self) -> None:
+    def _look_later(self) -> None:
+        self._last = self._loop.time()
         self._timer = self._loop.call_later(self._tick, self._look)
-        now = self._loop.time()
+
+    def _look(self) -> None:
+        last = self._last
+        moment = judged_at(self._loop.time(), due=last + self._tick, last=last, tick=self._tick)
+        self._look_later()
         for flight in self._flights:
             if flight.begun is not None:
                 connecting = flight.phase is Phase.CONNECTING
-                if now - flight.begun >= (self._timeouts.connect if connecting else self._timeouts.total):
+                if moment - flight.begun >= (self._timeouts.connect if connecting else self._timeouts.total):
                     flight.abort(Kind.TIMEOUT)

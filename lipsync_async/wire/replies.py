@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from lipsync_async.terms import Reply, TaskStatus
 
 from . import texts
-from .codes import MAX_TEXT, find_code, is_success, said, succeeded
-from .layers import Object, layers_of, parse
-from .native import read_created
+from .codes import MAX_TEXT, find_code, is_success, nodes_of, said, succeeded
+from .doubt import disagree, quotes_task, shows_reply, task_id_of
+from .hints import read_hint
+from .layers import Document, Object, layers_of, parse
+from .native import read_created, request_id_in
 
 _STATUS_NAMES = ("task_status", "status", "state")
 _FOLDED: Mapping[str, TaskStatus] = {
@@ -19,40 +23,58 @@ _FOLDED: Mapping[str, TaskStatus] = {
         TaskStatus.SUBMITTED: ("", "submitted", "queued", "pending", "not_start"),
         TaskStatus.PROCESSING: ("processing", "in_progress", "running"),
         TaskStatus.SUCCEED: ("succeed", "succeeded", "success", "completed", "done"),
-        TaskStatus.FAILED: ("failed", "fail", "failure", "error", "cancelled"),
+        TaskStatus.FAILED: (
+            *("failed", "fail", "failure", "error", "cancelled", "canceled"),
+            *("expired", "timeout", "timed_out", "rejected", "aborted"),
+        ),
     }.items()
     for word in words
 }
-
-
-def _task_id(top: Object, layers: list[Object], *, success: bool) -> str | None:
-    """In the contract's order; a refusal's plain `id` or text in `data` is no task's."""
-    names = ("task_id", "id", "taskId") if success else ("task_id", "taskId")
-    for layer in layers:
-        if success and layer is top and type(top.get("data")) is str and (found := texts.word(top["data"])):
-            return found
-        for name in names:
-            value = layer.get(name)
-            if value is not None and (found := texts.word(value)):
-                return found
-    return None
+_PAUSES = re.compile(r"[\s-]+")
+_ENDED = frozenset({TaskStatus.SUCCEED, TaskStatus.FAILED})
 
 
 def _status(layers: list[Object]) -> tuple[TaskStatus | None, str | None]:
-    """The status, and its spelling where the contract does not know it: such a task counts as still running."""
+    """The status, and its spelling where the contract does not know it: such a task counts as still running.
+
+    The innermost is preferred; but a gateway may have ended a task on its own, and then says so further out.
+    """
+    preferred: tuple[TaskStatus, str | None] | None = None
     blank = None
     for layer in layers:
-        for name in _STATUS_NAMES:
-            value = layer.get(name)
-            if type(value) is str:
-                if value:
-                    return _fold(value)
-                blank = TaskStatus.SUBMITTED
-    return blank, None
+        name, spelling = _spelling(layer)
+        if not spelling:
+            blank = TaskStatus.SUBMITTED if spelling == "" else blank
+            continue
+        status = _fold(spelling)
+        if preferred is None:
+            preferred = status
+        elif status[0] in _ENDED and (name == "task_status" or _names_task(layer)):
+            return status
+        if preferred[0] in _ENDED:
+            break
+    return preferred or (blank, None)
+
+
+def _spelling(layer: Object) -> tuple[str, str | None]:
+    """A layer's first status that says something; blank where all are blank, None where there is none."""
+    found: tuple[str, str | None] = ("", None)
+    for name in _STATUS_NAMES:
+        value = layer.get(name)
+        if type(value) is str:
+            if value:
+                return name, value
+            found = (name, value)
+    return found
+
+
+def _names_task(layer: Object) -> bool:
+    """Its `status` is a task's, and not the word of an envelope for a call that went well."""
+    return any(layer.get(name) is not None for name in ("task_id", "taskId", "id"))
 
 
 def _fold(spelling: str) -> tuple[TaskStatus, str | None]:
-    status = _FOLDED.get(spelling) or _FOLDED.get(spelling.strip().casefold())
+    status = _FOLDED.get(spelling) or _FOLDED.get(_PAUSES.sub("_", spelling.strip().casefold()))
     return (status, None) if status else (TaskStatus.PROCESSING, texts.message(spelling)[:64])
 
 
@@ -80,31 +102,7 @@ def _request_id(layers: list[Object], headers: Mapping[str, str]) -> str | None:
     for layer in layers:
         if found := texts.word(layer.get("request_id")):
             return found
-    return texts.word(headers.get("x-request-id")) or texts.word(headers.get("X-Oneapi-Request-Id"))
-
-
-def _retry_after(headers: Mapping[str, str], now: float | None) -> float | None:
-    """Seconds from now, in either form of the header; None where there is no sense in it."""
-    value = headers.get("Retry-After", "").strip()
-    if not value:
-        return None
-    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]*)?", value):
-        return float(value)
-    date = _date(value)
-    return None if date is None or now is None else max(0.0, date - now)
-
-
-def _date(value: str) -> float | None:
-    from email.utils import mktime_tz, parsedate_tz
-
-    try:
-        parts = parsedate_tz(value)
-        return None if parts is None else float(mktime_tz(parts))
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None
-
-
-# --- replies ------------------------------------------------------------------------------------------------------
+    return request_id_in(headers)
 
 
 def read_reply(
@@ -112,34 +110,36 @@ def read_reply(
 ) -> Reply:
     """What a gateway answered; `headers` looks names up whatever their case, `now` is in Unix seconds.
 
-    Without `now` a Retry-After that is a date is not understood.
+    A date in a header is measured against the reply's own `Date`, or against `now` where there is none.
     """
-    if status == 200 and not broken and (created := read_created(body)) is not None:
+    if status == 200 and not broken and (created := read_created(body, headers)) is not None:
         return created
-    top, suspicious = parse(body)
-    if type(top) is not dict:
+    document = parse(body)
+    if document.top is None:
         return unreadable(status, headers, body, broken=broken, now=now)
-    return read_object(status, headers, top, layers_of(top), suspicious=suspicious, broken=broken, now=now)
+    reply = read_document(status, headers, document, broken=broken, now=now)
+    if reply.success or reply.task_id or reply.conflicting or not quotes_task(nodes_of(document.top), body):
+        return reply
+    return replace(reply, conflicting=True)
 
 
-def read_object(
-    status: int,
-    headers: Mapping[str, str],
-    top: Object,
-    layers: list[Object],
-    *,
-    suspicious: bool = False,
-    broken: bool = False,
-    now: float | None = None,
+def read_document(
+    status: int, headers: Mapping[str, str], document: Document, *, broken: bool = False, now: float | None = None
 ) -> Reply:
-    """A JSON object as a reply; `layers` are its own, innermost first."""
+    """A body that holds a JSON object."""
+    top = document.top
+    assert top is not None
+    layers = layers_of(top)
     success = succeeded(top, layers)
-    task_id = _task_id(top, layers, success=success)
+    task_id = task_id_of(top, layers, success=success)
+    good = 200 <= status <= 299
+    nodes = [] if success and task_id and good else nodes_of(top, quoted=document.embedded)
     if success and task_id:
         code, message = texts.code(top.get("code")), said(top.get("message") or top.get("msg"))
     else:
-        code, message = find_code(top, status)
+        code, message = find_code(top, nodes, status)
         success = success and is_success(code)
+    objects = (node for node, _ in nodes if isinstance(node, dict))
     task_status, raw_task_status = _status(layers)
     return Reply(
         status=status,
@@ -152,29 +152,33 @@ def read_object(
         raw_task_status=raw_task_status,
         external_task_id=_external_id(layers),
         created_at=_time(layers),
-        retry_after=None if success else _retry_after(headers, now),
+        retry_after=None if success and good else read_hint(status, headers, objects, now),
         parsed=True,
-        suspicious=suspicious,
+        suspicious=document.suspicious,
+        conflicting=disagree(document),
         broken=broken,
     )
 
 
-_MARKUP = re.compile(rb"\s*<", re.ASCII)
+_PAGE = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+html|html|head|body|title|meta|center|h[1-6])\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How a page of HTML begins; a notice of PHP (`<br /><b>Warning</b>`) is none."""
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 def unreadable(status: int, headers: Mapping[str, str], body: bytes, *, broken: bool, now: float | None) -> Reply:
     """A reply without a JSON object: a page, a text, nothing."""
     body = body.removeprefix(b"\xef\xbb\xbf")
-    said_html = "html" in headers.get("Content-Type", "").lower()
-    html = bool(_MARKUP.match(body)) or (said_html and bool(body.strip()))
     text = body[:MAX_TEXT].decode("utf-8", "replace")
-    title = _TITLE.search(text) if html else None
+    title = _TITLE.search(text)
     return Reply(
         status=status,
         message=texts.message(title[1] if title else text),
         request_id=_request_id([], headers),
-        retry_after=_retry_after(headers, now),
-        html=html,
+        retry_after=read_hint(status, headers, now=now),
+        html=_PAGE.match(body[:MAX_TEXT]) is not None and not shows_reply(body),
+        conflicting=quotes_task([], body),
         broken=broken,
     )

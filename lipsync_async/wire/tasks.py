@@ -11,9 +11,10 @@ from attrs import frozen
 from lipsync_async.terms import Reply, TaskStatus
 
 from . import texts
+from .absence import says_no_such_task, says_none
 from .codes import is_success, said, succeeded
-from .layers import Object, layers_of, parse
-from .replies import read_object, unreadable
+from .layers import Document, Object, layers_of, parse
+from .replies import read_document, unreadable
 
 _T = TypeVar("_T")
 
@@ -24,9 +25,14 @@ class TaskReply:
 
     reply: Reply
     found: bool | None
-    """False: there is no such task; None: the answer proves nothing."""
+    """False: there is no such task, in the platform's own words; None: the answer proves nothing by itself."""
+    gateway_says_none: bool = False
+    """The gateway says in words of its own that there is none; `found` is None then (contract, section 5)."""
     video_url: str | None = None
-    """None for a task that succeeded: a dialect that does not tell it (contract, section 3, "flat")."""
+    """As it was told: absolute, relative to the gateway's origin, or a `data:` URL.
+
+    None for a task that succeeded: a dialect that does not tell it (contract, section 3, "flat").
+    """
     watermark_url: str | None = None
     reason: str | None = None
     """Why the task failed; a failed task's top-level message may well be "SUCCEED"."""
@@ -36,29 +42,39 @@ class TaskReply:
     """What was charged, `final_unit_deduction`."""
 
 
-_NO_TASK = frozenset({1203, "task_not_exist", "task_not_found"})
-_NO_ROUTE = re.compile(r"invalid url|page not found|route|cannot get", re.IGNORECASE)
-
-
 def read_task(
     status: int, headers: Mapping[str, str], body: bytes, *, broken: bool = False, now: float | None = None
 ) -> TaskReply:
     """What became of one task; `headers` and `now` as in `read_reply`."""
-    top, suspicious = parse(body)
-    if type(top) is not dict:
+    document = parse(body)
+    if document.top is None:
         return TaskReply(reply=unreadable(status, headers, body, broken=broken, now=now), found=None)
-    layers = layers_of(top)
-    reply = read_object(status, headers, top, layers, suspicious=suspicious, broken=broken, now=now)
-    return _task(reply, layers, _found(reply, top))
+    reply = read_document(status, headers, document, broken=broken, now=now)
+    found = None if broken or reply.conflicting else _found(reply, document.top)
+    none_told = not (broken or document.suspicious) and found is None and says_none(reply)
+    return _task(reply, layers_of(document.top), found, gateway_says_none=none_told)
+
+
+def _found(reply: Reply, top: Object) -> bool | None:
+    """Whether there is such a task; what no platform would say proves nothing."""
+    if reply.status <= 299 and reply.task_id and is_success(top.get("code")):
+        return True if reply.status >= 200 else None
+    return False if not reply.suspicious and says_no_such_task(reply) else None
 
 
 def read_task_list(status: int, headers: Mapping[str, str], body: bytes) -> list[TaskReply] | None:
-    """The tasks of a page of the task list; None where the answer is no such page."""
-    top, _ = parse(body)
-    if type(top) is not dict or not 200 <= status <= 299 or not succeeded(top, [top]):
+    """The tasks of a page of the task list, none for a page that is empty; None where the answer is no such page.
+
+    An answer that is not a JSON object alone, or holds what is no task, is no page: it would look like the last one.
+    """
+    document = parse(body)
+    top = document.top
+    if top is None or document.suspicious or not 200 <= status <= 299 or not succeeded(top, [top]):
         return None
     items = _items(top.get("data"))
-    return None if items is None else [_listed(status, headers, item) for item in items if type(item) is dict]
+    if items is None or not all(type(item) is dict for item in items):
+        return None
+    return [_listed(status, headers, item) for item in items if type(item) is dict]
 
 
 def _items(data: object) -> list[object] | None:
@@ -68,27 +84,16 @@ def _items(data: object) -> list[object] | None:
 
 
 def _listed(status: int, headers: Mapping[str, str], item: Object) -> TaskReply:
-    layers = layers_of(item)
-    reply = read_object(status, headers, item, layers)
-    return _task(reply, layers, True if reply.task_id else None)
+    reply = read_document(status, headers, Document(item))
+    return _task(reply, layers_of(item), True if reply.task_id else None)
 
 
-def _found(reply: Reply, top: Object) -> bool | None:
-    """Whether there is such a task; an answer that did not arrive whole, or a missing route, proves nothing."""
-    if reply.broken or not (200 <= reply.status <= 299 or 400 <= reply.status <= 499):
-        return None
-    if reply.status <= 299 and reply.task_id and is_success(top.get("code")):
-        return True
-    if reply.code in _NO_TASK or reply.message in _NO_TASK:
-        return False
-    return False if reply.status == 404 and reply.code != 1202 and not _NO_ROUTE.search(reply.message) else None
-
-
-def _task(reply: Reply, layers: list[Object], found: bool | None) -> TaskReply:
+def _task(reply: Reply, layers: list[Object], found: bool | None, *, gateway_says_none: bool = False) -> TaskReply:
     video = _video(layers)
     return TaskReply(
         reply=reply,
         found=found,
+        gateway_says_none=gateway_says_none,
         video_url=_url(video.get("url")) or _loose_url(layers, reply.task_status),
         watermark_url=_url(video.get("watermark_url")),
         reason=_reason(layers) if reply.task_status is TaskStatus.FAILED else None,
@@ -98,16 +103,17 @@ def _task(reply: Reply, layers: list[Object], found: bool | None) -> TaskReply:
 
 
 def _video(layers: list[Object]) -> Object:
-    """The first finished video, as the platform tells it."""
+    """The first finished video that has an address, as the platform tells it."""
     for layer in layers:
         result = layer.get("task_result")
         videos = result.get("videos") if isinstance(result, dict) else None
-        if isinstance(videos, list) and videos and isinstance(videos[0], dict):
-            return videos[0]
+        told = [it for it in videos if isinstance(it, dict)] if isinstance(videos, list) else []
+        if told:
+            return next((it for it in told if _url(it.get("url"))), told[0])
     return {}
 
 
-_URL_NAMES = ("video_url", "videoUrl", "result_url", "resultUrl", "url")
+_URL_NAMES = ("video_url", "videoUrl", "output_url", "url", "outputUrl", "result_url", "resultUrl")
 
 
 def _loose_url(layers: list[Object], status: TaskStatus | None) -> str | None:
@@ -117,15 +123,27 @@ def _loose_url(layers: list[Object], status: TaskStatus | None) -> str | None:
     for layer in layers:
         metadata = layer.get("metadata")
         places = [metadata.get("url") if isinstance(metadata, dict) else None, *map(layer.get, _URL_NAMES)]
-        if found := next(filter(None, map(_url, [*places, layer.get("fail_reason")])), None):
+        if found := next(filter(None, map(_url, places)), None) or _url_in_words(layer.get("fail_reason")):
             return found
     return None
 
 
+_ABSOLUTE = re.compile(r"https?://[^\s/]|data:[^\s,]{0,200},.", re.IGNORECASE)
+_RELATIVE = re.compile(r"\.{0,2}/|[\w.~%-]{2,}/")
+_UNSAFE = re.compile(r"[\s\\]")
+
+
 def _url(value: object) -> str | None:
-    """An address that can be fetched."""
-    usable = isinstance(value, str) and value.startswith(("http://", "https://")) and value.isprintable()
-    return str(value) if usable else None
+    """An address, as it is told: absolute, `data:`, or relative to the gateway's origin."""
+    if not isinstance(value, str) or not value.isprintable() or _UNSAFE.search(value):
+        return None
+    return value if _ABSOLUTE.match(value) or _RELATIVE.match(value) else None
+
+
+def _url_in_words(value: object) -> str | None:
+    """An address that stands where words are usual: a relative one begins with a slash there."""
+    found = _url(value)
+    return found if found and (_ABSOLUTE.match(found) or found.startswith("/")) else None
 
 
 def _reason(layers: list[Object]) -> str | None:

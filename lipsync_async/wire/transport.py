@@ -19,6 +19,7 @@ from yarl import URL
 
 from lipsync_async.config import Limits, Timeouts
 from lipsync_async.errors import ConfigurationError
+from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.terms import Failure, Kind, Phase, Reply
 
 from . import texts
@@ -124,7 +125,8 @@ _NO_TLS_THERE = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UN
 def explain(error: Exception, flight: Flight, headers: Mapping[str, str]) -> Failure:
     """What went wrong, in the words of `terms`; the flight knows how far the request got."""
     if flight.sound_fault is not None:
-        return Failure(kind=Kind.VALIDATION, phase=flight.phase, message=str(flight.sound_fault))
+        kind = Kind.STORAGE if is_machines_fault(flight.sound_fault) else Kind.VALIDATION
+        return Failure(kind=kind, phase=flight.phase, message=str(flight.sound_fault))
     text = without_key(f"{type(error).__name__}: {error}".encode(errors="replace"), headers).decode()
     text = _PASSWORD.sub("//", text)
     return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text)[:300])

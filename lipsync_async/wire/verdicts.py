@@ -33,6 +33,7 @@ STOP_AUTH = Verdict(Action.STOP, Kind.AUTH)
 STOP_QUOTA = Verdict(Action.STOP, Kind.QUOTA)
 STOP_PERMISSION = Verdict(Action.STOP, Kind.PERMISSION)
 STOP_CONFIGURATION = Verdict(Action.STOP, Kind.CONFIGURATION)
+STOP_ROUTE = Verdict(Action.STOP, Kind.CONFIGURATION, confirm_by="get")
 STOP_NO_CHANNEL = Verdict(Action.STOP, Kind.CONFIGURATION, confirmations=3)
 STOP_AT_ONCE = Verdict(Action.STOP, Kind.CONFIGURATION, confirmations=0)
 
@@ -75,6 +76,8 @@ GATEWAY_CODES: Mapping[int | str, Verdict] = {
     "insufficient_quota": STOP_QUOTA,
     "model_not_found": STOP_NO_CHANNEL,  # no channel serves it: nothing was created
     "rate_limit_exceeded": WAIT_RATE,
+    "task_not_exist": FAIL_REQUEST,  # new-api's words for 1203
+    "task_not_found": FAIL_REQUEST,
     "sensitive_words_detected": FAIL_CONTENT,
     "content_policy_violation": FAIL_CONTENT,
     # Said after the call went upstream: it may have arrived there, or was even created and then not stored.
@@ -87,7 +90,8 @@ PHRASES: tuple[tuple[re.Pattern[str], Verdict], ...] = tuple(
     for pattern, verdict in (
         ("|".join(IN_DOUBT), LOOK_UP_SERVER),
         (r"令牌额度已用尽|额度不足|余额不足|quota is not enough|insufficient (balance|quota|credit)", STOP_QUOTA),
-        (r"\baction is not\b|invalid url \(", STOP_CONFIGURATION),
+        (r"\binvalid url \(", STOP_ROUTE),
+        (r"\baction is not\b", STOP_CONFIGURATION),
         (r"无可用渠道|no available channel", STOP_NO_CHANNEL),
         (r"上游负载已饱和", WAIT_HIDDEN_CAPACITY),
     )
@@ -110,7 +114,8 @@ STATUSES: Mapping[int, Verdict] = {
     401: STOP_AUTH,
     402: STOP_QUOTA,
     403: STOP_PERMISSION,
-    **dict.fromkeys((404, 405, 406, 407, 410, 411, 414, 415, 421, 426, 431), STOP_CONFIGURATION),
+    **dict.fromkeys((404, 410), STOP_ROUTE),
+    **dict.fromkeys((405, 406, 407, 411, 414, 415, 421, 426, 431), STOP_CONFIGURATION),
     408: LOOK_UP_TIMEOUT,
     409: LOOK_UP_DUPLICATE,
     413: FAIL_SIZE,
@@ -132,12 +137,25 @@ _IN_GENERAL: Mapping[int, Verdict] = {4: FAIL_REQUEST, 5: LOOK_UP_SERVER}
 """By the hundred."""
 
 
-def judge(result: Reply | Failure, gateway: Gateway, *, seen_reply: bool = True) -> Verdict:
-    """What a create's result means; `seen_reply`: a reply of this gateway was read before."""
+def judge(
+    result: Reply | Failure, gateway: Gateway, *, seen_reply: bool = True, external_task_id: str | None = None
+) -> Verdict:
+    """What a create's result means.
+
+    `seen_reply`: a reply of this gateway was read before.
+    `external_task_id` is the job's: a reply that names another job is in doubt, whatever it says.
+    """
     if isinstance(result, Failure):
         return _judge_failure(result)
     if result.broken:
         return _judge_broken(result)
+    if external_task_id is not None and result.external_task_id not in {None, external_task_id}:
+        return LOOK_UP_PROTOCOL
+    verdict = _judge_whole(result, gateway, seen_reply)
+    return LOOK_UP_PROTOCOL if result.conflicting and verdict.action is not Action.LOOK_UP else verdict
+
+
+def _judge_whole(result: Reply, gateway: Gateway, seen_reply: bool) -> Verdict:
     if result.task_id is not None:
         return ACCEPT if result.success and 200 <= result.status <= 299 else _contradiction(result)
     verdict = _by_code(result, gateway) or _by_phrase(result) or _by_status(result, seen_reply)
@@ -195,7 +213,7 @@ def _by_status(reply: Reply, seen_reply: bool) -> Verdict:
 
 def _without_task(reply: Reply, seen_reply: bool) -> Verdict:
     """A gateway that has no such route answers with its start page; later on a page is an accident, and in doubt."""
-    return STOP_CONFIGURATION if reply.html and reply.status == 200 and not seen_reply else LOOK_UP_PROTOCOL
+    return STOP_ROUTE if reply.html and reply.status == 200 and not seen_reply else LOOK_UP_PROTOCOL
 
 
 def _why_to_wait(reply: Reply) -> Verdict:
@@ -238,16 +256,37 @@ def _says_exists(message: str) -> bool:
 
 
 class Finding(Enum):
-    """What the answer to a look-up says."""
+    """What the answer to a look-up says (contract, section 5)."""
 
     FOUND = "found"
-    NOT_FOUND = "not found"
+    """A task that carries the id that was asked for, or none."""
+    NO_SUCH_TASK = "no such task"
+    """In the platform's own words."""
+    NOT_FOUND = NO_SUCH_TASK
+    """The same, by its older name."""
+    GATEWAY_SAYS_NONE = "the gateway says that there is none"
+    """In words of the gateway's own: they count as the platform's, as long as a witness is found beside them."""
     PROVES_NOTHING = "proves nothing"
 
 
-_FINDINGS = {True: Finding.FOUND, False: Finding.NOT_FOUND, None: Finding.PROVES_NOTHING}
+def judge_query(task: TaskReply, *, external_task_id: str | None = None) -> Finding:
+    """What a query's answer says about the task that was asked for, by this id where it is given."""
+    if task.found:
+        return Finding.FOUND if external_task_id is None else answers(task, external_task_id)
+    if task.found is False:
+        return Finding.NO_SUCH_TASK
+    return Finding.GATEWAY_SAYS_NONE if task.gateway_says_none else Finding.PROVES_NOTHING
 
 
-def judge_query(task: TaskReply) -> Finding:
-    """What a query's answer says about the task that was asked for."""
-    return _FINDINGS[task.found]
+def answers(task: TaskReply, external_task_id: str) -> Finding:
+    """Whether a task that was found is the one that was asked for by its external id.
+
+    A task that carries another id is another job's, and proves nothing.
+    One that carries none counts, unless all that it tells is the id that was asked for, as its own.
+    Whether it is old enough, and told for no other job, is for the caller to see.
+    """
+    told = task.reply.external_task_id
+    if not task.found or told not in {None, external_task_id}:
+        return Finding.PROVES_NOTHING
+    echoed = told is None and task.reply.task_id == external_task_id
+    return Finding.PROVES_NOTHING if echoed else Finding.FOUND

@@ -79,7 +79,22 @@ ACCEPTED: dict[str, bytes] = {
     "byte order mark": reply(b"\xef\xbb\xbf" + json.dumps({"code": 0, "data": NATIVE}).encode()),
     "data as text": reply({"code": 0, "data": json.dumps(NATIVE)}),
     "an unknown status": reply({"code": 0, "data": {**NATIVE, "task_status": "warming_up"}}),
-    "two objects in a row": reply(json.dumps({"code": 0, "data": NATIVE}) + '{"code":"insert_task_failed"}'),
+    "two objects in a row that agree": reply(json.dumps({"code": 0, "data": NATIVE}) * 2),
+    "two objects in a row, one of which says nothing": reply(json.dumps({"code": 0, "data": NATIVE}) + '{"took":3}'),
+    "a warning of PHP before it": reply(
+        "<br />\n<b>Warning</b>:  Undefined array key 3 in <b>/www/relay.php</b> on line <b>12</b><br />\n"
+        + json.dumps({"code": 0, "data": NATIVE}),
+        kind="text/html",
+    ),
+    "a comment before it": reply("<!-- served by 3 -->" + json.dumps({"code": 0, "data": NATIVE}), kind="text/html"),
+    "a proxy's page before it": reply(
+        "<!DOCTYPE html><html><head><style>p { color: red }</style></head><body><p>Please wait</p></body></html>"
+        + json.dumps({"code": 0, "data": NATIVE}),
+        kind="text/html",
+    ),
+    "a notice in words before it": reply(
+        "Notice: Undefined index in /x.php on line 3\n" + json.dumps({"code": 0, "data": NATIVE})
+    ),
     "an object and a page": reply(json.dumps({"code": 0, "data": NATIVE}) + "<html></html>"),
     "invalid UTF-8 elsewhere": reply(b'{"code":0,"message":"\xff\xfe","data":{"task_id":"860000000000000001"}}'),
     "NaN elsewhere": reply('{"code":0,"x":NaN,"y":Infinity,"data":{"task_id":"860000000000000001"}}'),
@@ -227,6 +242,34 @@ UNKNOWN: dict[str, tuple[bytes, Kind]] = {
     "100,000 braces": (reply(b'{"a":' * 100_000 + b"1" + b"}" * 100_000), Kind.PROTOCOL),
     "100,000 brackets inside": (reply(b'{"code":0,"data":' + b"[" * 100_000), Kind.PROTOCOL),
     "UTF-16": (reply(json.dumps({"code": 0, "data": NATIVE}).encode("utf-16")), Kind.PROTOCOL),
+    "two objects in a row that disagree": (
+        reply(json.dumps({"code": 0, "data": NATIVE}) + '{"code":"insert_task_failed"}'),
+        Kind.PROTOCOL,
+    ),
+    "a refusal and then a success": (
+        reply('{"code":1303,"message":"busy"}' + json.dumps({"code": 0, "data": NATIVE}), 429),
+        Kind.PROTOCOL,
+    ),
+    "two tasks in a row": (
+        reply(json.dumps({"code": 0, "data": NATIVE}) + '{"code":0,"data":{"task_id":"77"}}'),
+        Kind.PROTOCOL,
+    ),
+    "a refusal that quotes a success": (
+        new_api("task_failed", 429, "too many requests: " + json.dumps({"code": 0, "data": NATIVE})),
+        Kind.PROTOCOL,
+    ),
+    "a refusal that quotes half a success": (
+        kling(1303, 429, 'upstream: {"code":0,"data":{"task_id":"8600000'),
+        Kind.PROTOCOL,
+    ),
+    "a warning of PHP alone": (
+        reply("<br />\n<b>Fatal error</b>: Allowed memory size exhausted<br />\n", kind="text/html"),
+        Kind.PROTOCOL,
+    ),
+    "a warning of PHP and half a success": (
+        reply('<b>Warning</b><br />\n{"code":0,"data":{"task_id":"8600', kind="text/html"),
+        Kind.PROTOCOL,
+    ),
     "success false": (reply({"success": False, "data": NATIVE}), Kind.PROTOCOL),
     "an error beside a task": (reply({"code": 0, "error": {"message": "x"}, "data": NATIVE}), Kind.PROTOCOL),
 }

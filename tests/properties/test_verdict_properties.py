@@ -42,6 +42,8 @@ REPLIES = st.builds(
     parsed=st.booleans(),
     html=st.booleans(),
     suspicious=st.booleans(),
+    conflicting=st.sampled_from([False, False, False, True]),
+    external_task_id=st.sampled_from([None, None, "job-1", "job-2"]),
     broken=st.booleans(),
 )
 FAILURES = st.builds(Failure, kind=st.sampled_from(Kind), phase=st.sampled_from(Phase), message=MESSAGES)
@@ -60,8 +62,9 @@ def test_every_result_has_a_verdict(result: Reply | Failure, seen_reply: bool) -
 
 @given(REPLIES)
 def test_only_a_task_is_accepted(reply: Reply) -> None:
-    """Accepted means a whole 2xx reply with a success code and a task id; such a reply is never anything else."""
-    proven = reply.success and reply.task_id is not None and 200 <= reply.status <= 299 and not reply.broken
+    """Accepted means a whole 2xx reply with a success code and a task id, and no contradiction; nothing else does."""
+    whole = not (reply.broken or reply.conflicting)
+    proven = reply.success and reply.task_id is not None and 200 <= reply.status <= 299 and whole
     assert (judge(reply, CHAINHUB).action is Action.ACCEPT) is proven
 
 
@@ -75,7 +78,7 @@ def test_doubt_is_never_sent_again(reply: Reply, seen_reply: bool) -> None:
     )
     page_at_first = reply.html and reply.status == 200 and not seen_reply
     doubtful = (
-        (reply.task_id is not None and not reply.broken)
+        ((reply.task_id is not None or reply.conflicting) and not reply.broken)
         or (
             500 <= reply.status <= 599
             and reply.status not in {501, 505, 511}
@@ -86,6 +89,48 @@ def test_doubt_is_never_sent_again(reply: Reply, seen_reply: bool) -> None:
         or (isinstance(reply.code, int) and 5000 <= reply.code <= 5999 and not reply.success and not reply.broken)
     )
     assert not doubtful or action in {Action.LOOK_UP, Action.ACCEPT}
+
+
+@given(REPLIES, st.sampled_from(["job-1", "job-2", "job-3"]), st.booleans())
+def test_what_names_another_job_is_looked_up(reply: Reply, external_task_id: str, seen_reply: bool) -> None:
+    """Whatever it says; and an id of its own, or none, changes no verdict."""
+    plain = judge(reply, CHAINHUB, seen_reply=seen_reply)
+    ours = judge(reply, CHAINHUB, seen_reply=seen_reply, external_task_id=external_task_id)
+    if reply.broken or reply.external_task_id in {None, external_task_id}:
+        assert ours == plain
+    else:
+        assert (ours.action, ours.kind) == (Action.LOOK_UP, Kind.PROTOCOL)
+
+
+REFUSALS = st.sampled_from(
+    [(429, {"code": 1303}), (429, {"code": 1302}), (400, {"code": 1201, "message": "bad face"}), (401, {"code": 1000})]
+)
+SHAPES = st.sampled_from(["message", "upstream", "error", "data"])
+TASK_IDS = st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True).filter(lambda it: it.lower() not in {"null", "none"})
+
+
+@given(REFUSALS, SHAPES, TASK_IDS, st.text(max_size=30), st.integers(0, 2))
+def test_a_refusal_that_quotes_a_success_is_looked_up(
+    refusal: tuple[int, dict[str, object]], where: str, task_id: str, around: str, quoted: int
+) -> None:
+    """Wherever it stands, as JSON or as a text inside texts, with whatever around it."""
+    status, said = refusal
+    success: object = {"code": 0, "message": "SUCCEED", "data": {"task_id": task_id}}
+    for _ in range(quoted):
+        success = around.replace("{", "") + json.dumps(success)
+    body = json.dumps({**said, where: success}).encode()
+    assert judge(read_reply(status, CIMultiDict(), body), CHAINHUB).action is Action.LOOK_UP
+
+
+@given(REFUSALS, st.text(max_size=30), st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True))
+def test_a_refusal_that_names_our_own_id_is_a_refusal(
+    refusal: tuple[int, dict[str, object]], around: str, external_task_id: str
+) -> None:
+    """The id of the job is no task's."""
+    status, said = refusal
+    body = json.dumps({**said, "request": {"external_task_id": external_task_id}, "hint": around}).encode()
+    reply = read_reply(status, CIMultiDict(), body)
+    assert judge(reply, CHAINHUB) == judge(read_reply(status, CIMultiDict(), json.dumps(said).encode()), CHAINHUB)
 
 
 @given(REPLIES.filter(lambda it: it.broken))

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
+from msgspec.structs import replace
 from multidict import CIMultiDict
 
 from lipsync_async.jobs.lines import read_request
@@ -100,7 +101,7 @@ def check(reply: Reply) -> None:
     assert len(reply.message) <= 500
     assert reply.message.isprintable()
     assert reply.code is None or type(reply.code) in {int, str}
-    assert reply.retry_after is None or 0 <= reply.retry_after < 1e15
+    assert reply.retry_after is None or 0 < reply.retry_after < 1e15
     assert reply.created_at is None or 0 < reply.created_at < 1e15
     assert reply.parsed or not (reply.success or reply.task_id or reply.code)
     assert not (reply.parsed and reply.html)
@@ -120,7 +121,8 @@ def test_no_task_raises(status: int, headers: CIMultiDict[str], body: bytes, bro
     """Whatever the bytes, a task's answer comes out, agrees with the reply, and finds only what has an id."""
     task = read_task(status, headers, body, broken=broken)
     check(task.reply)
-    assert task.reply == read_reply(status, headers, body, broken=broken)
+    reply = read_reply(status, headers, body, broken=broken)
+    assert task.reply == (reply if task.reply.conflicting else replace(reply, conflicting=task.reply.conflicting))
     assert task.found is not True or task.reply.task_id
     assert not (broken and task.found is not None)
     for it in read_task_list(status, headers, body) or ():
@@ -146,6 +148,33 @@ def test_a_buried_code_is_found(noise: Any, where: str) -> None:
     """Beside whatever else a refusal holds, a code in a text is seen."""
     body = json.dumps({where: 'upstream: {"code": 1303, "message": "x"}', "zzz": None}).encode()
     assert read_reply(400, CIMultiDict(), body).code == 1303
+
+
+NOTICES = st.text(st.characters(exclude_characters="{[", exclude_categories=["Cs"]), max_size=60) | st.sampled_from(
+    ["<br /><b>Warning</b>: x on line <b>3</b>", "<!doctype html><p>", "<!-- x -->", "Notice: ", "<style>p { }</style>"]
+)
+ANSWERS = st.sampled_from(
+    [{"code": 0, "data": {"task_id": "A"}}, {"code": 1303, "message": "busy"}, {"error": {"message": "no"}}]
+)
+
+
+@given(NOTICES.filter(lambda text: text.strip("\ufeff \t\r\n")), ANSWERS, st.sampled_from([200, 400, 429]))
+def test_a_notice_before_a_reply_changes_nothing_but_the_mark(before: str, answer: dict[str, Any], status: int) -> None:
+    """Whatever stands before it, the object is read as if it stood alone."""
+    body = json.dumps(answer).encode()
+    alone = read_reply(status, CIMultiDict(), body)
+    marked = read_reply(status, CIMultiDict(), before.encode() + body)
+    assert replace(marked, suspicious=False, html=False) == alone
+    assert (marked.suspicious, marked.html) == (bool(before.strip()), False)
+
+
+@given(st.lists(ANSWERS, min_size=2, max_size=4))
+def test_objects_in_a_row_are_in_doubt_where_they_differ(answers: list[dict[str, Any]]) -> None:
+    """The first is read; it is in doubt as soon as one of the others says something else."""
+    read = read_reply(200, CIMultiDict(), b"\n".join(json.dumps(it).encode() for it in answers))
+    alone = read_reply(200, CIMultiDict(), json.dumps(answers[0]).encode())
+    assert replace(read, suspicious=False, conflicting=False) == alone
+    assert read.conflicting is any(it != answers[0] for it in answers)
 
 
 # --- requests -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lipsync_async.wire import read_reply
@@ -58,3 +60,84 @@ def test_odd_json(body: bytes, task_id: str | None, suspicious: bool) -> None:
     assert (read.task_id, read.suspicious) == (task_id, suspicious)
     assert read.parsed
     assert read.success
+
+
+TASK = '{"code":0,"data":{"task_id":"A"}}'
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<br />\n<b>Warning</b>:  Undefined array key 3 in <b>/www/relay.php</b> on line <b>12</b><br />\n",
+        "PHP Notice: Undefined index: x in /x.php on line 3\n",
+        "<!-- cached 12:00 -->\n",
+        "<!DOCTYPE html><html><head><style>p { color: red }</style></head><body>Wait</body></html>\n",
+        '<script>var a = {"theme":"dark"}; f({})</script>',
+        "\ufeff<b>x</b>",
+        "data: ",
+        "callback(",
+        "array(0) {\n}\n",
+        "1",
+        "null",
+        "[]",
+        '"text"',
+        "{debug} ",
+    ],
+)
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_a_page_or_a_notice_before_an_object(before: str, kind: str) -> None:
+    """The object is read, marked, and never taken for a page."""
+    read = read_reply(200, headers({"Content-Type": kind}), (before + TASK).encode())
+    assert (read.task_id, read.success, read.parsed) == ("A", True, True)
+    assert (read.suspicious, read.html, read.conflicting) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<script>var a = {"theme":"dark"}</script>',
+        '<!doctype html><script id="x">{"props":{"code":1},"page":"/"}</script>',
+        "<style>p {color: red}</style>",
+        "array(1) { }",
+        "[" + TASK + "]",
+        'Warning: x {"code":0,"data":{"task_id":"A"}',
+        'Warning: x {"code":0,"data":{"task_id":"A"},"x":',
+    ],
+)
+def test_an_object_that_is_no_reply(body: str) -> None:
+    """A page's own data is none, and what is inside of an object that was cut off does not stand for it."""
+    read = read_reply(200, headers(), body.encode())
+    assert (read.parsed, read.task_id) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ("<!doctype html><script>{}</script>", True),
+        ('<html><script>{"props":{}}</script>', True),
+        ('<html><pre>{"code":0,"data":{"task_id":"A', False),
+        ("<html><pre>{&quot;code&quot;:0,&quot;data&quot;:", False),
+        ("<br /><b>Fatal error</b>", False),
+        ("<b>Warning</b><!doctype html>", False),
+    ],
+)
+def test_only_a_page_without_a_reply_in_it_is_a_page(body: str, html: bool) -> None:
+    """It can mean a route that is not there; what is left of a success can't."""
+    assert read_reply(200, headers(), body.encode()).html is html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"' * 300_000, '{ "a' * 200_000, '{"a":' * 150_000, '{"a":1} ' * 100_000, "{" + " " * 900_000),
+        *("<!---->" * 100_000, "task_id" * 100_000, '"task_id' + "\\" * 900_000, "1" * 900_000),
+        '{"code":1303,"message":"' + "a {" * 300_000 + '"}',
+    ],
+    ids=lambda text: text[:8],
+)
+def test_hostile_bodies_cost_little(text: str) -> None:
+    """A megabyte of what looks nearly like something holds nobody up."""
+    begun = time.process_time()
+    for status in (200, 429):
+        read_reply(status, headers(), text.encode())
+    assert time.process_time() - begun < 2.0

@@ -127,7 +127,9 @@ def test_failed_video_object_is_a_task() -> None:
         *((it, "submitted") for it in ("", "submitted", "Queued", "PENDING", "NOT_START")),
         *((it, "processing") for it in ("processing", "in_progress", "RUNNING")),
         *((it, "succeed") for it in ("succeed", "succeeded", "SUCCESS", "completed", "done")),
-        *((it, "failed") for it in ("failed", "fail", "FAILURE", "error", "cancelled")),
+        *((it, "failed") for it in ("failed", "fail", "FAILURE", "error", "cancelled", "CANCELED", "expired")),
+        *((it, "failed") for it in ("timeout", "timed_out", "Timed Out", "rejected", "ABORTED")),
+        ("in progress", "processing"),
     ],
 )
 @pytest.mark.parametrize("name", ["task_status", "status", "state"])
@@ -155,6 +157,42 @@ def test_inner_status_is_preferred() -> None:
     body = {"code": 0, "data": {"task_id": "A", "status": "IN_PROGRESS", "data": {"task_status": "succeed"}}}
     assert reply(body).task_status is TaskStatus.SUCCEED
     assert reply({"status": "completed", "data": {"task_id": "A", "status": ""}}).task_status is TaskStatus.SUCCEED
+
+
+def told(*statuses: str) -> TaskStatus | None:
+    """The status of new-api's own task around the platform's reply, outermost first."""
+    body: dict[str, object] = {"data": {"code": 0, "data": {"task_id": "B", "task_status": statuses[-1]}}}
+    for status in reversed(statuses[:-1]):
+        body = {"code": "success", "data": {"task_id": "A", "status": status, **body}}
+    return reply(body).task_status
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "status"),
+    [
+        ("FAILURE", "processing", "failed"),
+        ("FAILURE", "submitted", "failed"),
+        ("FAILURE", "", "failed"),
+        ("FAILURE", "thinking", "failed"),
+        ("expired", "processing", "failed"),
+        ("SUCCESS", "processing", "succeed"),
+        ("IN_PROGRESS", "succeed", "succeed"),
+        ("IN_PROGRESS", "failed", "failed"),
+        ("NOT_START", "processing", "processing"),
+        ("SUCCESS", "failed", "failed"),
+        ("FAILURE", "succeed", "succeed"),
+    ],
+)
+def test_an_ended_outer_status_beats_a_running_inner_one(outer: str, inner: str, status: str) -> None:
+    """new-api ends a task on its own; else the innermost word is believed, and of two ends too."""
+    assert told(outer, inner) == status
+
+
+def test_the_word_of_an_envelope_is_no_tasks_status() -> None:
+    """A `status` beside no task says how the call went."""
+    body = {"status": "success", "data": {"task_id": "A", "task_status": "processing"}}
+    assert reply(body).task_status is TaskStatus.PROCESSING
+    assert reply({"task_id": "A", **body}).task_status is TaskStatus.SUCCEED
 
 
 @pytest.mark.parametrize(
@@ -214,14 +252,17 @@ def test_request_id_from_headers(extra: dict[str, str], expected: str | None) ->
         ("text/html", "<html><title>502 Bad Gateway</title>", True, "502 Bad Gateway"),
         ("text/plain", " \n<!DOCTYPE html><p>x", True, "<!DOCTYPE html><p>x"),
         ("text/html", "\ufeff<html>", True, "<html>"),
-        ("text/html; charset=utf-8", "busy", True, "busy"),
+        ("text/html; charset=utf-8", "busy", False, "busy"),
+        ("text/html", "<br />\n<b>Fatal error</b>: oops", False, "<br /> <b>Fatal error</b>: oops"),
+        ("text/html", "<!-- a --><!-- b --> <HTML>", True, "<!-- a --><!-- b --> <HTML>"),
+        ("text/html", '<?xml version="1.0"?><!doctype HTML>', True, '<?xml version="1.0"?><!doctype HTML>'),
         ("TEXT/HTML", "", False, ""),
         ("text/plain", "upstream <b> timed out", False, "upstream <b> timed out"),
         ("text/plain", "404 page not found", False, "404 page not found"),
     ],
 )
 def test_pages_and_texts(content_type: str, body: str, html: bool, message: str) -> None:
-    """A page is known by its type or its first character, and speaks by its title."""
+    """A page is known by how it begins, whatever its type, and speaks by its title; a notice is no page."""
     read = read_reply(502, headers({"Content-Type": content_type}), body.encode())
     assert (read.html, read.parsed, read.message) == (html, False, message)
 

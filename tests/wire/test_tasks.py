@@ -67,7 +67,7 @@ def nested(status: str, **values: Any) -> Any:
         (200, {"code": 1203, "message": "no such task"}, False),
         (404, {"code": 1203}, False),
         (404, {"code": "task_not_exist"}, False),
-        (404, {"message": "not found"}, False),
+        (404, {"message": "not found"}, None),
         (400, {"code": "task_not_exist"}, False),
         (400, {"code": "x", "message": "task_not_exist"}, False),
         (400, {"code": 1201, "message": "bad id"}, None),
@@ -125,11 +125,30 @@ URL = "https://cdn.example.test/v.mp4"
         (nested("SUCCESS", fail_reason=URL), URL),
         (nested("SUCCESS", fail_reason="all is well"), None),
         (nested("SUCCESS", result_url=URL), URL),
+        (nested("SUCCESS", fail_reason="DATA:video/mp4;base64,AAAA"), "DATA:video/mp4;base64,AAAA"),
+        (nested("SUCCESS", fail_reason="/v1/videos/A/content"), "/v1/videos/A/content"),
+        (nested("SUCCESS", fail_reason="done/all"), None),
         (nested("FAILURE", fail_reason=URL), None),
         (nested("IN_PROGRESS", url=URL), None),
         ({"id": "A", "status": "completed", "metadata": {"url": URL}}, URL),
         ({"id": "A", "status": "completed", "metadata": URL}, None),
         ({"id": "A", "status": "completed", "video_url": URL}, URL),
+        ({"id": "A", "status": "completed", "videoUrl": URL}, URL),
+        ({"id": "A", "status": "completed", "output_url": URL}, URL),
+        ({"id": "A", "status": "completed", "url": "HTTPS://cdn.example.test/v.mp4"}, "HTTPS://cdn.example.test/v.mp4"),
+        ({"id": "A", "status": "completed", "url": "/v1/videos/A/content"}, "/v1/videos/A/content"),
+        ({"id": "A", "status": "completed", "url": "v1/videos/A/content?x=1"}, "v1/videos/A/content?x=1"),
+        ({"id": "A", "status": "completed", "url": "../A.mp4"}, "../A.mp4"),
+        ({"id": "A", "status": "completed", "url": "data:video/mp4;base64,AAAA"}, "data:video/mp4;base64,AAAA"),
+        ({"id": "A", "status": "completed", "url": "data:"}, None),
+        ({"id": "A", "status": "completed", "url": "pending"}, None),
+        ({"id": "A", "status": "completed", "url": "N/A"}, None),
+        ({"id": "A", "status": "completed", "url": "not there / yet"}, None),
+        ({"id": "A", "status": "completed", "url": "ftp://x.example/a.mp4"}, None),
+        ({"id": "A", "status": "completed", "url": "https:///a.mp4"}, None),
+        ({"id": "A", "status": "completed", "url": "https:\\\\x.example"}, None),
+        ({"id": "A", "status": "completed", "url": 5}, None),
+        ({"id": "A", "status": "completed", "task_result": {"videos": [{"url": ""}, {"url": "/a.mp4"}]}}, "/a.mp4"),
         ({"id": "A", "status": "completed", "url": "javascript:alert(1)"}, None),
         ({"id": "A", "status": "completed", "url": URL + "\n"}, None),
         ({"id": "A", "status": "completed", "task_result": {"videos": [{"url": URL}]}}, URL),
@@ -144,6 +163,22 @@ def test_where_the_video_is(body: object, url: str | None) -> None:
     assert task(body).video_url == url
 
 
+def test_the_places_of_an_address_have_an_order() -> None:
+    """As the contract lists them."""
+    places: dict[str, Any] = {
+        "task_result": {"videos": [{"url": "/1"}]},
+        "metadata": {"url": "/2"},
+        "video_url": "/3",
+        "videoUrl": "/4",
+        "output_url": "/5",
+        "url": "/6",
+        "fail_reason": "/7",
+    }
+    for number in range(1, 8):
+        assert task({"id": "A", "status": "completed", **places}).video_url == f"/{number}"
+        del places[next(iter(places))]
+
+
 def test_figures_of_a_task() -> None:
     """Duration and price are read as they are written; a watermarked copy has its own address."""
     video = {"url": URL, "watermark_url": URL + "?w", "duration": "7.041"}
@@ -156,8 +191,8 @@ def test_figures_of_a_task() -> None:
 
 @pytest.mark.parametrize("wrap", ["list", "items", "tasks", "records", "data"])
 def test_wrapped_lists(wrap: str) -> None:
-    """A page may stand one level deeper; what is no task in it is passed over."""
-    body = {"code": 0, "data": {wrap: [{"task_id": "A"}, 5, {}], "total": 1}}
+    """A page may stand one level deeper; an object in it that is no task is told as none."""
+    body = {"code": 0, "data": {wrap: [{"task_id": "A"}, {}], "total": 1}}
     tasks = read_task_list(200, headers(), json.dumps(body).encode())
     assert tasks is not None
     assert [it.found for it in tasks] == [True, None]
@@ -169,6 +204,10 @@ def test_wrapped_lists(wrap: str) -> None:
         (200, b'{"code":0,"data":{"total":0}}'),
         (200, b'{"code":0,"data":null}'),
         (200, b'{"code":1303,"data":[]}'),
+        (200, b'{"code":0,"data":[5]}'),
+        (200, b'{"code":0,"data":[{"task_id":"A"},null]}'),
+        (200, b'<b>Warning</b>{"code":0,"data":[]}'),
+        (200, b'{"code":0,"data":[]}{"code":5000}'),
         (200, b"[]"),
         (200, b"<html>"),
         (199, b'{"code":0,"data":[]}'),

@@ -20,7 +20,7 @@ from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.transport import Transport, explain, make_session, proxy_from_environment
 from lipsync_async.wire.upload import STALE
 from tests.loopback.acts import KEY, request
-from tests.loopback.hurried import hurry
+from tests.loopback.hurried import HurriedLoop, hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, Script, answering, created, gateway, reply
 
 T = TypeVar("T")
@@ -68,11 +68,12 @@ def test_a_post_is_answered() -> None:
 
 
 def test_a_retry_after_date_is_counted_from_now() -> None:
-    """A date long past asks for no wait."""
-    late = reply(b"", 429, "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT")
-    answer, _ = through(post, always=answering(late))
-    assert isinstance(answer, Reply)
-    assert answer.retry_after == 0.0
+    """A date long past asks for no wait, one that is far away for a long one."""
+    for year, waits in ((2015, False), (2515, True)):
+        late = reply(b"", 429, f"Retry-After: Wed, 21 Oct {year} 07:28:00 GMT")
+        answer, _ = through(post, always=answering(late))
+        assert isinstance(answer, Reply)
+        assert (answer.retry_after is not None) is waits
 
 
 def test_a_task_is_asked_for() -> None:
@@ -157,6 +158,37 @@ def test_the_watchdog_breaks_off_what_takes_too_long() -> None:
     assert answer == Failure(kind=Kind.TIMEOUT, phase=Phase.SENT, message="broken off")
     assert 4.0 <= seconds <= 4.6
     assert cancelling == 0
+
+
+@pytest.mark.parametrize("size", [0, 900_000])
+def test_an_answer_that_arrived_while_the_process_stood_still_is_read(size: int) -> None:
+    """A laptop's lid, SIGSTOP, a long call: the reply is in the socket when the clock says that it is too late."""
+
+    async def answer_and_stop(connection: Connection) -> None:
+        await connection.request()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, HurriedLoop)
+        body = {"code": 0, "message": "SUCCEED", "data": {"task_id": "77"}, "padding": " " * size}
+        connection.transport.write(reply(body))
+        loop.now += 3600.0
+        await connection.hang()
+
+    answer, server = through(post, always=answer_and_stop)
+    assert isinstance(answer, Reply)
+    assert (answer.task_id, server.total) == ("77", 1)
+
+
+def test_a_standstill_without_an_answer_is_a_time_out() -> None:
+    """One tick later."""
+
+    async def stop(connection: Connection) -> None:
+        await connection.request()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, HurriedLoop)
+        loop.now += 3600.0
+        await connection.hang()
+
+    assert through(post, always=stop)[0] == Failure(kind=Kind.TIMEOUT, phase=Phase.SENT, message="broken off")
 
 
 def test_a_cancellation_from_outside_is_not_swallowed() -> None:

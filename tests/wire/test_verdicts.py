@@ -195,6 +195,8 @@ def test_named_reasons_to_wait_are_not_hidden() -> None:
         (400, {"code": "task_failed", "message": "bad time"}, "fail", "invalid_request"),
         (400, {"code": "task_failed", "message": "Server internal error"}, "look_up", "server"),
         (400, {"code": "sensitive_words_detected"}, "fail", "content_policy"),
+        (400, {"code": "task_not_exist"}, "fail", "invalid_request"),
+        (404, {"code": "task_not_found", "message": "x"}, "fail", "invalid_request"),
         (500, {"code": "fail_to_fetch_task", "message": "bad gateway"}, "look_up", "server"),
         (400, {"code": "fail_to_fetch_task", "message": "bad time"}, "fail", "invalid_request"),
         (200, {"code": "fail_to_fetch_task", "message": "当前分组上游负载已饱和"}, "look_up", "protocol"),
@@ -494,9 +496,18 @@ def test_success_with_a_task_is_accepted(status: int) -> None:
     assert verdict(status, TASK) == ("accept", None)
 
 
-def test_a_suspicious_success_is_still_one() -> None:
-    """What a gateway says after it answered does not undo the task."""
-    assert verdict(200, json.dumps(TASK).encode() + b'{"code":"insert_task_failed"}') == ("accept", None)
+@pytest.mark.parametrize("rest", [b"<html>oops", b"\n-- \n", b'{"debug":true}', json.dumps(TASK).encode()])
+def test_a_suspicious_success_is_still_one(rest: bytes) -> None:
+    """What a gateway adds after it answered does not undo the task, where it says nothing else of it."""
+    assert verdict(200, json.dumps(TASK).encode() + rest) == ("accept", None)
+
+
+@pytest.mark.parametrize(
+    "rest", [b'{"code":"insert_task_failed"}', b'{"code":1303}', b'{"code":0,"data":{"task_id":"B"}}', b'{"code":']
+)
+def test_a_success_that_is_taken_back_is_in_doubt(rest: bytes) -> None:
+    """An object that says something else, or that can't be read, leaves open which of them is right."""
+    assert verdict(200, json.dumps(TASK).encode() + rest) == ("look_up", "protocol")
 
 
 @pytest.mark.parametrize("status", [199, 302, 400, 401, 429, 500, 503])
@@ -555,6 +566,76 @@ def test_a_2xx_without_a_task_is_in_doubt(body: bytes, seen_reply: bool) -> None
 def test_a_page_is_a_missing_route_only_at_first(status: int, seen_reply: bool, expected: tuple[str, str]) -> None:
     """A start page stands for a route that is not there, until a reply was read."""
     assert verdict(status, b"<!doctype html>", seen_reply=seen_reply) == expected
+
+
+# --- whose reply it is --------------------------------------------------------------------------------------------
+
+
+NAMED = {"task_id": "A", "task_info": {"external_task_id": "job-2"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"code": 0, "data": NAMED}),
+        (200, {"code": 0, "data": {"task_id": "A", "external_task_id": "job-10"}}),
+        (429, {"code": 1303, "data": {"task_info": {"external_task_id": "job-2"}}}),
+        (400, {"code": 1201, "message": "external_task_id exists", "data": NAMED}),
+        (401, {"code": 1000, "external_task_id": "job-2"}),
+    ],
+)
+def test_a_reply_that_names_another_job_is_in_doubt(status: int, body: object) -> None:
+    """Whatever it says was said to somebody else; without an id to compare with, it is taken for ours."""
+    it = read(status, body)
+    assert words(judge(it, CHAINHUB, external_task_id="job-1")) == ("look_up", "protocol")
+    assert judge(it, CHAINHUB) == judge(it, CHAINHUB, external_task_id=it.external_task_id)
+
+
+@pytest.mark.parametrize("data", [{}, {"task_info": {}}, {"task_info": {"external_task_id": "job-1"}}])
+def test_a_reply_that_names_ours_or_none_is_ours(data: dict[str, Any]) -> None:
+    """Some gateways leave `task_info` out."""
+    it = read(200, {"code": 0, "data": {"task_id": "A", **data}})
+    assert words(judge(it, CHAINHUB, external_task_id="job-1")) == ("accept", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (429, {"code": 1303, "message": json.dumps(TASK)}, "protocol"),
+        (400, {"code": 1201, "message": json.dumps(TASK)}, "protocol"),
+        (401, {"code": 1000, "upstream": TASK}, "protocol"),
+        (400, {"code": 1201, "message": "external_task_id exists", "upstream": TASK}, "duplicate_id"),
+        (400, {"code": "insert_task_failed", "upstream": TASK}, "server"),
+        (400, json.dumps([TASK]).encode(), "protocol"),
+    ],
+)
+def test_a_refusal_that_quotes_a_task_is_in_doubt(status: int, body: object, kind: str) -> None:
+    """It was created after all; what is in doubt anyway keeps its reason."""
+    assert verdict(status, body) == ("look_up", kind)
+
+
+# --- how a stop is confirmed --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "by"),
+    [
+        (200, b"<!doctype html>", "get"),
+        (404, b"<html>", "get"),
+        (404, {"detail": "Not Found"}, "get"),
+        (404, b"404 page not found", "get"),
+        (410, b"", "get"),
+        (400, {"error": {"message": "Invalid URL (POST /kling/v1/videos/advanced-lip-sync)"}}, "get"),
+        (404, {"code": 1202, "message": "wrong method"}, "create"),
+        (405, b"", "create"),
+        (401, b"", "create"),
+        (503, {"error": {"code": "model_not_found"}}, "create"),
+    ],
+)
+def test_a_missing_route_is_confirmed_by_a_get(status: int, body: object, by: str) -> None:
+    """A page instead of a reply may hide a create that was acted upon; another refusal cannot."""
+    it = judge(read(status, body), CHAINHUB, seen_reply=False)
+    assert (it.action, it.confirm_by) == (Action.STOP, by)
 
 
 # --- broken replies and failures ----------------------------------------------------------------------------------
