@@ -35,6 +35,8 @@ def make_parser() -> argparse.ArgumentParser:
     _check(commands)
     _submit(commands)
     _reconcile(commands)
+    _look_up(commands)
+    _settle(commands)
     _status(commands)
     _journal(commands)
     _demo(commands)
@@ -84,6 +86,26 @@ def _reconcile(commands: _Commands) -> None:
     _add_out(parser)
     _add_timeout(parser)
     _add_talk(parser)
+
+
+def _look_up(commands: _Commands) -> None:
+    parser = _add(
+        commands, "look-up", "look_up", "ask the gateway for the task of one external_task_id; submits nothing"
+    )
+    parser.add_argument("id", metavar="ID", help="the external_task_id")
+    _add_gateway(parser)
+    _add_timeout(parser)
+
+
+def _settle(commands: _Commands) -> None:
+    parser = _add(commands, "settle", "settle", "write down what you found out about a job whose fate is not known")
+    parser.add_argument("id", metavar="ID", help="the external_task_id")
+    parser.add_argument("--journal", required=True, metavar="FILE", help="the journal of its run")
+    fate = parser.add_mutually_exclusive_group(required=True)
+    fate.add_argument("--task", metavar="T", help="it was accepted, as this task")
+    fate.add_argument(
+        "--absent", action="store_true", help="the gateway has no task of it: the next run sends it again"
+    )
 
 
 def _status(commands: _Commands) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Self
@@ -221,24 +222,30 @@ class OutcomeStream:
 
 
 class Opened:
-    """A journal for as long as a run takes: opened where a path is given, left open where it is the caller's."""
+    """A journal for as long as a run takes.
+
+    Where a path is given it is opened, once for all runs of this process that use it at the same time;
+    a journal that the caller opened is left open.
+    """
 
     def __init__(self, journal: JournalLike | None, gateway: Gateway, account: str) -> None:
         self._given = journal
         self._gateway = gateway
         self._account = account
-        self._journal: Journal | InlineJournal | None = None
+        self._shared: AbstractAsyncContextManager[Journal] | None = None
 
     async def __aenter__(self) -> Jobbook | None:
         if self._given is None:
             return None
-        if isinstance(self._given, str | os.PathLike):
-            self._journal = await Journal.open(self._given, gateway=self._gateway.base_url, account=self._account)
-            return Jobbook(self._journal)
-        return Jobbook(self._given)
+        if not isinstance(self._given, str | os.PathLike):
+            return Jobbook(self._given)
+        shared = Journal.shared(self._given, gateway=self._gateway.base_url, account=self._account)
+        jobbook = Jobbook(await shared.__aenter__())
+        self._shared = shared
+        return jobbook
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._journal is not None:
-            await self._journal.aclose()
+        if self._shared is not None:
+            await self._shared.__aexit__(None, None, None)

@@ -10,6 +10,18 @@ Start to read at `record`, then `store`, then `face`.
 from .face import AnyJournal, InlineJournal, Journal
 from .reader import Reader
 from .record import Record, State, Try, iter_result_lines
+from .settling import settle
 from .store import Store
 
-__all__ = ["AnyJournal", "InlineJournal", "Journal", "Reader", "Record", "State", "Store", "Try", "iter_result_lines"]
+__all__ = [
+    "AnyJournal",
+    "InlineJournal",
+    "Journal",
+    "Reader",
+    "Record",
+    "State",
+    "Store",
+    "Try",
+    "iter_result_lines",
+    "settle",
+]
