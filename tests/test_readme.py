@@ -158,8 +158,9 @@ def test_the_two_commands_are_targets_of_make() -> None:
 
 def test_the_examples_import_from_the_top_alone() -> None:
     """Deep imports are no API, as the README says."""
-    found = (re.findall(r"^(?:from|import) (lipsync\S*)", text, re.MULTILINE) for text in blocks("python"))
-    imported = [name for names in found for name in names]
+    imported = [
+        name for text in blocks("python") for name in re.findall(r"^(?:from|import) (lipsync\S*)", text, re.MULTILINE)
+    ]
     assert len(imported) >= 4
     assert set(imported) == {"lipsync_async"}
 
