@@ -75,7 +75,10 @@ class LipSyncClient:
         observer: Observer | None = None,
     ) -> None:
         self._gateway = gateway_for(gateway)
-        self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
+        try:
+            self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
+        finally:
+            del api_key  # the frame of an error holds no key
         self._limits = limits or Limits()
         self._retry = retry or RetryPolicy()
         self._timeouts = timeouts or Timeouts()
@@ -374,7 +377,11 @@ def find_key(gateway: Gateway, given: str | None) -> str:
     Raises `ConfigurationError`, with the names of the variables, if there is no key.
     """
     names = dict.fromkeys((gateway.key_variable, FALLBACK_KEY_VARIABLE))
-    for key in (given, *(os.environ.get(name) for name in names)):
-        if key and key.strip():
-            return usable_key(key)
+    found = next((key for key in (given, *map(os.environ.get, names)) if key and key.strip()), None)
+    del given  # the frame of an error holds no key
+    if found is not None:
+        try:
+            return usable_key(found)
+        finally:
+            del found
     raise ConfigurationError(f"no API key: give api_key=, or set {' or '.join(names)}", kind=Kind.AUTH)

@@ -18,7 +18,7 @@ from lipsync_async.gateways import Gateway
 from lipsync_async.outcomes import LookUp
 from lipsync_async.terms import Failure, Reply
 from lipsync_async.wire import Body, TaskReply
-from lipsync_async.wire.credential import Credential
+from lipsync_async.wire.credential import Credential, Headers
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import Finding, judge_query
 
@@ -120,12 +120,12 @@ class Queries:
                 return absent, Finding.PROVES_NOTHING if tasks is None else finding
         return absent, Finding.PROVES_NOTHING
 
-    async def _query_headers(self) -> CIMultiDict[str]:
+    async def _query_headers(self) -> Headers:
         """Those of every call, and no cache may answer; where a rate was told, the look-up takes its turn."""
         delay = self._pacer.reserve(self._loop.time())
         if delay:
             await asyncio.sleep(delay)
-        return CIMultiDict(await self._credential.headers(), **NO_CACHE)
+        return Headers(await self._credential.headers(), **NO_CACHE)
 
 
 def never() -> str:

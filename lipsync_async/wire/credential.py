@@ -21,6 +21,13 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 ApiKey = str | Callable[[], str | Awaitable[str]]
 
 
+class Headers(CIMultiDict[str]):
+    """The headers of a call; a traceback that shows its local names shows no key."""
+
+    def __repr__(self) -> str:
+        return f"<Headers {', '.join(self)}>"
+
+
 class Credential:
     """The API key, or what gives it; a new one is asked for once per generation, by whoever comes first."""
 
@@ -28,11 +35,12 @@ class Credential:
         self._key = key
         self._lock = asyncio.Lock()
         self._asked = 0
+        self._waiting = 0
         self._failure: Exception | None = None
         self.generation = 0
         self.good = 0
         """The last generation with which a job was accepted."""
-        self.known_headers: CIMultiDict[str] | None = None
+        self.known_headers: Headers | None = None
         """The headers of every call, once they are known."""
         self._marks: dict[bytes, bytes] = {}
 
@@ -56,7 +64,7 @@ class Credential:
             mark = self._marks[salt] = blake2b(account_of(key).encode(), key=salt, digest_size=8).digest()
         return mark
 
-    async def headers(self) -> CIMultiDict[str]:
+    async def headers(self) -> Headers:
         """The headers of every call. Raises `ConfigurationError` where the callable gives no usable key."""
         if self.known_headers is None:
             await self.refresh(self.generation)
@@ -74,35 +82,50 @@ class Credential:
         Who waited while another asked in vain shares its failure, and does not ask again.
         """
         asked = self._asked
-        async with self._lock:
-            if self.generation != generation:
-                return
-            if self._asked != asked and self._failure is not None:
-                raise self._failure
-            try:
-                self.known_headers = await self._make()
-                self._failure = None
-            except Exception as error:
-                self._failure = error
-                raise
-            finally:
-                self._asked += 1
+        self._waiting += 1
+        try:
+            async with self._lock:
+                if self.generation == generation:
+                    await self._renew(asked)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._failure = None  # with its frames: one of them may hold a key
 
-    async def _make(self) -> CIMultiDict[str]:
-        key = self._key
-        if callable(key):
-            given = key()
-            key = given if isinstance(given, str) else await _in_time(given)
+    async def _renew(self, asked: int) -> None:
+        if self._asked != asked and self._failure is not None:
+            raise self._failure
+        try:
+            self.known_headers = await self._make()
+            self._failure = None
+        except Exception as error:
+            self._failure = error
+            raise
+        finally:
+            self._asked += 1
+
+    async def _make(self) -> Headers:
+        source = self._key
+        key = _trimmed(source if isinstance(source, str) else await _ask(source))
         self.generation += 1
         self._marks.clear()
-        return CIMultiDict(
+        if key is None:
+            del source
+            raise unusable_key()
+        return Headers(
             {
-                "Authorization": f"Bearer {usable_key(key)}",
+                "Authorization": f"Bearer {key}",
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
             }
         )
+
+
+async def _ask(source: Callable[[], str | Awaitable[str]]) -> object:
+    """What the caller's callable gives, at once or in time."""
+    given = source()
+    return given if isinstance(given, str) else await _in_time(given)
 
 
 async def _in_time(key: Awaitable[str]) -> str:
@@ -114,11 +137,26 @@ async def _in_time(key: Awaitable[str]) -> str:
 
 
 def usable_key(key: object) -> str:
-    """A key that can stand in a header, without the white space around it; the error never shows it."""
-    stripped = key.strip() if isinstance(key, str) else ""
-    if not _KEY.fullmatch(stripped):
-        raise ConfigurationError("the API key is empty, or holds characters that no header may carry", kind=Kind.AUTH)
-    return stripped
+    """A key that can stand in a header, without the white space around it; the error never shows it.
+
+    Nor does the frame that raises hold it; who calls this with a key of its own has to let go of it as well.
+    """
+    trimmed = _trimmed(key)
+    del key
+    if trimmed is None:
+        raise unusable_key()
+    return trimmed
+
+
+def _trimmed(key: object) -> str | None:
+    """A key without the white space around it; None for one that no header can carry."""
+    trimmed = key.strip() if isinstance(key, str) else ""
+    return trimmed if _KEY.fullmatch(trimmed) else None
+
+
+def unusable_key() -> ConfigurationError:
+    """The error for a key that can't stand in a header."""
+    return ConfigurationError("the API key is empty, or holds characters that no header may carry", kind=Kind.AUTH)
 
 
 def account_of(key: str) -> str:

@@ -1,15 +1,73 @@
-"""The API key cut out of what a gateway says."""
+"""The API key cut out of what a gateway says: some repeat what they refuse, and it would be shown and written down."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
+from html.entities import html5
+
+from multidict import CIMultiDict
 
 _SHORTEST_SECRET = 8
+"""Characters; what is shorter is a stand-in, and would be found where it is not."""
+_INSTEAD = b"[...]"
+_ESCAPE = re.compile(rb"""\\[uUxX/\\"']|%[0-9A-Fa-f]{2}|&(?:#|[A-Za-z]{2,31};)""")
+"""What begins an escaped character, in JSON, in a URL, in HTML."""
 
 
 def without_key(raw: bytes, headers: Mapping[str, str]) -> bytes:
-    """What a gateway said, the key cut out: some repeat what they refuse, and it would be shown and written down."""
-    key = headers["Authorization"].removeprefix("Bearer ").encode()
-    if len(key) < _SHORTEST_SECRET:
-        return raw  # a stand-in; it would be found where it is not
-    return raw.replace(key, b"[...]").replace(key.replace(b"/", b"\\/"), b"[...]")
+    """What a gateway said, without the key of the call that these `headers` made, however it is escaped there."""
+    key = _key_of(headers["Authorization"])
+    if not key:
+        return raw
+    if key in raw:
+        raw = raw.replace(key, _INSTEAD)
+    if (b"\\" in raw or b"%" in raw or b"&" in raw) and _ESCAPE.search(raw):
+        raw = _escaped(key).sub(_INSTEAD, raw)
+    return raw
+
+
+def text_without_key(text: str, headers: Mapping[str, str]) -> str:
+    """The same for a text."""
+    return without_key(text.encode(errors="surrogateescape"), headers).decode(errors="surrogateescape")
+
+
+def headers_without_key(said: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
+    """A reply's headers, without the key of the call; the very same where nothing in them can be it."""
+    key = _key_of(headers["Authorization"])
+    text = "\n".join(said.values())
+    if not key or not ("%" in text or "\\" in text or "&" in text or key.decode() in text):
+        return said
+    return CIMultiDict((name, text_without_key(value, headers)) for name, value in said.items())
+
+
+@lru_cache(maxsize=4)
+def _key_of(authorization: str) -> bytes:
+    """The key that a call's header carries; empty for one that is too short to be a secret."""
+    key = authorization.removeprefix("Bearer ").encode()
+    return key if len(key) >= _SHORTEST_SECRET else b""
+
+
+@lru_cache(maxsize=4)
+def _escaped(key: bytes) -> re.Pattern[bytes]:
+    """The key with each of its characters plain or escaped: for JSON, for a JSON text inside another, a URL or HTML."""
+    first, *rest = map(chr, key)
+    # A run of backslashes is looked at once: a hostile reply must not hold up the event loop.
+    return re.compile(
+        "".join([_any_form(first, r"(?<!\\)\\*+"), *(_any_form(char, r"\\{0,8}") for char in rest)]).encode()
+    )
+
+
+def _any_form(char: str, escapes: str) -> str:
+    r"""One character, which is ASCII, in any form: < \u003c \x3c %3C &lt; &#60; &#x3c;."""
+    figures = f"(?i:{ord(char):02x})"
+    names = [re.escape(name.removesuffix(";")) for name, value in html5.items() if value == char]
+    entity = "|".join([f"#0{{0,5}}{ord(char)}", f"#[xX]0{{0,5}}{figures}", *sorted(set(names))])
+    forms = (
+        rf"{escapes}(?:[uU](?:0000)?00{figures}|[uU]\{{0{{0,4}}{figures}\}}|x{figures})",
+        r"\\{1,8}" if char == "\\" else rf"{escapes}{re.escape(char)}",
+        rf"%(?:25){{0,3}}{figures}",
+        rf"&(?:amp;){{0,3}}(?:{entity});?",
+    )
+    return f"(?:{'|'.join(forms)})"

@@ -11,6 +11,7 @@ import ssl
 import time
 import warnings
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -25,7 +26,7 @@ from lipsync_async.terms import Failure, Kind, Phase, Reply
 from . import texts
 from .bodies import Body
 from .flight import Flight, Watchdog
-from .redaction import without_key
+from .redaction import headers_without_key, text_without_key, without_key
 from .replies import read_reply
 from .tasks import TaskReply, read_task, read_task_list
 from .unpacking import read_body
@@ -33,6 +34,15 @@ from .upload import STALE, Upload
 
 KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
+
+
+class _Answer(NamedTuple):
+    """A reply as it came, without the key."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    broken: bool
 
 
 class Transport:
@@ -51,28 +61,25 @@ class Transport:
         answer = await self._exchange("POST", url, headers, flight, body)
         if isinstance(answer, Failure):
             return answer
-        response, raw, broken = answer
-        return read_reply(response.status, response.headers, raw, broken=broken, now=time.time())
+        return read_reply(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
 
     async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
         """Asks for one task. Raises only what cancels."""
         answer = await self._exchange("GET", url, headers, flight)
         if isinstance(answer, Failure):
             return answer
-        response, raw, broken = answer
-        return read_task(response.status, response.headers, raw, broken=broken)
+        return read_task(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
 
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """Asks for a page of the task list; None where it could not be read. Raises only what cancels."""
         answer = await self._exchange("GET", url, headers, flight)
-        if isinstance(answer, Failure):
+        if isinstance(answer, Failure) or answer.broken:
             return None
-        response, raw, broken = answer
-        return None if broken else read_task_list(response.status, response.headers, raw)
+        return read_task_list(answer.status, answer.headers, answer.body)
 
     async def _exchange(
         self, method: str, url: URL, headers: CIMultiDict[str], flight: Flight, body: Body | None = None
-    ) -> tuple[aiohttp.ClientResponse, bytes, bool] | Failure:
+    ) -> _Answer | Failure:
         flight.begin(self._loop.time())
         if body is None:
             flight.phase = Phase.SENDING  # nothing will tell when it was connected: the whole time is its deadline
@@ -94,12 +101,13 @@ class Transport:
                 return Failure(kind=Kind.CONNECTION, phase=Phase.CONNECTING, message=STALE)
             flight.phase = Phase.ANSWERED
             raw, broken = await read_body(response)
-            return response, without_key(raw, headers), broken
+            said = headers_without_key(response.headers, headers)
+            return _Answer(response.status, said, without_key(raw, headers), broken)
         except asyncio.CancelledError:
             if not flight.swallow_cancellation():
                 raise
             if response is not None:
-                return response, b"", True
+                return _Answer(response.status, headers_without_key(response.headers, headers), b"", True)
             return Failure(kind=flight.aborted or Kind.CANCELLED, phase=flight.phase, message="broken off")
         except Exception as error:  # noqa: BLE001 - whatever a connection can do wrong, the job must come out
             return explain(error, flight, headers)
@@ -127,7 +135,7 @@ def explain(error: Exception, flight: Flight, headers: Mapping[str, str]) -> Fai
     if flight.sound_fault is not None:
         kind = Kind.STORAGE if is_machines_fault(flight.sound_fault) else Kind.VALIDATION
         return Failure(kind=kind, phase=flight.phase, message=str(flight.sound_fault))
-    text = without_key(f"{type(error).__name__}: {error}".encode(errors="replace"), headers).decode()
+    text = text_without_key(f"{type(error).__name__}: {error}", headers)
     text = _PASSWORD.sub("//", text)
     return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text)[:300])
 

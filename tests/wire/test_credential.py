@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import Any
 
 import pytest
 
+from lipsync_async.client import find_key
 from lipsync_async.errors import ConfigurationError
+from lipsync_async.gateways import CHAINHUB
 from lipsync_async.terms import Kind
 from lipsync_async.wire.credential import KEY_PATIENCE, Credential, usable_key
 from tests.loopback.hurried import hurry
@@ -109,5 +112,75 @@ def test_a_forgotten_key_is_asked_for_again() -> None:
         assert fixed.known_headers is not None
         assert (await credential.headers())["Authorization"] == "Bearer key-number-2"
         assert credential.generation == 2
+
+    hurry(main())
+
+
+# --- what an error keeps ------------------------------------------------------------------------------------------
+
+SECRET = "secret-key-0123456789"
+
+
+def locals_of(error: BaseException) -> str:
+    """What a tool shows that prints a traceback with its local names."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = [frame for frame in shown.stack if "lipsync_async" in frame.filename]
+    assert frames
+    return repr([frame.locals for frame in frames])
+
+
+@pytest.mark.parametrize("source", [f"{SECRET}\u00e9", lambda: f"{SECRET}\u00e9"])
+def test_no_frame_of_an_error_holds_the_key(source: Any) -> None:
+    """Neither where it is given nor where it is asked for."""
+
+    async def main() -> None:
+        credential = Credential(source)
+        with pytest.raises(ConfigurationError) as caught:
+            await credential.headers()
+        assert SECRET not in locals_of(caught.value)
+        assert credential._failure is None
+
+    hurry(main())
+    with pytest.raises(ConfigurationError) as caught:
+        usable_key(f"{SECRET} and more")
+    assert SECRET not in locals_of(caught.value)
+
+
+def test_a_client_that_can_not_be_made_lets_go_of_the_key() -> None:
+    """The error outlives it, and may be shown with all its frames."""
+    with pytest.raises(ConfigurationError) as caught:
+        find_key(CHAINHUB, f"{SECRET} and more")
+    assert SECRET not in locals_of(caught.value)
+
+
+def test_headers_show_their_names_alone() -> None:
+    """Whatever prints the frames of a call that was cancelled."""
+
+    async def main() -> None:
+        headers = await Credential(SECRET).headers()
+        assert "Authorization" in repr(headers)
+        assert SECRET not in repr(headers)
+        assert headers["authorization"] == f"Bearer {SECRET}"
+
+    hurry(main())
+
+
+def test_who_waited_shares_the_failure_and_nobody_keeps_it() -> None:
+    """Five ask, the vault is asked once; the next one asks it anew."""
+    asked: list[int] = []
+
+    async def source() -> str:
+        asked.append(1)
+        await asyncio.sleep(1.0)
+        raise RuntimeError("the vault said no")
+
+    async def main() -> None:
+        credential = Credential(source)
+        outcomes = await asyncio.gather(*(credential.headers() for _ in range(5)), return_exceptions=True)
+        assert {str(outcome) for outcome in outcomes} == {"the vault said no"}
+        assert (len(asked), credential._failure) == (1, None)
+        with pytest.raises(RuntimeError):
+            await credential.headers()
+        assert len(asked) == 2
 
     hurry(main())

@@ -1,19 +1,125 @@
-"""The key in what a gateway says."""
+"""The key in what a gateway says: cut out of headers and bodies, however it is escaped there."""
 
 from __future__ import annotations
 
-from multidict import CIMultiDict
+import html
+import json
+import time
+import urllib.parse
 
-from lipsync_async.wire.redaction import without_key
+import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from lipsync_async.terms import Failure, Reply
+from lipsync_async.wire.redaction import headers_without_key, text_without_key, without_key
 from tests.loopback.acts import KEY
+from tests.loopback.raw import answering, reply
+from tests.wire.test_transport import post, through
 
-HEADERS = CIMultiDict({"Authorization": f"Bearer {KEY}"})
+ODD = "0123abcd4567efgh89/+=ijkl&mn<op>\\q\"r'"
 
 
-def test_the_key_is_cut_out_of_what_a_gateway_says() -> None:
-    """Also where JSON escaped its slashes; a stand-in that is too short is left alone."""
-    assert without_key(b"no: key-that-nobody-may-see!", HEADERS) == b"no: [...]!"
-    slashed = CIMultiDict({"Authorization": "Bearer abc/def+ghi=="})
-    assert without_key(b'{"m":"abc\\/def+ghi== abc/def+ghi=="}', slashed) == b'{"m":"[...] [...]"}'
-    short = CIMultiDict({"Authorization": "Bearer code"})
-    assert without_key(b'{"code":0}', short) == b'{"code":0}'
+def call(key: str) -> CIMultiDict[str]:
+    """The headers of a call with that key."""
+    return CIMultiDict({"Authorization": f"Bearer {key}"})
+
+
+def in_json(key: str) -> str:
+    """All of it as escapes of JSON."""
+    return "".join(f"\\u{ord(char):04x}" for char in key)
+
+
+FORMS = {
+    "verbatim": ODD,
+    "JSON": json.dumps(ODD)[1:-1],
+    "JSON with slashes": json.dumps(ODD)[1:-1].replace("/", "\\/"),
+    "JSON as Go writes it": "".join(in_json(char) if char in "<>&" else json.dumps(char)[1:-1] for char in ODD),
+    "JSON, all escaped": in_json(ODD),
+    "JSON, all escaped, capitals": in_json(ODD).upper().replace("\\U", "\\u"),
+    "JSON inside JSON": json.dumps(json.dumps(ODD)[1:-1])[1:-1],
+    "JSON inside JSON inside JSON": json.dumps(json.dumps(json.dumps(ODD)[1:-1])[1:-1])[1:-1],
+    "JSON, all escaped, inside JSON": json.dumps(in_json(ODD))[1:-1],
+    "JavaScript": "".join(f"\\x{ord(char):02x}" for char in ODD),
+    "HTML": html.escape(ODD),
+    "HTML, figures": "".join(f"&#{ord(char)};" for char in ODD),
+    "HTML, hexadecimal": "".join(f"&#x{ord(char):X};" for char in ODD),
+    "HTML inside HTML": html.escape(html.escape(ODD)),
+    "URL": urllib.parse.quote(ODD, safe=""),
+    "URL inside a URL": urllib.parse.quote(urllib.parse.quote(ODD, safe=""), safe=""),
+    "URL, all escaped": "".join(f"%{ord(char):02X}" for char in ODD),
+    "repr": repr(ODD)[1:-1],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_key_is_cut_out_in_any_form(form: str) -> None:
+    """Of a body, a text and a header alike."""
+    quoted = FORMS[form]
+    assert without_key(f"no: {quoted}!".encode(), call(ODD)) == b"no: [...]!"
+    assert text_without_key(f"no: {quoted}!", call(ODD)) == "no: [...]!"
+    said = CIMultiDictProxy(CIMultiDict({"X-Request-Id": f"<{quoted}>", "Date": "today"}))
+    cleaned = headers_without_key(said, call(ODD))
+    assert (cleaned["x-request-id"], cleaned["Date"]) == ("<[...]>", "today")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"code":0,"data":{"task_id":"86","url":"https://x.example/?a=1&sig=%2Fabc&b=\\u0026"}}',
+        "0123abcd4567",
+        "\\" * 99,
+        "&amp;" * 99,
+        "",
+    ],
+)
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    """Escapes and a part of the key are no key."""
+    assert without_key(text.encode(), call(ODD)) == text.encode()
+    said = CIMultiDict({"X": text})
+    assert headers_without_key(said, call(ODD))["X"] == text
+
+
+def test_headers_without_the_key_are_the_same_object() -> None:
+    """Nothing is copied for every reply."""
+    said = CIMultiDict({"X-Request-Id": "r-1"})
+    assert headers_without_key(said, call(ODD)) is said
+
+
+def test_a_stand_in_is_left_alone() -> None:
+    """A key that is too short to be one would be found where it is not."""
+    assert without_key(b'{"code":0}', call("code")) == b'{"code":0}'
+    said = CIMultiDict({"X": "code"})
+    assert headers_without_key(said, call("code")) is said
+
+
+def test_bytes_that_are_no_utf_8_come_through() -> None:
+    """In a body, and in a header as aiohttp decodes it."""
+    assert without_key(b"\xff" + ODD.encode() + b"\xfe%41", call(ODD)) == b"\xff[...]\xfe%41"
+    said = CIMultiDict({"X": f"\udcff%41{ODD}"})
+    assert headers_without_key(said, call(ODD))["X"] == "\udcff%41[...]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\\" * 10**6, "\\u0030" * 160_000, "&amp;" * 200_000, "%25" * 300_000, "0" * 10**6 + "\\u"],
+    ids=lambda text: text[:6],
+)
+def test_hostile_texts_cost_little(text: str) -> None:
+    """A megabyte that looks nearly like a key holds nobody up for long."""
+    begun = time.process_time()
+    without_key(text.encode(), call(ODD))
+    assert time.process_time() - begun < 2.0
+
+
+@pytest.mark.parametrize("name", ["X-Request-Id", "X-Oneapi-Request-Id"])
+def test_no_reply_shows_the_key(name: str) -> None:
+    """A gateway that puts the key into its own headers and body gets neither of them into a reply."""
+    body = {"code": 1201, "message": f"bad key {KEY}", "data": in_json(KEY)}
+    answer, _ = through(post, always=answering(reply(body, 400, f"{name}: {KEY}")))
+    assert isinstance(answer, Reply)
+    assert answer.request_id == "[...]"
+    assert KEY not in repr(answer)
+    escaped = reply(f'{{"code":1201,"message":"bad key {in_json(KEY)}"}}', 400)
+    answer, _ = through(post, always=answering(escaped))
+    assert not isinstance(answer, Failure)
+    assert answer.message == "bad key [...]"
