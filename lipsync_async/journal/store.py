@@ -31,9 +31,6 @@ _STEP = 8
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "external_task_id")
 # Seconds between two notes in the side file of how many rows there are.
 _TELL_EVERY = 0.1
-# Pages in the -wal file (16 MB) at which SQLite writes them into the main file; earlier costs more, for ids in no order
-# change the same pages again and again.
-_MOST_PAGES = 4000
 _log = logging.getLogger("lipsync_async")
 
 
@@ -132,7 +129,6 @@ class Store(Reader):
         self._execute("PRAGMA synchronous = FULL")
         # A Mac's fsync leaves data in the drive's cache without it; nothing elsewhere.
         self._execute("PRAGMA fullfsync = 1")
-        self._execute(f"PRAGMA wal_autocheckpoint = {_MOST_PAGES}")
         if version < len(schema.MIGRATIONS):
             self._transact(lambda: self._migrate(version))
         self._prepare()
