@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from .files import identity, size, stat
-from .rows import storable
+from .rows import is_text, storable
 from .schema import HOME, JOURNAL_ID
 from .trace import read_trace
 from .trouble import copied, linked, moved
@@ -48,10 +48,11 @@ def _notes(path: str) -> dict[str, str]:
         # Immutable: without any lock, and without making side files beside a name that may be the wrong one.
         connection = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro&immutable=1", uri=True)
         try:
-            return dict(connection.execute(_NOTES, (HOME, JOURNAL_ID)).fetchall())
+            rows = connection.execute(_NOTES, (HOME, JOURNAL_ID)).fetchall()
+            return {name: value for name, value in rows if is_text(value)}
         finally:
             connection.close()
-    except (sqlite3.Error, OSError):
+    except (sqlite3.Error, UnicodeDecodeError):
         return {}
 
 

@@ -16,7 +16,7 @@ from .record import Record, State
 from .rows import DamagedRowError, Row, from_row, from_unsealed, is_text, storable
 from .schema import APPLICATION_ID, SALT, SALT_BYTES, SEALED, selected
 from .trace import read_trace
-from .trouble import blank, damaged, damaged_row, explain, foreign, missing, newer
+from .trouble import SQLITE_ERRORS, blank, damaged, damaged_row, explain, foreign, missing, newer
 
 MEMORY = ":memory:"
 _PAGE = 500
@@ -154,9 +154,10 @@ class Reader:
         self._sealed = self._version() >= SEALED
         try:
             self._select = f"SELECT {selected(self._connection)}, seq FROM jobs"  # noqa: S608 - names of our own
-            self.salt = bytes.fromhex(self._value(SALT) or "")
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise explain(error, self.path) from error
+        try:
+            self.salt = bytes.fromhex(self._value(SALT) or "")
         except ValueError as error:
             raise damaged(self.path, "its salt cannot be read") from error
         if self._sealed and len(self.salt) != SALT_BYTES:
@@ -191,7 +192,7 @@ class Reader:
                 if hasattr(error, "sqlite_errorcode"):
                     raise
                 return self._mangled_rows(query, values)  # the module's own error: a text that is no UTF-8
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise explain(error, self.path) from error
 
     def _mangled_rows(self, query: str, values: Sequence[Any]) -> list[Row]:
@@ -205,7 +206,7 @@ class Reader:
     def _execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
             return self._connection.execute(query, values)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise explain(error, self.path) from error
 
 

@@ -10,6 +10,8 @@ from zlib import crc32
 
 import msgspec
 
+from lipsync_async.errors import JournalError
+
 from .record import Record, State, Try
 
 Row: TypeAlias = tuple[Any, ...]
@@ -29,12 +31,13 @@ A row has as many as it needs: few columns are half the cost of a write. Columns
 _NOTHING = EMPTY[1:]
 _NO_CONTENT, _NO_TASK = _NOTHING[_CORE:_TASK], _NOTHING[_TASK:_REST]
 _NO_REST, _NO_LAST = _NOTHING[_REST:_LAST], _NOTHING[_LAST:]
+_PLAIN = (False, None, None, None, None, (), None, None)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[Try, ...]).decode
 _pack = msgspec.msgpack.Encoder().encode
 
 
-class DamagedRowError(Exception):
+class DamagedRowError(JournalError):
     """A row does not hold what was written; the text says how that shows."""
 
 
@@ -43,10 +46,9 @@ def to_row(record: Record) -> Row:
 
     Exact types only: for any other type the sqlite3 module looks for an adapter.
     """
-    first, last, ended = record.first_intent_at, record.last_intent_at, record.ended_at
-    kind, phase, status, history = record.kind, record.phase, record.task_status, record.history
+    first, last, status = record.first_intent_at, record.last_intent_at, record.task_status
     # SQLite gives a float back, whatever number it got, and the checksum must be of the same.
-    values = (
+    values: Row = (
         record.external_task_id,
         record.fingerprint,
         record.state._value_,
@@ -55,27 +57,46 @@ def to_row(record: Record) -> Row:
         None if first is None else first + 0.0,
         None if last is None else last + 0.0,
         record.line,
-        record.core,
-        record.key,
-        1 if record.owned else 0,
-        record.task_id,
-        status if status is None else str(status),
-        record.http_status,
-        record.request_id,
-        1 if record.recovered else 0,
-        kind if kind is None else str(kind),
+    )
+    content = (record.core, record.key, 1 if record.owned else 0)
+    task = (record.task_id, None if status is None else str(status), record.http_status, record.request_id)
+    rest = _rest(record)
+    if rest:
+        values += content + task + rest
+    elif task != _NO_TASK:
+        values += content + task
+    elif content != _NO_CONTENT:
+        values += content
+    try:
+        return _sealed(values)
+    except (UnicodeEncodeError, OverflowError):
+        return _sealed(tuple(map(storable, values)))
+
+
+def _rest(record: Record) -> Row:
+    """The columns from `recovered` on, as many as are needed."""
+    values = (
+        record.recovered,
+        record.kind,
         record.code,
         record.message,
-        phase if phase is None else str(phase),
-        _history(history) if history else None,
-        None if ended is None else ended + 0.0,
+        record.phase,
+        record.history,
+        record.ended_at,
         record.found_task_id,
     )
-    # As in `_narrow`, which is not called for it costs a tenth of this.
-    try:
-        return _sealed(_narrow(values))
-    except (UnicodeEncodeError, OverflowError):
-        return _sealed(tuple(map(storable, _narrow(values))))
+    if values == _PLAIN:  # nearly always
+        return ()
+    recovered, kind, code, message, phase, history, ended, found = values
+    stored = (
+        1 if recovered else 0,
+        None if kind is None else str(kind),
+        code,
+        message,
+        None if phase is None else str(phase),
+        _history(history) if history else None,
+    )
+    return stored if ended is None and found is None else (*stored, None if ended is None else ended + 0.0, found)
 
 
 def storable_row(row: Row) -> Row:

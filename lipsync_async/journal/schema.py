@@ -62,3 +62,22 @@ def selected(connection: sqlite3.Connection) -> str:
     present = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
     absent = {name: "NULL" if empty is None else empty for name, empty in zip(COLUMNS, EMPTY, strict=True)}
     return ", ".join(name if name in present else f"{absent[name]} AS {name}" for name in COLUMNS)
+
+
+def shape(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """The tables and indices as SQLite understands them: with one letter of them changed, no job may be found."""
+    found: list[tuple[object, ...]] = []
+    for pragma in ("table_info(jobs)", "table_info(notes)", "index_list(jobs)", "index_info(sqlite_autoindex_jobs_1)"):
+        found += connection.execute(f"PRAGMA {pragma}").fetchall()
+    return found
+
+
+def expected_shape(version: int) -> list[tuple[object, ...]]:
+    """The shape of a sound file of that schema version."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        for migration in MIGRATIONS[:version]:
+            migration(connection)
+        return shape(connection)
+    finally:
+        connection.close()

@@ -14,7 +14,7 @@ from typing import Any
 
 from lipsync_async.errors import JournalError
 
-from . import schema
+from . import schema, trace
 from .claim import Claim
 from .disks import is_network
 from .place import check_place, locate
@@ -22,7 +22,7 @@ from .reader import MEMORY, Reader
 from .record import Record
 from .rows import COLUMNS, EMPTY, Row, storable, storable_row, to_row
 from .schema import HOME, JOURNAL_ID
-from .trouble import damaged, explain, gone, replaced, strange
+from .trouble import SQLITE_ERRORS, damaged, explain, gone, replaced, strange
 
 # More rows a statement save little.
 _MOST_ROWS = 128
@@ -31,9 +31,6 @@ _STEP = 8
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "external_task_id")
 # Seconds between two notes in the side file of how many rows there are.
 _TELL_EVERY = 0.1
-# Pages in the -wal file (16 MB) at which SQLite writes them into the main file; earlier costs more, for ids in no order
-# change the same pages again and again.
-_MOST_PAGES = 4000
 _log = logging.getLogger("lipsync_async")
 
 
@@ -121,7 +118,7 @@ class Store(Reader):
         # Whose file it is comes first: nothing may change in a database that is not ours.
         version = self._version()
         if version and self.claim.changed:
-            self._look_through()
+            self._safely(lambda: self._look_through(version))
         mode = "DELETE" if network else "WAL"
         if self._rows(f"PRAGMA journal_mode = {mode}")[0][0] == "delete":
             _log.warning(
@@ -132,13 +129,14 @@ class Store(Reader):
         self._execute("PRAGMA synchronous = FULL")
         # A Mac's fsync leaves data in the drive's cache without it; nothing elsewhere.
         self._execute("PRAGMA fullfsync = 1")
-        self._execute(f"PRAGMA wal_autocheckpoint = {_MOST_PAGES}")
         if version < len(schema.MIGRATIONS):
             self._transact(lambda: self._migrate(version))
         self._prepare()
 
-    def _look_through(self) -> None:
-        # A damaged index would not find a job that is there, and the job would be paid for again.
+    def _look_through(self, version: int) -> None:
+        # With a damaged index or table a job that is there would not be found, and would be paid for again.
+        if schema.shape(self._connection) != schema.expected_shape(version):
+            raise damaged(self.path, "its tables are not those of a journal")
         found = self._rows("PRAGMA integrity_check(1)")[0][0]
         if found != "ok":
             raise damaged(self.path, found)
@@ -158,6 +156,8 @@ class Store(Reader):
     def _settle_in(self) -> None:
         """Compare the file with what was last written at this path, and write down that it is here."""
         known, journal_id = self.claim.trace, self._value(JOURNAL_ID) or ""
+        if not trace.is_id(journal_id):
+            raise damaged(self.path, "its id cannot be read")
         self._last = self._newest = self._rows("SELECT MAX(seq) FROM jobs")[0][0] or 0
         if known.journal_id and (known.journal_id != journal_id or self._last < known.rows):
             raise replaced(self.path)
@@ -239,7 +239,7 @@ class Store(Reader):
             raise gone(self.path)
         try:
             work()
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise explain(error, self.path) from error
 
 

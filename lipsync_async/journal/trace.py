@@ -40,6 +40,11 @@ def parse(content: bytes) -> tuple[str, Trace]:
     return name, Trace(made=bool(content.strip()) and rest.strip() != _NEW)
 
 
+def is_id(text: str) -> bool:
+    """Whether it can be a journal's id."""
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
+
+
 def write(descriptor: int, holder: str, trace: Trace) -> None:
     """Put both in place of what was there, in one write: a process killed at any instant leaves the old or the new."""
     told = _NEW
@@ -56,5 +61,5 @@ def read_trace(path: str) -> Trace:
     """What the side file of the journal at `path` says; nothing where it cannot be read."""
     try:
         return parse(Path(f"{path}.lock").read_bytes())[1]
-    except OSError:
+    except (OSError, ValueError):
         return Trace()

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from lipsync_async.errors import JournalError
 
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What reading raises: the module decodes the names of columns, too, and a damaged one is no UTF-8."""
 _AGAIN = "then run again with the same journal: what it has confirmed is not lost"
 _ELSEWHERE = "another path is only for a list of which nothing was sent yet"
 _LOOK_UP = (
@@ -51,8 +53,10 @@ _SYSTEM: Mapping[int, str] = {
 
 
 def explain(error: Exception, path: str) -> JournalError:
-    """The `JournalError` for what SQLite raised."""
+    """The `JournalError` for one of `SQLITE_ERRORS`."""
     # The low byte is the primary code; what lies above only details it. Errors of the module itself have none.
+    if isinstance(error, UnicodeDecodeError):
+        return damaged(path, "the name of a column cannot be read")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     text = _SQLITE.get(code, f"the journal {{path}} failed ({type(error).__name__})")
     return JournalError(f"{text.format(path=path)} [{error}]")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from lipsync_async.errors import JournalError
 from lipsync_async.journal import Reader, Record, State, Store, Try, iter_result_lines
 from lipsync_async.journal.rows import DamagedRowError, from_row, to_row
 
@@ -121,6 +124,48 @@ def test_whatever_a_gateway_says_can_be_kept(message: str, code: int | str) -> N
     assert kept is not None
     assert kept.state is State.UNKNOWN
     assert str(kept.code) == str(code).encode("utf-8", "backslashreplace").decode()
+
+
+JOBS = [
+    Record(f"job-{number:02}", bytes([number]) * 16, state, line=number, core=b"c" * 16, key=b"k" * 8, history=history)
+    for number, (state, history) in enumerate(
+        (state, history)
+        for state in State
+        for history in ((), (Try(1, 1.5, "sent", "timeout", 504, "E1"),))
+        for _ in "ab"
+    )
+]
+
+
+@cache
+def written() -> bytes:
+    """A journal's file."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "run.db"
+        with Store(path, gateway=GATEWAY) as store:
+            store.write(JOBS)
+        return path.read_bytes()
+
+
+@given(place=st.integers(0, 1 << 20), change=st.integers(1, 255))
+@settings(max_examples=200)
+def test_a_file_with_any_byte_changed_tells_the_truth_or_that_it_is_damaged(place: int, change: int) -> None:
+    """For a writer each job is as it was written, or there is a `JournalError`; a reader never raises another error."""
+    content = bytearray(written())
+    used = [place for place, value in enumerate(content) if value]
+    content[used[place % len(used)]] ^= change
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "run.db"
+        path.write_bytes(content)
+        with suppress(JournalError), Reader(path) as reader:
+            assert reader.counts()
+            for _ in (*reader.records(), *reader.settled_ids(), *iter_result_lines(reader)):
+                pass
+        path.write_bytes(content)
+        with suppress(JournalError), Store(path, gateway=GATEWAY) as store:
+            found = [(store.recall(job.external_task_id), job) for job in JOBS]
+            assert all(one == other for one, other in found)
+            assert sorted(store.records(), key=lambda one: one.line or 0) == JOBS
 
 
 class StoreMachine(RuleBasedStateMachine):
