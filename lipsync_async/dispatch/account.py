@@ -106,6 +106,8 @@ class Account:
         self.trust = Trust()
         self.queries = Queries(gateway, wire, credential, pacer, self.trust)
         self.salt = os.urandom(16)
+        self.echoes = False
+        """Replies were seen that name the job that was sent."""
         self._told_of_observer = False
 
     @property

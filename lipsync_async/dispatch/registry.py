@@ -5,16 +5,21 @@ A client has one, and so has every open journal: one id is one job, whichever ca
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from lipsync_async.outcomes import Accepted, Unknown
+from lipsync_async.request.audio import AudioBytes
 from lipsync_async.wire.identity import SeenIds
 
-from .job import Job
+from .job import NOTHING, Job
 
 REMEMBERED = 10_000
 """Jobs that came out accepted or unknown."""
+LARGE = 2_000
+"""Bytes of a sound from which on it is not kept for ever."""
+MOST_HELD = 64 << 20
+"""Bytes of sounds that are kept, so that the content of a job that comes again can be compared."""
 
 
 class Registry:
@@ -25,6 +30,8 @@ class Registry:
         self._waiting: dict[str, list[Callable[[], None]]] = {}
         self._ended: OrderedDict[str, Job] = OrderedDict()
         self._task_ids = SeenIds()
+        self._large: deque[tuple[Job, int]] = deque()
+        self._held = 0
 
     def __repr__(self) -> str:
         return f"<Registry {len(self._under_way)} under way, {len(self._ended)} remembered>"
@@ -45,16 +52,35 @@ class Registry:
             return
         del self._under_way[job.id]
         if isinstance(job.outcome, Accepted | Unknown):
-            self._ended[job.id] = job
-            if len(self._ended) > REMEMBERED:
-                self._ended.popitem(last=False)
+            self._remember(job)
         if self._waiting:
             for call in self._waiting.pop(job.id, ()):
                 call()
 
+    def _remember(self, job: Job) -> None:
+        self._ended[job.id] = job
+        if len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+        size = _size_of_sound(job)
+        if size <= LARGE:
+            return
+        if job.core:  # its content is known without the sound
+            job.request = NOTHING
+            return
+        self._large.append((job, size))
+        self._held += size
+        while self._held > MOST_HELD:
+            oldest, size = self._large.popleft()
+            oldest.request = NOTHING  # if it comes again its id is taken: nothing is sent, and its task is named
+            self._held -= size
+
     def has(self, job: Job) -> bool:
         """Whether the job is under way here."""
         return self._under_way.get(job.id) is job
+
+    def knows(self, external_task_id: str) -> bool:
+        """Whether a job of that id is under way, or is remembered."""
+        return external_task_id in self._under_way or external_task_id in self._ended
 
     def when_released(self, job: Job, call: Callable[[], None]) -> None:
         """`call` is called when the job that is under way has come out."""
@@ -70,3 +96,15 @@ class Registry:
             return False
         ended = self._ended.get(external_task_id)
         return ended is None or not isinstance(ended.outcome, Accepted) or ended.outcome.task_id != task_id
+
+
+def _size_of_sound(job: Job) -> int:
+    """Bytes that a job's sound takes in memory; a file takes none."""
+    size = 0
+    for face in job.request.face_choose:
+        sound = face.sound_file
+        if isinstance(sound, str):
+            size += len(sound)
+        elif isinstance(sound, AudioBytes):
+            size += sound.base64_length
+    return size

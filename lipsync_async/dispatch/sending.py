@@ -66,12 +66,24 @@ class Sending:
 
     def _judge(self, job: Job, result: Reply | Failure) -> Verdict:
         account = self._account
-        verdict = judge(result, account.gateway, seen_reply=account.brake.heard, external_task_id=job.id)
+        named = job.id if isinstance(result, Reply) and self._is_named_wrongly(job, result) else None
+        verdict = judge(result, account.gateway, seen_reply=account.brake.heard, external_task_id=named)
         if verdict.action is Action.ACCEPT and self._is_anothers(job, result):
             return LOOK_UP_PROTOCOL
         if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
             return Verdict(Action.STOP, Kind.AUTH)
         return verdict
+
+    def _is_named_wrongly(self, job: Job, reply: Reply) -> bool:
+        """Whether the reply names another job (contract, section 5).
+
+        A gateway may write ids in a way of its own: then it never names one that was sent.
+        """
+        account, named = self._account, reply.external_task_id
+        if named == job.id:
+            account.echoes = True
+            return False
+        return named is not None and (account.echoes or account.registry.knows(named))
 
     def _is_anothers(self, job: Job, result: Reply | Failure) -> bool:
         """Whether the reply's task was told for another job: it is in doubt (contract, section 5)."""
