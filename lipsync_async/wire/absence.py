@@ -18,11 +18,17 @@ _NOT_THERE = (
     r"(?:(?:was|is|are|does|do|did|could|can)\s*)?(?:not|n['’]?t)\s*(?:be\s+)?(?:exist\w*|found)"
     r"|(?:is\s+)?(?:non-?existent|unknown)"
 )
-_ID = r"(?:[\s:=#]*[\"'(\[]?(?=[\w.-]*\d)[A-Za-z0-9_.-]{1,80}[\"')\]]?)?"
+_ID = (
+    r"(?:[\s:=#]{0,9}(?:with )?(?:id )?"
+    r"(?:[\"'(\[][A-Za-z0-9_.-]{1,80}[\"')\]]|(?=[\w.-]{0,80}\d)[A-Za-z0-9_.-]{1,80}))?"
+)
+"""An id between the words: in quotes, or with a figure in it; `task type not found` names no task."""
+_NO_PART = r"(?![\s_-]*(?:type|mode|action|name|queue|kind|handler|service))"
 _TASK = re.compile(
     rf"(?:\b|_)tasks?(?:[\s_-]*ids?)?{_ID}[\s:,.-]*(?:{_NOT_THERE})"
-    r"|\b(?:no such|unknown|non-?existent) (?:external[\s_-]*)?task\b(?![\s_-]*(?:type|mode|action|name|queue|kind))"
-    r"|\b(?:can ?not|can['’]?t|could ?n[o'’]?t|unable to) (?:be )?find (?:the |this |that |your |any )*task\b"
+    rf"|\b(?:no such|unknown|non-?existent) (?:external[\s_-]*)?task\b{_NO_PART}"
+    rf"|\b(?:can ?not|can['’]?t|could ?n[o'’]?t|unable to) (?:be )?find (?:(?:the|this|that|your) )?task\b{_NO_PART}"
+    r"|\bno task (?:was )?(?:found|exists?)\b"
     r"|任务\s*(?:id|编号)?[\s:：]*(?:[A-Za-z0-9_.-]{1,80})?\s*(?:已?不存在|未找到|没有找到|找不到)"
     r"|(?:找不到|未找到|没有找到|查无|无)(?:该|此|指定的?|对应的?|相关的?)?任务(?!类型|队列|名称)"
     r"|(?:该|此)任务不存在",
