@@ -331,3 +331,25 @@ def test_the_inline_journal_breaks_for_good_too() -> None:
         await journal.aclose()
 
     asyncio.run(main())
+
+
+def test_every_journal_has_a_salt_and_its_own_ids_under_way(path: Path) -> None:
+    """What runs and clients that share a journal have in common; states are read through the journal as well."""
+
+    async def main() -> None:
+        async with (
+            await Journal.open(path, gateway=GATEWAY) as journal,
+            await InlineJournal.open(":memory:", gateway=GATEWAY) as inline,
+        ):
+            faces: tuple[AnyJournal, ...] = (journal, inline)
+            assert {len(face.salt) for face in faces} == {16}
+            assert journal.salt != inline.salt
+            journal.under_way["a"] = None
+            assert inline.under_way == {}
+            for face in faces:
+                await face.write(job("a", State.UNKNOWN))
+                await face.write(job("b", State.ACCEPTED))
+                found = face.records_of({State.UNKNOWN, State.OPEN})
+                assert [record.external_task_id for record in found] == ["a"]
+
+    asyncio.run(main())
