@@ -6,22 +6,24 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from threading import current_thread, main_thread
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from attrs import define, evolve
 
 from lipsync_async.errors import Violation
-from lipsync_async.jobs import JobLine, JobList, ListReport
+from lipsync_async.jobs import JobLine, JobList, ListReport, legacy_request
+from lipsync_async.jobs.compact import LinePairs, Turned
+from lipsync_async.jobs.report import conflict
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
-from lipsync_async.request.checks import billed_units
+from lipsync_async.request.units import sent_units
 from lipsync_async.terms import Kind
-from lipsync_async.wire.identity import SeenIds
+from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
 
 from .results import Results
 from .tally import INTERRUPTED
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from lipsync_async.config import RunOptions
     from lipsync_async.dispatch.jobbook import Job
     from lipsync_async.dispatch.streaming import OutcomeStream
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import Journal, Record
 
 # A line that is broken takes the way of all others, so that a million of them hold up nothing.
 _NOTHING = LipSyncRequest(session_id="", face_choose=())
@@ -52,7 +54,7 @@ class Budget:
         """Asked before a job's first send, perhaps again after a wait; a text is the reason to stop."""
         key = id(request)
         if key not in self._held:
-            units = billed_units(request)
+            units = sent_units(request)
             if self._most is not None and self.spent + sum(self._held.values()) + units > self._most:
                 return f"the cap of {self._most:g} units is reached: {self.spent:g} spent, the next job costs {units:g}"
             self._held[key] = units
@@ -63,6 +65,36 @@ class Budget:
         units = self._held.pop(id(request), 0.0)
         if isinstance(outcome, Accepted | Unknown):
             self.spent += units
+
+
+class Earlier:
+    """What version 0.1.0 began: it sent what was no field of the call, and made ids and fingerprints of it.
+
+    A job that its journal holds stays what it was, bytes and all; every other one is what the list says now.
+    """
+
+    def __init__(self, recall: Callable[[str], Record | None], *, id_prefix: str, max_id_length: int) -> None:
+        self._recall = recall
+        self._prefix = id_prefix
+        self._longest = max_id_length
+
+    def as_begun(self, request: LipSyncRequest, legacy_extra: Mapping[str, Any] | None) -> LipSyncRequest:
+        """The request as it was begun under its old id; the same one where it was not."""
+        begun = legacy_request(request, legacy_extra)
+        if begun is None:
+            return request
+        try:
+            name = begun.external_task_id or derive_id(begun, prefix=self._prefix, max_length=self._longest)
+            record = self._recall(name)
+            if record is None or record.state.value not in _STANDING or record.fingerprint != fingerprint(begun):
+                return request
+        except (OSError, TypeError, ValueError):
+            return request  # too broken to have been begun, or its sound is gone
+        return evolve(begun, external_task_id=name)
+
+
+_STANDING = frozenset({"accepted", "rejected", "unknown", "open"})
+"""States of a job in the journal that a later run holds on to."""
 
 
 @define
@@ -83,16 +115,16 @@ class Submission:
         limit: int | None,
         budget: Budget,
         settled: SeenIds | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
         self._jobs = jobs
         self._settled = settled
+        self._earlier = earlier
         self._limit = limit
         self._budget = budget
-        self._conflicts = report.conflicts if report is not None else {}
-        self._repeats = report.repeats if report is not None else {}
-        self._same: dict[int, list[int]] = {}
-        for line, first in self._repeats.items():
-            self._same.setdefault(first, []).append(line)
+        self._conflicts = report.conflicts if report is not None else LinePairs()
+        self._repeats = report.repeats if report is not None else LinePairs()
+        self._same = Turned(self._repeats)
         self._waiting: dict[int, _Waiting] = {}
 
     def requests(self) -> Iterator[Job]:
@@ -104,10 +136,12 @@ class Submission:
                 continue
             found = line.errors
             if line.line in self._conflicts:
-                found = (*found, self._conflicts[line.line])
+                found = (*found, conflict(line.given_id, self._conflicts[line.line]))
             request = _NOTHING if found or line.request is None else line.request
             if request is _NOTHING:
                 request = evolve(_NOTHING)  # told apart by its identity
+            elif self._earlier is not None:
+                request = self._earlier.as_begun(request, line.legacy_extra)
             self._waiting[line.line] = _Waiting(request, found, line.given_id)
             # The dispatcher takes a job where it takes a request; only so does the line reach the outcome.
             yield Job(request, "", line.line)
@@ -129,7 +163,7 @@ class Submission:
         if waiting.violations:
             outcome = _invalid(outcome.line, waiting)
         yield outcome
-        for line in self._same.get(outcome.line or 0, ()):
+        for line in self._same.of(outcome.line or 0):
             yield msgspec.structs.replace(outcome, line=line)
 
 

@@ -17,7 +17,7 @@ from lipsync_async.jobs import JobList, ListReport
 from lipsync_async.outcomes import Outcome, to_json_line
 from lipsync_async.wire.identity import SeenIds
 
-from .batch import Budget, Interrupts, Submission, interruptible, run_batch
+from .batch import Budget, Earlier, Interrupts, Submission, interruptible, run_batch
 from .check import price, tell_warnings
 from .display import say, shown
 from .monitor import Monitor
@@ -170,7 +170,9 @@ class _Submit:
             allow=self._budget.allow if args.max_units is not None else None,
         )
         settled = await asyncio.to_thread(_settled, args.journal) if journal is not None else None
-        submission = Submission(self._jobs, report, limit=args.limit, budget=self._budget, settled=settled)
+        submission = Submission(
+            self._jobs, report, limit=args.limit, budget=self._budget, settled=settled, earlier=self._earlier(journal)
+        )
         results = Results(begin(self._out))
 
         def take(outcome: Outcome) -> None:
@@ -199,6 +201,12 @@ class _Submit:
             tally.stopped = True
             why = results.failed.strerror or str(results.failed)
             self._trouble = f"stopped: the results could not be written ({why}); {results.lost} lines are lost"
+
+    def _earlier(self, journal: Journal | None) -> Earlier | None:
+        if journal is None or journal.reader.is_empty():
+            return None
+        longest = self._gateway.max_id_length
+        return Earlier(journal.recall, id_prefix=self._args.id_prefix, max_id_length=longest)
 
     def _on_interrupt(self) -> None:
         self._tally.interrupted = self._monitor.stopping = True

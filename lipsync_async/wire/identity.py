@@ -122,7 +122,7 @@ def _blake64(text: str) -> int:
 
 
 # Python's own hash is SipHash with a secret key, of 64 bits where pointers are, and costs next to nothing.
-_hash64 = hash if sys.hash_info.width >= 64 else _blake64
+hash64 = hash if sys.hash_info.width >= 64 else _blake64
 _BUCKETS = 1024
 
 
@@ -148,7 +148,7 @@ class SeenIds:
 
     def add(self, external_task_id: str) -> bool:
         """Remembers an id; True when it is new."""
-        number = _hash64(external_task_id)
+        number = hash64(external_task_id)
         bucket = self._buckets[number % _BUCKETS]
         if bucket is None:
             self._buckets[number % _BUCKETS] = array("q", (number,))
@@ -164,7 +164,7 @@ class SeenIds:
     def __contains__(self, external_task_id: object) -> bool:
         if not isinstance(external_task_id, str):
             return False
-        number = _hash64(external_task_id)
+        number = hash64(external_task_id)
         bucket = self._buckets[number % _BUCKETS] or ()
         place = bisect_left(bucket, number)
         return place < len(bucket) and bucket[place] == number
