@@ -29,7 +29,7 @@ def old(name: str | None = None, **extra: Any) -> LipSyncRequest:
 def test_what_0_1_0_paid_for_is_told(
     name: str | None, tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With a derived id or a given one: the job is told under its old id, and what is new is sent without the column."""
+    """With a derived id or a given one: the job is told under its old id; what is new goes without the column."""
     begun = old(name, note="x")
     key = name or derive_id(begun)
     store = Store(tmp_path / "run.db", gateway=lipsync_sandbox.base_url)

@@ -46,6 +46,8 @@ class AudioInfo:
     """Bytes of the whole file."""
     note: str = ""
     """Why the duration is unknown or what is odd, in one sentence; empty when all is well."""
+    codec: str = ""
+    """What an M4A holds in place of AAC: `Opus`, `ALAC`, `FLAC`, `MP3` ...; empty for AAC, and for other containers."""
 
 
 @frozen
@@ -55,6 +57,7 @@ class Finding:
     container: Container
     duration: float | None = None
     note: str = ""
+    codec: str = ""
 
 
 def unpack(data: bytes, start: int, length: int, order: Literal["big", "little"] = "big") -> int:

@@ -46,7 +46,7 @@ def probe(source: BinaryIO, size: int) -> AudioInfo:
     window = source.read(min(size, WINDOW))
     # A source that ends early is as long as it is; only beyond the window is the claimed size all there is to go by.
     found = _read(window, size if len(window) == WINDOW else len(window))
-    return AudioInfo(found.container, found.duration, size, found.note)
+    return AudioInfo(found.container, found.duration, size, found.note, found.codec)
 
 
 def _read(data: bytes, size: int) -> Finding:
