@@ -19,6 +19,7 @@ from lipsync_async.gateways import Gateway
 from lipsync_async.models import FaceChoice, LipSyncRequest
 
 from .audio import AudioBytes, AudioFile, AudioInfo, Container, base64_size
+from .sound_rules import codec_warnings
 
 MIN_CUT, MAX_CUT = 2_000, 60_000
 """Milliseconds of sound that are taken, before and after it is cut."""
@@ -239,6 +240,7 @@ def _sound_text_faults(path: str, text: str) -> Iterator[Violation]:
 
 def _clip_faults(path: str, info: AudioInfo, length: int | None, profile: Gateway) -> Iterator[Violation]:
     yield from _size_faults(path, info.size)
+    yield from codec_warnings(path, info)
     if info.container in _LOOKS and not (info.container is Container.AAC and profile.accepts_aac):
         told = f" ({info.note})" if info.note else ""
         taken = "mp3, wav, m4a or aac" if profile.accepts_aac else "mp3, wav or m4a"
