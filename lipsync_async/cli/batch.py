@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
-from threading import current_thread, main_thread
+from threading import Timer, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 # A line that is broken takes the way of all others, so that a million of them hold up nothing.
 _NOTHING = LipSyncRequest(session_id="", face_choose=())
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+GRACE = 5.0
+"""Seconds that requests in flight have to finish once an end is asked for."""
+DEADLINE = 7.5
+"""Seconds after which all is over, whatever hangs: `docker stop` kills after ten."""
 ECHO = 0.2
 """Seconds: `timeout` and some shells send one signal twice, and no person is so fast."""
 
@@ -192,22 +196,36 @@ def interruptible() -> Iterator[None]:
 
 
 class Interrupts:
-    """SIGINT and SIGTERM: the first asks for an end, the second is one."""
+    """SIGINT, SIGTERM and SIGHUP: the first asks for an end, a second SIGINT or SIGTERM is one, and so is `DEADLINE`.
 
-    def __init__(self, grace: float, on_first: Callable[[], None], on_second: Callable[[], None]) -> None:
+    A SIGHUP that is ignored (`nohup`) stays so.
+    """
+
+    def __init__(
+        self,
+        on_first: Callable[[], None],
+        on_end: Callable[[], None],
+        *,
+        grace: float = GRACE,
+        deadline: float = DEADLINE,
+    ) -> None:
         self.count = 0
         self._grace = grace
+        self._deadline = deadline
         self._on_first = on_first
-        self._on_second = on_second
+        self._on_end = on_end
         self._stream: OutcomeStream | None = None
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._last: Timer | None = None
         self._first_at = 0.0
 
     def __enter__(self) -> Self:
         for number in SIGNALS:
+            if number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or no main thread
-                self._loop.add_signal_handler(number, self._told)
+                self._loop.add_signal_handler(number, self._told, number)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -217,25 +235,37 @@ class Interrupts:
         if self._timer is not None:
             self._timer.cancel()
 
+    def over(self) -> None:
+        """All is done: there is nothing left that could hang."""
+        if self._last is not None:
+            self._last.cancel()
+
     def guard(self, stream: OutcomeStream) -> None:
         """Tells what is to be ended."""
         self._stream = stream
         if self.count:
             self._end()
 
-    def _told(self) -> None:
+    def _told(self, number: int = signal.SIGTERM) -> None:
         now = self._loop.time()
-        if self.count and now - self._first_at < ECHO:
-            return
-        self.count += 1
-        if self.count == 1:
+        if not self.count:
+            self.count = 1
             self._first_at = now
+            # A thread: the loop itself may be what hangs.
+            self._last = Timer(self._deadline, self._end_at_once)
+            self._last.daemon = True
+            self._last.start()
             self._on_first()
             self._end()
-        else:
-            self._on_second()
+        elif now - self._first_at >= ECHO and number in {signal.SIGINT, signal.SIGTERM}:
+            self.count += 1
+            self._end_at_once()
+
+    def _end_at_once(self) -> None:
+        self._on_end()
+        with suppress(OSError, ValueError):
             sys.stderr.flush()
-            os._exit(INTERRUPTED)  # what is in flight stays as intents, what was told is written
+        os._exit(INTERRUPTED)  # what is in flight stays as intents, what was told is written
 
     def _end(self) -> None:
         if self._stream is not None:

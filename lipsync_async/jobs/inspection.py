@@ -100,10 +100,10 @@ class Inspection:
     def _note(self, line: JobLine, violations: Iterable[Violation]) -> None:
         report = self._report
         for violation in violations:
-            fault = LineFault(line.line, violation, line.given_id)
             if violation.severity == "warning":
-                report.warn(fault)
+                report.warn(LineFault(line.line, violation))
                 continue
+            fault = LineFault(line.line, violation, line.given_id)
             report.fault_count += 1
             if len(report.faults) < KEPT_FAULTS:
                 report.faults.append(fault)

@@ -53,7 +53,7 @@ class LineFault:
     """The external_task_id that the line gives."""
 
     def __str__(self) -> str:
-        path = self.violation.path.replace("face_choose[0].", "")
+        path = self.violation.path
         job = f" (job {shown(self.job)})" if self.job else ""
         told = f"{shown(path, 200)}: {self.violation.message}" if path else self.violation.message
         return f"{shown(f'line {self.line}: {told}', _LONGEST)}{job}"

@@ -67,6 +67,8 @@ def test_export_writes_the_result_lines(tmp_path: Path, capsys: pytest.CaptureFi
     assert (first["outcome"], first["line"], second["outcome"]) == ("accepted", 3, "unknown")
     out = tmp_path / "out.jsonl"
     assert main(["journal", "export", str(path), "--out", str(out)]) == 0
+    assert main(["journal", "export", str(path), "--out", str(out)]) == 0  # the very same lines
+    out.write_text("something else\n")
     assert main(["journal", "export", str(path), "--out", str(out)]) == 2
     assert len(out.read_text().splitlines()) == 2
 
