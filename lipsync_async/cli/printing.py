@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -63,22 +64,12 @@ def standard_output() -> TextIO:
         raise ConfigurationError("standard output is closed: name a file with --out")
     try:
         os.write(out.fileno(), b"")
-    except OSError as error:
-        if _has_number(out):
-            why = error.strerror or error
-            raise ConfigurationError(f"standard output cannot be written ({why}): name a file with --out") from error
+    except OSError as error:  # also of a text in memory, which has no number
+        if error.errno == errno.EBADF:
+            raise ConfigurationError("standard output is not open for writing: name a file with --out") from error
     except ValueError as error:
         raise ConfigurationError("standard output is closed: name a file with --out") from error
     return out
-
-
-def _has_number(out: TextIO) -> bool:
-    """Whether it is a file of the system's; a text in memory is none."""
-    try:
-        out.fileno()
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def give_up(out: TextIO | None) -> None:
