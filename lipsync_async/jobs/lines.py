@@ -161,7 +161,7 @@ def _ignored(path: str, name: str, place: Mapping[str, Any]) -> Violation:
     if hint and hint not in place:
         text += f"; what names the job is {hint}"
     elif not path:
-        text += f"; what the gateway is to have stands under {EXTRA}..."
+        text += f"; what the gateway is to have stands under {EXTRA}NAME"
     return Violation(f"{path}{shown(name) or '(no name)'}", "ignored_field", text, "warning")
 
 
@@ -190,7 +190,7 @@ def _odd_text(path: str, name: str, value: object) -> Violation | None:
         if odd is None:
             return None
         rule, text = odd
-        return Violation(f"{path}{name}", rule, text if rule == "placeholder" else f"{quoted(value)}: {text}")
+        return Violation(f"{path}{name}", rule, text if rule == "placeholder" else f"{quoted(value)} {text}")
     if name in _LINKS and len(value) < 40 and is_placeholder(value):
         text = f"is {value.strip()}, which programs write for an empty cell: give a URL, or leave it empty"
         return Violation(f"{path}{name}", "placeholder", text)

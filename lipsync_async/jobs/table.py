@@ -127,12 +127,12 @@ def _header(cells: list[str] | Record) -> _Columns | None:
     names = [cell.strip() for cell in cells]
     if not any(names):
         return None
-    doubled = sorted({name for name in names if name and names.count(name) > 1})
-    if doubled:
-        raise JobListError(f"the CSV names a column twice: {', '.join(map(shown, doubled[:10]))}")
     meant = {name: field for name in names[:500] if name not in FIELDS and (field := misnamed(name, names))}
     if not FIELDS & {*names, *meant.values()}:
         raise JobListError(_no_header(names))
+    doubled = sorted({name for name in names if name and names.count(name) > 1})
+    if doubled:
+        raise JobListError(f"the CSV names a column twice: {', '.join(map(shown, doubled[:10]))}")
     if meant:
         faults = [_misnamed_column(name, field) for name, field in meant.items()]
         raise JobListError("the CSV's header has names that are nearly fields", faults)

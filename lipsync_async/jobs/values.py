@@ -28,6 +28,7 @@ _DEFAULTS = {"sound_start_time": 0, "sound_insert_time": 0, "sound_volume": 1, "
 """As the builder has them."""
 _EMPTY_IS_ABSENT = frozenset({"audio_id", "sound_file", "sound_path", "callback_url", "external_task_id"})
 """The seeds' own example has an empty `sound_file` beside an `audio_id`."""
+_NUMBER = "a number"
 _TAKEN = frozenset({Container.MP3, Container.WAV, Container.M4A, Container.AAC})
 _decimal_comma = re.compile(r"\s*[+-]?[0-9]*,[0-9]+\s*").fullmatch
 _clock = re.compile(r"\s*[0-9]+(?::[0-9]+)+(?:[.,][0-9]+)?\s*|\s*[0-9.,]+\s*(?:s|ms|sec|seconds)\s*").fullmatch
@@ -109,7 +110,8 @@ def _wrong_number(wanted: str, value: object) -> FieldError:
         return FieldError("placeholder", told)
     if _decimal_comma(value):
         point = shown(value).strip().replace(",", ".")
-        return FieldError("decimal_comma", f"{quoted(value)} has a decimal comma: write {point}")
+        cure = point if wanted == _NUMBER else f"{wanted}, 5.5 s are 5500"
+        return FieldError("decimal_comma", f"{quoted(value)} has a decimal comma: write {cure}")
     if _clock(value):
         return FieldError("wrong_type", f"must be {wanted}, not {quoted(value)}: 5 s are 5000")
     error = _wrong(wanted, value)
@@ -150,7 +152,7 @@ def _number(value: object, _: object = None) -> float:
             return value
         raise FieldError("wrong_type", f"must be a number, not {value}")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong_number("a number", value)
+        raise _wrong_number(_NUMBER, value)
     return int(value)
 
 
@@ -223,7 +225,7 @@ def _to_its_end(face: FaceChoice) -> FaceChoice:
     if end is None and isinstance(sound, AudioFile | AudioBytes) and sound.info.container not in _TAKEN:
         end = face.sound_start_time + MIN_CUT  # it is no sound: told as that alone
     if end is None:
-        text = "must be given: the sound's length is not known, as it is of a file that tells it"
+        text = "must be given: it can be left out only where a sound_path's file tells its length"
         raise FieldError("window_end_unknown", text, "sound_end_time", inside=True)
     return evolve(face, sound_end_time=end)
 

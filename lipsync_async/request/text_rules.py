@@ -14,13 +14,13 @@ _NO_CELL = re.compile(r"\s*#(?:REF|VALUE|NAME|DIV/0|NUM|NULL|SPILL|N/A|####)[!?]
 _MANGLED = (
     (
         re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]{1,3}"),
-        "a spreadsheet has rounded it",
+        "was rounded by a spreadsheet",
     ),
-    (re.compile(r"[0-9]{15}0{3,7}"), "its digits end after the 15th, where spreadsheets and floats round"),
-    (re.compile(r"[+-]?[0-9]+\.0+"), "a program took it for a number"),
-    (re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"), "a program took it for a number"),
-    (re.compile(r"=.*", re.DOTALL), "it is a spreadsheet's formula"),
-    (re.compile(r"'[0-9]+"), "the ' that makes a spreadsheet's cell a text is no part of it"),
+    (re.compile(r"[0-9]{15}0{3,7}"), "ends in zeros after its 15th digit, where spreadsheets and floats round"),
+    (re.compile(r"[+-]?[0-9]+\.0+"), "was taken for a number"),
+    (re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"), "was taken for a number"),
+    (re.compile(r"=.*", re.DOTALL), "is a spreadsheet's formula"),
+    (re.compile(r"'[0-9]+"), "begins with the ' that makes a spreadsheet's cell a text"),
 )
 ID_OR_NOTHING = "give the id, or leave it empty"
 _plain = re.compile(r"(?![0-9]{15}0{3,7}$)(?!(?i:nan|none|null|nil|undefined|nat)$)[A-Za-z0-9_-]+").fullmatch

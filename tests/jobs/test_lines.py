@@ -184,7 +184,7 @@ def test_all_faults_at_once() -> None:
         ("5", "must be whole milliseconds, not the text '5': a number stands without quotes"),
         ("soon", "must be whole milliseconds, not the text 'soon'"),
         (0.5, "must be whole milliseconds, not 0.5: 0.5 s are 500"),
-        ("5,5", "'5,5' has a decimal comma: write 5.5"),
+        ("5,5", "'5,5' has a decimal comma: write whole milliseconds, 5.5 s are 5500"),
         ("0:05", "must be whole milliseconds, not '0:05': 5 s are 5000"),
         ("5 s", "must be whole milliseconds, not '5 s': 5 s are 5000"),
         ("nan", "is 'nan', which programs write for an empty cell: leave it out, or write the number"),
