@@ -7,7 +7,7 @@ What is no field of the call is neither sent nor part of a job's id; what the ga
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from .values import SoundFolder, explain, given, reader
 
 LOOKED_AT = 100
 """Names that are no fields, and are told one by one: what has more of them is no job line."""
-_IDS = frozenset({"session_id", "face_id", "audio_id", "external_task_id"})
+_OF_REQUEST = ("session_id", "external_task_id", "callback_url")
+_OF_FACE = ("face_id", "audio_id", "sound_file")
 _LINKS = frozenset({"sound_file", "callback_url"})
 _RESULT = frozenset({"external_task_id", "outcome", "attempts", "refusals"})
 _HINTS = {
@@ -171,27 +172,36 @@ def _misplaced(name: str) -> Violation:
 
 def _odd_texts(line: Mapping[str, Any]) -> list[Violation]:
     """Ids that a program mangled, and words that stand for an empty cell."""
-    found = [fault for name, value in line.items() if (fault := _odd_text("", name, value))]
-    faces = line.get("face_choose")
+    found: list[Violation] = []
+    for name in _OF_REQUEST:
+        if name in line:
+            found += _odd_text("", name, line[name])
+    if "face_choose" not in line:
+        _look_at_face(found, "face_choose[0].", line)
+        return found
+    faces = line["face_choose"]
     for index, face in enumerate(faces[:LOOKED_AT] if isinstance(faces, list) else ()):
-        for name, value in face.items() if isinstance(face, dict) else ():
-            if fault := _odd_text(f"face_choose[{index}].", name, value):
-                found.append(fault)
+        if isinstance(face, dict):
+            _look_at_face(found, f"face_choose[{index}].", face)
     return found
 
 
-def _odd_text(path: str, name: str, value: object) -> Violation | None:
+def _look_at_face(found: list[Violation], path: str, face: Mapping[str, Any]) -> None:
+    for name in _OF_FACE:
+        if name in face:
+            found += _odd_text(path, name, face[name])
+
+
+def _odd_text(path: str, name: str, value: object) -> Sequence[Violation]:
     if not isinstance(value, str) or not value:
-        return None
-    if not path and name in FACE_FIELDS:
-        path = "face_choose[0]."
-    if name in _IDS:
+        return ()
+    if name not in _LINKS:
         odd = id_fault(value)
         if odd is None:
-            return None
+            return ()
         rule, text = odd
-        return Violation(f"{path}{name}", rule, text if rule == "placeholder" else f"{quoted(value)} {text}")
-    if name in _LINKS and len(value) < 40 and is_placeholder(value):
-        text = f"is {value.strip()}, which programs write for an empty cell: give a URL, or leave it empty"
-        return Violation(f"{path}{name}", "placeholder", text)
-    return None
+        return (Violation(f"{path}{name}", rule, text if rule == "placeholder" else f"{quoted(value)} {text}"),)
+    if len(value) > 40 or not is_placeholder(value):
+        return ()
+    text = f"is {value.strip()}, which programs write for an empty cell: give a URL, or leave it empty"
+    return (Violation(f"{path}{name}", "placeholder", text),)

@@ -43,13 +43,16 @@ _MEANINGLESS = frozenset({"misnamed_field", "misplaced_field", "result_line", "w
 def found_in(read: LipSyncRequest, told: Iterable[Violation], gateway: Gateway | None) -> tuple[Violation, ...]:
     """All that is to be said of a line, what its reading `told` first."""
     told = tuple(told)
-    blamed = {fault.path for fault in told if fault.severity == "error"}
+    found = check(read, gateway)
+    links = tuple(_about_links(read, time))
+    if not found and not told:
+        return links
     if any(fault.rule in _MEANINGLESS for fault in told):
         return told
-    found = [_in_words(fault) for fault in check(read, gateway) if fault.path not in blamed]
-    broken = {fault.rule for fault in (*told, *found)}
-    following = {rule for cause in broken for rule in _FOLLOWS.get(cause, ())}
-    return (*told, *(fault for fault in found if fault.rule not in following), *_about_links(read, time))
+    blamed = {fault.path for fault in told if fault.severity == "error"}
+    found = [_in_words(fault) for fault in found if fault.path not in blamed]
+    following = {rule for cause in (*told, *found) for rule in _FOLLOWS.get(cause.rule, ())}
+    return (*told, *(fault for fault in found if fault.rule not in following), *links)
 
 
 def _in_words(fault: Violation) -> Violation:

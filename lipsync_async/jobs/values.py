@@ -24,7 +24,12 @@ from .names import FACE_FIELDS, quoted, shown
 if TYPE_CHECKING:
     from cattrs import BaseValidationError, Converter
 
-_DEFAULTS = {"sound_start_time": 0, "sound_insert_time": 0, "sound_volume": 1, "original_audio_volume": 1}
+_DEFAULTS: dict[str, Any] = {
+    "sound_start_time": 0,
+    "sound_insert_time": 0,
+    "sound_volume": 1,
+    "original_audio_volume": 1,
+}
 """As the builder has them."""
 _EMPTY_IS_ABSENT = frozenset({"audio_id", "sound_file", "sound_path", "callback_url", "external_task_id"})
 """The seeds' own example has an empty `sound_file` beside an `audio_id`."""
@@ -208,7 +213,10 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 def _prepare_face(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong("an object", value)
-    face = {**_DEFAULTS, **given({name: told for name, told in value.items() if name in FACE_FIELDS})}
+    face = _DEFAULTS.copy()
+    for name, told in value.items():
+        if name in FACE_FIELDS and (told != "" or name not in _EMPTY_IS_ABSENT):
+            face[name] = told
     path = face.pop("sound_path", None)
     if path is not None:
         face["sound_file"] = _Local(path, alone=face.get("sound_file") is None)
