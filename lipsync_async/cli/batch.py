@@ -19,8 +19,9 @@ from lipsync_async.errors import Violation
 from lipsync_async.jobs import JobLine, JobList, ListReport, legacy_request
 from lipsync_async.jobs.compact import LinePairs, Turned
 from lipsync_async.jobs.report import conflict
+from lipsync_async.jobs.values import UNREADABLE_NOW
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
+from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.request.units import sent_units
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
@@ -171,7 +172,10 @@ class Submission:
             yield msgspec.structs.replace(outcome, line=line)
 
 
-def _invalid(line: int, waiting: _Waiting) -> Rejected:
+def _invalid(line: int, waiting: _Waiting) -> Rejected | NotSent:
+    if all(fault.rule == UNREADABLE_NOW for fault in waiting.violations):
+        text = "; ".join(map(str, waiting.violations))
+        return NotSent(external_task_id=waiting.given_id, line=line, kind=Kind.STORAGE, message=text)
     repeated = any(fault.rule == "id_repeated" for fault in waiting.violations)
     return Rejected(
         external_task_id=waiting.given_id,

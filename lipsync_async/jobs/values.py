@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -33,6 +34,10 @@ _DEFAULTS: dict[str, Any] = {
 """As the builder has them."""
 _EMPTY_IS_ABSENT = frozenset({"audio_id", "sound_file", "sound_path", "callback_url", "external_task_id"})
 """The seeds' own example has an empty `sound_file` beside an `audio_id`."""
+_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.ENOBUFS, errno.EAGAIN})
+"""No descriptor, no memory, a disk that fails: nothing that mending the job would help."""
+UNREADABLE_NOW = "unreadable_now"
+"""The rule of a fault that is not the job's: it is not sent, and may be as it is."""
 _NUMBER = "a number"
 _TAKEN = frozenset({Container.MP3, Container.WAV, Container.M4A, Container.AAC})
 _decimal_comma = re.compile(r"\s*[+-]?[0-9]*,[0-9]+\s*").fullmatch
@@ -188,6 +193,9 @@ def _open(local: _Local, folder: SoundFolder | None) -> AudioFile:
     try:
         return AudioFile(place)
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in _MACHINE:
+            text = f"{quoted(path)} cannot be read now: {error.args[-1]}; that is the machine's fault, not the job's"
+            raise FieldError(UNREADABLE_NOW, text, "sound_path") from error
         raise FieldError("unreadable_file", _why_unreadable(path, place, error), "sound_path") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lipsync_async.cli import main
+from lipsync_async.request.audio import AudioFile
 from lipsync_async.sandbox import Sandbox
 
 from .helpers import CLIPS, KEY, job, results, write
@@ -344,3 +346,39 @@ def test_a_gateway_that_is_none_is_not_echoed(tmp_path: Path, capsys: pytest.Cap
     ):
         assert run("submit", jobs, "--gateway", text) == 2
         assert "swordfish" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE])
+def test_a_fault_of_the_machine_is_not_the_jobs(
+    number: int,
+    tmp_path: Path,
+    done: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    lipsync_sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A sound that cannot be opened just now comes out as not sent, and the next run sends it."""
+    lines = [job(f"k{n}", audio_id=..., sound_path="clip.mp3", sound_insert_time=n) for n in range(3)]
+    write(tmp_path / "jobs.jsonl", lines)
+    monkeypatch.setattr("lipsync_async.jobs.values.AudioFile", _failing(number, times=2))
+    assert done("--skip-invalid") == 3
+    told = results(capsys.readouterr().out)
+    assert {line["outcome"] for line in told} <= {"not_sent", "accepted"}
+    assert [line["kind"] for line in told if line["outcome"] == "not_sent"] == ["storage"]
+    assert done() == 0
+    assert lipsync_sandbox.ledger.duplicates == {}
+    assert lipsync_sandbox.ledger.tasks == 5
+
+
+def _failing(number: int, *, times: int) -> Callable[[Path], AudioFile]:
+    """Opens sounds, but for the second of each of the first passes over a list of three."""
+    calls = 0
+
+    def opened(path: Path) -> AudioFile:
+        nonlocal calls
+        calls += 1
+        if calls % 3 == 2 and calls <= 3 * times:
+            raise OSError(number, os.strerror(number))
+        return AudioFile(path)
+
+    return opened
