@@ -40,8 +40,12 @@ def _shown(url: str) -> str:
     parts = _split(url)
     if parts is None or not parts.scheme:
         return "a text that is no URL"
-    scheme = parts.scheme if parts.scheme in {"http", "https"} else "..."
+    scheme = parts.scheme if parts.scheme in _SCHEMES else "..."
     return f"{scheme}://{'...' if '@' in url else parts.hostname or ''}"
+
+
+_SCHEMES = frozenset({"http", "https", "ftp", "ws", "wss"})
+"""Those that are shown: what stands before :// may be anything."""
 
 
 def _without_slash(url: str) -> str:
@@ -115,6 +119,6 @@ def gateway_for(name_or_url: str | Gateway) -> Gateway:
         return known
     if "://" not in name_or_url:
         # It is not shown: what stands where a gateway's name should may be a key.
-        raise ConfigurationError(f"the gateway is neither one of {', '.join(GATEWAYS)} nor a URL like https://...")
+        raise ConfigurationError(f"what was given is neither a gateway ({', '.join(GATEWAYS)}) nor a URL")
     parts = _split(name_or_url)
     return Gateway(name=parts.netloc if parts else "", base_url=name_or_url)

@@ -13,7 +13,7 @@ from lipsync_async.errors import Violation
 
 from . import record as records
 from .names import shown
-from .record import BOM, NotJsonError, Record, broken, refuse_constant, too_long, too_many
+from .record import BOM, Record, _NotJsonError, broken, refuse_constant, too_long, too_many
 
 _TOLD = 10
 """Repeated names of one line that are told."""
@@ -81,7 +81,7 @@ def json_record(number: int, raw: bytes) -> Record:
         return broken(number, "not_utf8", f"is not UTF-8 (byte {error.start + 1} of the line): save the list as UTF-8")
     except json.JSONDecodeError as error:
         return broken(number, "not_json", _why(raw, error))
-    except NotJsonError as error:
+    except _NotJsonError as error:
         return broken(number, "not_json", str(error))
     except (RecursionError, ValueError):  # a ValueError of int: thousands of digits
         return broken(number, "not_json", "is nested too deep, or holds a number too long")

@@ -46,10 +46,10 @@ def too_many(line: int) -> Record:
     return broken(line, "too_many_values", f"holds more than {MOST_VALUES:,} values: no job has so many")
 
 
-class NotJsonError(ValueError):
+class _NotJsonError(ValueError):
     """What is wrong with a text as a whole."""
 
 
 def refuse_constant(name: str) -> object:
-    """For `json.loads`, which takes NaN and Infinity. Raises `NotJsonError`."""
-    raise NotJsonError(f"is not JSON: JSON has no {name}, leave the field out")
+    """For `json.loads`, which takes NaN and Infinity. Raises `_NotJsonError`."""
+    raise _NotJsonError(f"is not JSON: JSON has no {name}, leave the field out")
