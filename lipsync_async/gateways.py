@@ -5,7 +5,6 @@ Nothing here was observed on a live account, so every statement is a default tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -41,11 +40,12 @@ def _shown(url: str) -> str:
     parts = _split(url)
     if parts is None or not parts.scheme:
         return "a text that is no URL"
-    return f"{parts.scheme}://{'...' if '@' in url else parts.hostname or ''}"
+    scheme = parts.scheme if parts.scheme in _SCHEMES else "..."
+    return f"{scheme}://{'...' if '@' in url else parts.hostname or ''}"
 
 
-_NAME = re.compile(r"(?!sk-)[\w.-]{0,40}")
-"""Matches a text that may be shown in an error: a name, but no key and no URL that may contain one."""
+_SCHEMES = frozenset({"http", "https", "ftp", "ws", "wss"})
+"""Those that are shown: what stands before :// may be anything."""
 
 
 def _without_slash(url: str) -> str:
@@ -121,7 +121,7 @@ def gateway_for(name_or_url: str | Gateway) -> Gateway:
     if known is not None:
         return known
     if "://" not in name_or_url:
-        shown = repr(name_or_url) if _NAME.fullmatch(name_or_url) else "the gateway's name"
-        raise ConfigurationError(f"{shown} is neither a gateway ({', '.join(GATEWAYS)}) nor a URL")
+        # It is not shown: what stands where a gateway's name should may be a key.
+        raise ConfigurationError(f"what was given is neither a gateway ({', '.join(GATEWAYS)}) nor a URL")
     parts = _split(name_or_url)
     return Gateway(name=parts.netloc if parts else "", base_url=name_or_url)

@@ -78,7 +78,8 @@ def test_what_is_no_gateway_is_refused(wrong: str) -> None:
         ("u:secret@x.example", "neither a gateway"),
         ("x.example?key=secret", "neither a gateway"),
         ("sk-secret", "neither a gateway"),
-        ("nobody", "'nobody' is neither a gateway"),
+        ("secret", "neither a gateway"),
+        ("secret://x.example", "...://x.example"),
     ],
 )
 def test_a_refused_address_shows_no_secret(wrong: str, shown: str) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
 from lipsync_async.errors import JobListError, LipSyncError
 
 from .arguments import make_parser
-from .results import give_up
+from .printing import give_up, hold_standard_files, say
 from .tally import INTERRUPTED, NOT_SENT, USAGE
 
 __all__ = ["main"]
+
+_SHOWN = 100
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,24 +25,43 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Raises SystemExit as argparse does, for `--help` and for options that are wrong.
     """
+    hold_standard_files()
     args = make_parser().parse_args(argv)
     try:
-        # A module is loaded when its command is run: `--help` answers without aiohttp.
-        run = import_module(f".{args.module}", __package__).run
-        return int(run(args))
+        return _run(args)
     except KeyboardInterrupt:
-        print("lipsync-async: interrupted", file=sys.stderr)
+        say("lipsync-async: interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        give_up(sys.stdout)
-        return NOT_SENT
+    except OSError as error:
+        return _broken_off(error)
     except LipSyncError as error:
         _explain(error)
         return USAGE
+    except Exception:  # noqa: BLE001 - 1 would say that some jobs were rejected
+        say(f"{traceback.format_exc()}lipsync-async: a fault of its own; what was sent may have been accepted")
+        return NOT_SENT
+
+
+def _run(args: argparse.Namespace) -> int:
+    # A module is loaded when its command is run: `--help` answers without aiohttp.
+    code = int(import_module(f".{args.module}", __package__).run(args))
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return code
+
+
+def _broken_off(error: OSError) -> int:
+    """The system failed us, most often at the output: nobody reads it, or the disk is full."""
+    if not isinstance(error, BrokenPipeError):
+        say(f"lipsync-async: broken off: {error}")
+    give_up(sys.stdout)
+    return NOT_SENT
 
 
 def _explain(error: LipSyncError) -> None:
-    print(f"lipsync-async: {error}", file=sys.stderr)
+    say(f"lipsync-async: {error}")
     if isinstance(error, JobListError):
-        for fault in error.violations:
-            print(f"  {fault}", file=sys.stderr)
+        for fault in error.violations[:_SHOWN]:
+            say(f"  {fault}")
+        if len(error.violations) > _SHOWN:
+            say(f"  ... and {len(error.violations) - _SHOWN} more")

@@ -172,6 +172,7 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id-prefix", type=_prefix, default="", metavar="P", help="begins every external_task_id that is derived"
     )
+    parser.add_argument("--sounds-under", metavar="DIR", help="refuse a sound_path that leads out of this folder")
 
 
 def _add_journal(parser: argparse.ArgumentParser) -> None:

@@ -6,22 +6,25 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
-from threading import current_thread, main_thread
-from typing import TYPE_CHECKING, Self
+from threading import Timer, current_thread, main_thread
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from attrs import define, evolve
 
 from lipsync_async.errors import Violation
-from lipsync_async.jobs import JobLine, JobList, ListReport
+from lipsync_async.jobs import JobLine, JobList, ListReport, legacy_request
+from lipsync_async.jobs.compact import LinePairs, Turned
+from lipsync_async.jobs.report import conflict
+from lipsync_async.jobs.values import UNREADABLE_NOW
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
-from lipsync_async.request.checks import billed_units
+from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.request.checks import sent_units
 from lipsync_async.terms import Kind
-from lipsync_async.wire.identity import SeenIds
+from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
 
 from .results import Results
 from .tally import INTERRUPTED
@@ -31,11 +34,15 @@ if TYPE_CHECKING:
     from lipsync_async.config import RunOptions
     from lipsync_async.dispatch.job import Job
     from lipsync_async.dispatch.streaming import OutcomeStream
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import Journal, Record
 
 # A line that is broken takes the way of all others, so that a million of them hold up nothing.
 _NOTHING = LipSyncRequest(session_id="", face_choose=())
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+GRACE = 5.0
+"""Seconds that requests in flight have to finish once an end is asked for."""
+DEADLINE = 7.5
+"""Seconds after which all is over, whatever hangs: `docker stop` kills after ten."""
 ECHO = 0.2
 """Seconds: `timeout` and some shells send one signal twice, and no person is so fast."""
 
@@ -52,7 +59,7 @@ class Budget:
         """Asked before a job's first send, perhaps again after a wait; a text is the reason to stop."""
         key = id(request)
         if key not in self._held:
-            units = billed_units(request)
+            units = sent_units(request)
             if self._most is not None and self.spent + sum(self._held.values()) + units > self._most:
                 return f"the cap of {self._most:g} units is reached: {self.spent:g} spent, the next job costs {units:g}"
             self._held[key] = units
@@ -63,6 +70,36 @@ class Budget:
         units = self._held.pop(id(request), 0.0)
         if isinstance(outcome, Accepted | Unknown):
             self.spent += units
+
+
+class Earlier:
+    """What version 0.1.0 began: it sent what was no field of the call, and made ids and fingerprints of it.
+
+    A job that its journal holds stays what it was, bytes and all; every other one is what the list says now.
+    """
+
+    def __init__(self, recall: Callable[[str], Record | None], *, id_prefix: str, max_id_length: int) -> None:
+        self._recall = recall
+        self._prefix = id_prefix
+        self._longest = max_id_length
+
+    def as_begun(self, request: LipSyncRequest, legacy_extra: Mapping[str, Any] | None) -> LipSyncRequest:
+        """The request as it was begun under its old id; the same one where it was not."""
+        begun = legacy_request(request, legacy_extra)
+        if begun is None:
+            return request
+        try:
+            name = begun.external_task_id or derive_id(begun, prefix=self._prefix, max_length=self._longest)
+            record = self._recall(name)
+            if record is None or record.state.value not in _STANDING or record.fingerprint != fingerprint(begun):
+                return request
+        except (OSError, TypeError, ValueError):
+            return request  # too broken to have been begun, or its sound is gone
+        return evolve(begun, external_task_id=name)
+
+
+_STANDING = frozenset({"accepted", "rejected", "unknown", "open"})
+"""States of a job in the journal that a later run holds on to."""
 
 
 @define
@@ -83,16 +120,16 @@ class Submission:
         limit: int | None,
         budget: Budget,
         settled: SeenIds | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
         self._jobs = jobs
         self._settled = settled
+        self._earlier = earlier
         self._limit = limit
         self._budget = budget
-        self._conflicts = report.conflicts if report is not None else {}
-        self._repeats = report.repeats if report is not None else {}
-        self._same: dict[int, list[int]] = {}
-        for line, first in self._repeats.items():
-            self._same.setdefault(first, []).append(line)
+        self._conflicts = report.conflicts if report is not None else LinePairs()
+        self._repeats = report.repeats if report is not None else LinePairs()
+        self._same = Turned(self._repeats)
         self._waiting: dict[int, _Waiting] = {}
 
     def requests(self) -> Iterator[Job]:
@@ -104,10 +141,12 @@ class Submission:
                 continue
             found = line.errors
             if line.line in self._conflicts:
-                found = (*found, self._conflicts[line.line])
+                found = (*found, conflict(line.given_id, self._conflicts[line.line]))
             request = _NOTHING if found or line.request is None else line.request
             if request is _NOTHING:
                 request = evolve(_NOTHING)  # told apart by its identity
+            elif self._earlier is not None:
+                request = self._earlier.as_begun(request, line.legacy_extra)
             self._waiting[line.line] = _Waiting(request, found, line.given_id)
             # The dispatcher takes a job where it takes a request; only so does the line reach the outcome.
             yield Job(request, "", line.line)
@@ -129,11 +168,14 @@ class Submission:
         if waiting.violations:
             outcome = _invalid(outcome.line, waiting)
         yield outcome
-        for line in self._same.get(outcome.line or 0, ()):
+        for line in self._same.of(outcome.line or 0):
             yield msgspec.structs.replace(outcome, line=line)
 
 
-def _invalid(line: int, waiting: _Waiting) -> Rejected:
+def _invalid(line: int, waiting: _Waiting) -> Rejected | NotSent:
+    if all(fault.rule == UNREADABLE_NOW for fault in waiting.violations):
+        text = "; ".join(map(str, waiting.violations))
+        return NotSent(external_task_id=waiting.given_id, line=line, kind=Kind.STORAGE, message=text)
     repeated = any(fault.rule == "id_repeated" for fault in waiting.violations)
     return Rejected(
         external_task_id=waiting.given_id,
@@ -158,22 +200,36 @@ def interruptible() -> Iterator[None]:
 
 
 class Interrupts:
-    """SIGINT and SIGTERM: the first asks for an end, the second is one."""
+    """SIGINT, SIGTERM and SIGHUP: the first asks for an end, a second SIGINT or SIGTERM is one, and so is `DEADLINE`.
 
-    def __init__(self, grace: float, on_first: Callable[[], None], on_second: Callable[[], None]) -> None:
+    A SIGHUP that is ignored (`nohup`) stays so.
+    """
+
+    def __init__(
+        self,
+        on_first: Callable[[], None],
+        on_end: Callable[[], None],
+        *,
+        grace: float = GRACE,
+        deadline: float = DEADLINE,
+    ) -> None:
         self.count = 0
         self._grace = grace
+        self._deadline = deadline
         self._on_first = on_first
-        self._on_second = on_second
+        self._on_end = on_end
         self._stream: OutcomeStream | None = None
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._last: Timer | None = None
         self._first_at = 0.0
 
     def __enter__(self) -> Self:
         for number in SIGNALS:
+            if number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or no main thread
-                self._loop.add_signal_handler(number, self._told)
+                self._loop.add_signal_handler(number, self._told, number)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -183,25 +239,37 @@ class Interrupts:
         if self._timer is not None:
             self._timer.cancel()
 
+    def over(self) -> None:
+        """All is done: there is nothing left that could hang."""
+        if self._last is not None:
+            self._last.cancel()
+
     def guard(self, stream: OutcomeStream) -> None:
         """Tells what is to be ended."""
         self._stream = stream
         if self.count:
             self._end()
 
-    def _told(self) -> None:
+    def _told(self, number: int = signal.SIGTERM) -> None:
         now = self._loop.time()
-        if self.count and now - self._first_at < ECHO:
-            return
-        self.count += 1
-        if self.count == 1:
+        if not self.count:
+            self.count = 1
             self._first_at = now
+            # A thread: the loop itself may be what hangs.
+            self._last = Timer(self._deadline, self._end_at_once)
+            self._last.daemon = True
+            self._last.start()
             self._on_first()
             self._end()
-        else:
-            self._on_second()
+        elif now - self._first_at >= ECHO and number in {signal.SIGINT, signal.SIGTERM}:
+            self.count += 1
+            self._end_at_once()
+
+    def _end_at_once(self) -> None:
+        self._on_end()
+        with suppress(OSError, ValueError):
             sys.stderr.flush()
-            os._exit(INTERRUPTED)  # what is in flight stays as intents, what was told is written
+        os._exit(INTERRUPTED)  # what is in flight stays as intents, what was told is written
 
     def _end(self) -> None:
         if self._stream is not None:

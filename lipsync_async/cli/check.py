@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
+from lipsync_async.errors import ConfigurationError
 from lipsync_async.gateways import gateway_for
 from lipsync_async.jobs import JobList, LineFault, ListReport
 
-from .display import say
 from .monitor import clock
+from .printing import printable, say
 from .tally import ACCEPTED, USAGE
 
+_SHOWN = 20
+"""Kinds of warnings that are shown."""
 USD, CNY = 0.14, 1.0
 """A unit at list price (contract, section 7)."""
 
@@ -19,7 +23,7 @@ USD, CNY = 0.14, 1.0
 def run(args: argparse.Namespace) -> int:
     """Prints every fault on stdout as it is found, and a summary; gives the exit code. Raises `JobListError`."""
     gateway = gateway_for(args.gateway) if args.gateway is not None else None
-    with JobList.open(args.jobs) as jobs:
+    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
         report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit, tell=_print)
     sys.stdout.flush()
     tell_warnings(report)
@@ -31,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(fault: LineFault) -> None:
-    print(fault)
+    print(printable(str(fault)))
 
 
 def price(units: float) -> str:
@@ -40,7 +44,21 @@ def price(units: float) -> str:
 
 
 def tell_warnings(report: ListReport, *, quiet: bool = False) -> None:
-    """Each kind of warning once, with the first line it is about."""
-    for warned in report.warnings.values():
+    """Each kind of warning once, with the first line it is about; at most `_SHOWN` kinds."""
+    kinds = list(report.warnings.values())
+    for warned in kinds[:_SHOWN]:
         more = f" (and in {warned.lines - 1} more lines)" if warned.lines > 1 else ""
         say(f"warning: {warned.first}{more}", quiet=quiet)
+    left = report.warning_count - sum(warned.lines for warned in kinds[:_SHOWN])
+    if left:
+        say(f"... and {left} more warnings of other kinds", quiet=quiet)
+
+
+def folder_of(sounds_under: str | None) -> Path | None:
+    """The folder that sounds must lie under. Raises `ConfigurationError` where it is none."""
+    if sounds_under is None:
+        return None
+    folder = Path(sounds_under)
+    if not folder.is_dir():
+        raise ConfigurationError(f"--sounds-under {sounds_under} is no folder")
+    return folder

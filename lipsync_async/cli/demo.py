@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from lipsync_async.config import Timeouts
 from lipsync_async.gateways import gateway_for
 from lipsync_async.jobs import JobList
 from lipsync_async.outcomes import Accepted, Outcome
 
 from .batch import Budget, Interrupts, Submission, run_batch
-from .display import print_table, say, shown
+from .display import print_table, shown
 from .monitor import Monitor, clock
+from .printing import say
 from .tally import ACCEPTED, INTERRUPTED, REJECTED, Tally
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, *, quiet: bool)
 
     async with LipSyncClient(gateway, api_key=sandbox.api_key, observer=monitor.observe) as client:
         monitor.watch(client)
-        with Interrupts(Timeouts().grace, on_interrupt, lambda: None) as interrupts:
+        with Interrupts(on_interrupt, lambda: None) as interrupts:
             async with shown(monitor, quiet=quiet):
                 await run_batch(
                     client,
@@ -96,6 +96,7 @@ async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, *, quiet: bool)
                     interrupts=interrupts,
                     take=take,
                 )
+            interrupts.over()
     return outcomes
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext,
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from .monitor import Monitor, View, clock
+from .printing import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,7 +53,7 @@ async def _draw(screen: Screen, monitor: Monitor, every: float) -> None:
 
 
 def _live() -> AbstractContextManager[Screen] | None:
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         return None
     try:
         from rich.console import Console
@@ -93,8 +94,8 @@ class _Plain:
         line = plain(view)
         if line != self._last:
             self._last = line
-            with suppress(OSError):
-                print(line, file=self._out, flush=True)
+            with suppress(OSError, ValueError):
+                print(printable(line), file=self._out, flush=True)
 
 
 def render(view: View) -> RenderableType:
@@ -107,7 +108,7 @@ def render(view: View) -> RenderableType:
     head, bar = Table.grid(expand=True), Table.grid(expand=True)
     head.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     head.add_column(justify="right", no_wrap=True)
-    head.add_row(Text(view.title, style="bold"), f"{view.done} of {view.total}  {clock(view.elapsed)}")
+    head.add_row(Text(printable(view.title), style="bold"), f"{view.done} of {view.total}  {clock(view.elapsed)}")
     bar.add_row(ProgressBar(total=max(1, view.total), completed=view.done))  # alone it ends without a line feed
     states = Text("  ").join(Text(text, style=_COLOURS.get(name, "")) for name, text in _states(view))
     lines = (states, Text(_pacing(view)), Text(_waiting(view), style="dim"))
@@ -150,6 +151,7 @@ def print_table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), out: TextIO
 ) -> None:
     """A table of texts, with rich where it is there; `right` are the columns of numbers."""
+    rows = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
     try:
         from rich.console import Console
         from rich.table import Table
@@ -174,10 +176,3 @@ def _print_plain(headers: Sequence[str], rows: Sequence[Sequence[str]], right: S
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         print(" ".join(cells).rstrip(), file=out)
-
-
-def say(text: str, *, quiet: bool = False) -> None:
-    """A line for people, on stderr."""
-    if not quiet:
-        with suppress(OSError):
-            print(text, file=sys.stderr, flush=True)

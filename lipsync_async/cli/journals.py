@@ -6,16 +6,21 @@ import argparse
 import sys
 import time
 from datetime import UTC, datetime
+from itertools import islice
 
 import msgspec
 
 from lipsync_async.journal import Reader, Record, State, iter_result_lines
 
-from .display import print_table, say
-from .results import begin, close_out, open_out
+from .display import print_table
+from .printing import give_up, printable, say
+from .results import Writer, close_out, escaped
 from .tally import ACCEPTED, NOT_SENT
+from .target import begin, open_out
 
 _SHOWN = 20
+_AT_ONCE = 500
+"""Lines that are written at once."""
 _MEANING = {
     State.ACCEPTED: "paid for",
     State.REJECTED: "at fault themselves; --retry-rejected sends them again",
@@ -34,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _status(reader: Reader) -> int:
     counts = reader.counts()
-    print(f"{reader.path}: gateway {reader.gateway}, account {reader.account}, {sum(counts.values())} jobs begun")
+    told = f"{reader.path}: gateway {reader.gateway}, account {reader.account}, {sum(counts.values())} jobs begun"
+    print(printable(told))
     rows = [(state.value.replace("_", " "), str(count), _MEANING[state]) for state, count in counts.items() if count]
     print_table(("state", "jobs", ""), rows, right=(1,), out=sys.stdout)
     for state in (State.UNKNOWN, State.OPEN):
@@ -48,7 +54,7 @@ def _show(reader: Reader, state: State, count: int) -> None:
     shown = [_row(record) for record, _ in zip(reader.records(state), range(_SHOWN), strict=False)]
     print_table(("job", "sent", "attempt", "got", "why"), shown, right=(2,), out=sys.stdout)
     if count > _SHOWN:
-        print(f"... and {count - _SHOWN} more: lipsync-async journal export {reader.path}")
+        print(printable(f"... and {count - _SHOWN} more: lipsync-async journal export {reader.path}"))
 
 
 def _row(record: Record) -> tuple[str, ...]:
@@ -65,15 +71,20 @@ def _when(moment: float | None) -> str:
 
 def _export(reader: Reader, args: argparse.Namespace) -> int:
     encode = msgspec.json.Encoder().encode
-    out = begin(open_out(args.out, overwrite=args.overwrite))
+    out = begin(open_out(args.out, overwrite=args.overwrite, journal=args.journal))
     error: OSError | None = None
     try:
-        for line in iter_result_lines(reader):
-            out.write(encode(line).decode() + "\n")
+        writer = Writer(out)
+        lines = (
+            escaped(encode(line).decode(), ascii_only=writer.ascii_only) + "\n" for line in iter_result_lines(reader)
+        )
+        while some := list(islice(lines, _AT_ONCE)):
+            writer.write(some)
     except OSError as failed:
         error = failed
     error = close_out(out) or error
     if error is not None:
-        say(f"lipsync-async: the lines could not be written: {error.strerror}")
+        give_up(out)
+        say(f"lipsync-async: the lines could not be written: {error.strerror or error}")
         return NOT_SENT
     return ACCEPTED

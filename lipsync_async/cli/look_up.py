@@ -10,7 +10,7 @@ import msgspec
 from lipsync_async.config import Timeouts
 from lipsync_async.outcomes import LookUp
 
-from .display import say
+from .printing import say
 from .tally import ACCEPTED, REJECTED, UNKNOWN
 
 

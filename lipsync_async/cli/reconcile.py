@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, TextIO
 
 from lipsync_async.config import Timeouts
 from lipsync_async.gateways import Gateway, gateway_for
-from lipsync_async.outcomes import to_json_line
 
 from .batch import Interrupts
-from .display import say, shown
+from .display import shown
 from .monitor import Monitor
-from .results import Results, begin, close_out, open_out
+from .printing import say
+from .results import Results, close_out
 from .submit import observer
 from .tally import Tally
+from .target import begin, open_out
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         trust_lookups=args.trust_lookup,
         observer=observer(monitor, verbose=args.verbose),
     )
-    out = open_out(args.out, overwrite=args.overwrite)
+    out = open_out(args.out, overwrite=args.overwrite, journal=args.journal)
     try:
         return asyncio.run(_reconcile(args, gateway, client, out, monitor))
     finally:
@@ -54,22 +55,28 @@ async def _reconcile(
     def on_interrupt() -> None:
         tally.interrupted = monitor.stopping = True
 
-    async with await Journal.open(args.journal, gateway=gateway.base_url, account=args.account) as journal, client:
-        counts = journal.reader.counts()
-        monitor.total = counts[State.UNKNOWN] + counts[State.OPEN]
-        monitor.watch(client)
-        results = Results(begin(out))
-        with Interrupts(Timeouts().grace, on_interrupt, lambda: None) as interrupts:
+    results = Results(out)
+    interrupts = Interrupts(on_interrupt, results.tell_lost)
+    try:
+        async with await Journal.open(args.journal, gateway=gateway.base_url, account=args.account) as journal, client:
+            begin(out)
+            counts = journal.reader.counts()
+            monitor.total = counts[State.UNKNOWN] + counts[State.OPEN]
+            monitor.watch(client)
             display = shown(monitor, quiet=args.quiet) if monitor.total else nullcontext()
-            async with display, client.reconcile(journal) as stream:
-                interrupts.guard(stream)
-                async for outcome in stream:
-                    tally.add(outcome)
-                    results.put(to_json_line(outcome))
-                    await results.room()
-            await results.finish()
+            with interrupts:
+                async with display, client.reconcile(journal) as stream:
+                    interrupts.guard(stream)
+                    async for outcome in stream:
+                        tally.add(outcome)
+                        results.put(outcome)
+                        await results.room()
+                await results.finish()
+    finally:
+        interrupts.over()
     say(f"{monitor.total} looked up: {tally}", quiet=args.quiet)
     if results.failed is not None:
-        say(f"lipsync-async: the lines could not be written ({results.failed.strerror}); the journal has them all")
+        say(f"lipsync-async: the lines could not be written ({results.why()}); the journal has them all")
+        results.tell_lost()
         tally.stopped = True
     return tally.exit_code()

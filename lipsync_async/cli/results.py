@@ -1,40 +1,52 @@
-"""Where result lines go: written by a thread as they come, so that a slow reader never holds up the requests."""
+"""Result lines on their way to a file: written by a thread as they come, so that a slow reader holds up no request."""
 
 from __future__ import annotations
 
 import asyncio
+import codecs
+import json
 import os
+import re
+import select
+import stat
 import sys
-from contextlib import suppress
-from pathlib import Path
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
 from typing import TextIO
 
-from lipsync_async.errors import ConfigurationError
+from lipsync_async.outcomes import Accepted, Outcome, Unknown, result_line, to_json_line
+
+from .printing import give_up, say
 
 _MOST_QUEUED = 1_000
+_odd = re.compile(r"[^ -~]")
 
 
-def open_out(name: str, *, overwrite: bool) -> TextIO:
-    """The file of that name, or stdout for `-`; what it holds stays until `begin`.
+def json_line(outcome: Outcome, *, ascii_only: bool = False) -> str:
+    """A result line, its line feed included, that any terminal may show.
 
-    Raises `ConfigurationError`, also where it would write over something.
+    What is not printable stands as a JSON escape; so does half a surrogate pair, and all but ASCII if so wished.
     """
-    if name == "-":
-        return sys.stdout
-    path = Path(name)
     try:
-        if not overwrite and path.is_file() and path.stat().st_size:
-            raise ConfigurationError(f"{name} is not empty: use another --out, or --overwrite")
-        return path.open("a", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise ConfigurationError(f"{name} cannot be written: {error.strerror or error}") from error
+        line = to_json_line(outcome)[:-1]
+    except UnicodeEncodeError:
+        line = json.dumps(result_line(outcome), separators=(",", ":"), default=str)
+    return f"{escaped(line, ascii_only=ascii_only)}\n"
 
 
-def begin(out: TextIO) -> TextIO:
-    """Empties a file that may be written over, now that there is something to write."""
-    if out is not sys.stdout and out.seekable() and out.tell():
-        out.truncate(0)
-    return out
+def escaped(line: str, *, ascii_only: bool = False) -> str:
+    """A JSON text in which what is not printable, or no ASCII if so wished, stands as an escape."""
+    if ascii_only and not line.isascii():
+        return _odd.sub(_escape, line)
+    if not line.isprintable():
+        return _odd.sub(lambda found: found[0] if found[0].isprintable() else _escape(found), line)
+    return line
+
+
+def _escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def close_out(out: TextIO) -> OSError | None:
@@ -44,45 +56,100 @@ def close_out(out: TextIO) -> OSError | None:
             out.flush()
         else:
             out.close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         give_up(out)
-        return error
+        return error if isinstance(error, OSError) else OSError(str(error))
     return None
 
 
-def give_up(out: TextIO) -> None:
-    """A stdout that nobody reads would complain once more at the interpreter's exit."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, out.fileno())
-        os.close(nowhere)
-
-
-class Results:
-    """Lines on their way to a file: `put` never waits, `room` does when too many are queued."""
+class Writer:
+    """Whole lines into a file, and an exact count of those that reached it."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        try:
+            out.flush()
+            self._number: int | None = out.fileno()
+        except (OSError, ValueError):
+            self._number = None  # a text in memory, or a stdout that was replaced
+        encoding = getattr(out, "encoding", None) or "utf-8"
+        self.ascii_only = codecs.lookup(encoding).name != "utf-8"
+        self._by_bytes = self._number is not None and (not self.ascii_only or _is_ascii_like(encoding))
+        self.written = 0
+        """Lines that are in the file as a whole."""
+
+    def write(self, lines: list[str]) -> None:
+        """All of them, or it raises what writing raises; half a line is taken back where that can be done."""
+        if not self._by_bytes or self._number is None:
+            self._out.write("".join(lines))
+            self._out.flush()
+            self.written += len(lines)
+            return
+        data = memoryview("".join(lines).encode("utf-8"))
+        done = 0
+        try:
+            while done < len(data):
+                done += self._write_some(self._number, data[done:])
+        finally:
+            whole = bytes(data[:done]).count(b"\n")
+            self.written += whole
+            if done < len(data):
+                self._take_back(self._number, done - (bytes(data[:done]).rfind(b"\n") + 1))
+
+    def _write_some(self, number: int, data: memoryview) -> int:
+        try:
+            return os.write(number, data)
+        except BlockingIOError:  # somebody else made the pipe non-blocking
+            select.select([], [number], [], 1.0)
+            return 0
+
+    def _take_back(self, number: int, half: int) -> None:
+        """The half line of a full disk."""
+        try:
+            found = os.fstat(number)
+            if half and stat.S_ISREG(found.st_mode):
+                os.ftruncate(number, found.st_size - half)
+        except OSError:
+            pass
+
+
+def _is_ascii_like(encoding: str) -> bool:
+    try:
+        return "{".encode(encoding) == b"{"
+    except (LookupError, UnicodeError):
+        return False
+
+
+class Results:
+    """Outcomes on their way to a file: `put` never waits, `room` does when too many are queued."""
+
+    def __init__(self, out: TextIO, writer: Writer | None = None) -> None:
+        self._out = out
+        self._writer = writer or Writer(out)
         self._loop = asyncio.get_running_loop()
-        self._lines: list[str] = []
+        self._queued: deque[Outcome] = deque()
+        self._under_way: list[Outcome] = []
+        self._before = 0
         self._writing: asyncio.Future[None] | None = None
-        self.failed: OSError | None = None
+        self._lock = Lock()
+        self.failed: BaseException | None = None
         """Why nothing more can be written."""
         self.lost = 0
         """Lines that were not written."""
+        self._paid: list[Outcome] = []
 
-    def put(self, line: str) -> None:
-        """One more line, its line feed included."""
+    def put(self, outcome: Outcome) -> None:
+        """One more."""
         if self.failed is not None:
-            self.lost += 1
+            self._lose([outcome])
             return
-        self._lines.append(line)
+        self._queued.append(outcome)
         if self._writing is None:
             self._start()
 
     async def room(self) -> None:
         """Waits while too much is queued."""
-        while len(self._lines) > _MOST_QUEUED and self._writing is not None:
+        while len(self._queued) > _MOST_QUEUED and self._writing is not None:
             await asyncio.wait([self._writing])
 
     async def finish(self) -> None:
@@ -90,24 +157,52 @@ class Results:
         while self._writing is not None:
             await asyncio.wait([self._writing])
 
+    def why(self) -> str:
+        """What keeps the lines from being written, in a few words."""
+        error = self.failed
+        return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+    def tell_lost(self, tell: Callable[[str], None] = say) -> None:
+        """Says which of the lines that are lost stand for tasks that were paid for, or may have been.
+
+        Also asked for by a thread, when time is up in the midst of a write.
+        """
+        with self._lock:
+            stuck = self._under_way[self._writer.written - self._before :]
+            paid = [*self._paid, *(it for it in (*stuck, *self._queued) if isinstance(it, Accepted | Unknown))]
+            self._paid.clear()
+        for outcome in paid:
+            task = f"task {outcome.task_id}" if isinstance(outcome, Accepted) else "may have been accepted"
+            line = f", line {outcome.line}" if outcome.line is not None else ""
+            tell(f"{outcome.name}, and not written: {outcome.external_task_id} ({task}{line})")
+
+    def _lose(self, outcomes: list[Outcome]) -> None:
+        self.lost += len(outcomes)
+        self._paid += [outcome for outcome in outcomes if isinstance(outcome, Accepted | Unknown)]
+
     def _start(self) -> None:
-        lines, self._lines = self._lines, []
-        self._writing = self._loop.run_in_executor(None, self._write, "".join(lines))
-        self._writing.add_done_callback(lambda done: self._written(done, len(lines)))
+        with self._lock:
+            self._under_way = list(self._queued)
+            self._queued.clear()
+            self._before = self._writer.written
+        self._writing = self._loop.run_in_executor(None, self._write, self._under_way)
+        self._writing.add_done_callback(self._written)
 
-    def _write(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
+    def _write(self, outcomes: list[Outcome]) -> None:
+        ascii_only = self._writer.ascii_only
+        self._writer.write([json_line(outcome, ascii_only=ascii_only) for outcome in outcomes])
 
-    def _written(self, done: asyncio.Future[None], count: int) -> None:
+    def _written(self, done: asyncio.Future[None]) -> None:
         self._writing = None
-        error = done.exception()
-        if isinstance(error, OSError):
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        with self._lock:
+            unwritten = self._under_way[self._writer.written - self._before :] if error is not None else []
+            self._under_way = []
+            self._before = self._writer.written
+        if error is not None:
             self.failed = error
-            self.lost += count + len(self._lines)
-            self._lines.clear()
+            self._lose([*unwritten, *self._queued])
+            self._queued.clear()
             give_up(self._out)
-        elif error is not None:
-            raise error
-        elif self._lines:
+        elif self._queued:
             self._start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .display import say
+from .printing import say
 from .tally import ACCEPTED
 
 

@@ -14,15 +14,17 @@ from lipsync_async.config import Limits, RetryPolicy, Timeouts
 from lipsync_async.errors import LipSyncError
 from lipsync_async.gateways import Gateway, gateway_for
 from lipsync_async.jobs import JobList, ListReport
-from lipsync_async.outcomes import Outcome, to_json_line
+from lipsync_async.outcomes import Outcome
 from lipsync_async.wire.identity import SeenIds
 
-from .batch import Budget, Interrupts, Submission, interruptible, run_batch
-from .check import price, tell_warnings
-from .display import say, shown
+from .batch import GRACE, Budget, Earlier, Interrupts, Submission, interruptible, run_batch
+from .check import folder_of, price, tell_warnings
+from .display import shown
 from .monitor import Monitor
-from .results import Results, begin, close_out, open_out
+from .printing import printable, say
+from .results import Results, close_out
 from .tally import USAGE, Tally
+from .target import begin, open_out
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
@@ -35,37 +37,54 @@ _SHOWN = 20
 
 def run(args: argparse.Namespace) -> int:
     """Checks and submits; gives the exit code. Raises `LipSyncError` where nothing was sent."""
+    gateway = gateway_for(args.gateway)
+    monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, Tally())
+    make_client(args, gateway, monitor, args.max_in_flight)  # no key is an error before anything else happens
+    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
+        out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
+        try:
+            return asyncio.run(_submit(args, gateway, jobs, out, monitor))
+        finally:
+            close_out(out)
+
+
+async def _submit(args: argparse.Namespace, gateway: Gateway, jobs: JobList, out: TextIO, monitor: Monitor) -> int:
+    return await _Submit(args, gateway, jobs, out, monitor).run()
+
+
+def make_client(args: argparse.Namespace, gateway: Gateway, monitor: Monitor, window: int) -> LipSyncClient:
+    """The client as the options have it. Raises `ConfigurationError`."""
     from lipsync_async.client import LipSyncClient
 
-    gateway = gateway_for(args.gateway)
-    tally = Tally()
-    monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, tally)
-    client = LipSyncClient(
+    return LipSyncClient(
         gateway,
         limits=Limits(
-            max_in_flight=args.max_in_flight,
+            max_in_flight=window,
             max_per_second=args.max_per_second,
             max_running_tasks=args.max_running_tasks,
         ),
         retry=RetryPolicy(max_stall=args.max_stall),
-        timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout)),
+        timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout), grace=GRACE),
         trust_env=True,
         trust_lookups=args.trust_lookup,
         observer=observer(monitor, verbose=args.verbose),
     )
-    with JobList.open(args.jobs) as jobs:
-        out = open_out(args.out, overwrite=args.overwrite)
-        try:
-            return asyncio.run(_Submit(args, gateway, client, jobs, out, monitor).run())
-        finally:
-            close_out(out)
+
+
+class _OneLine(logging.Formatter):
+    """Nothing that a gateway says steers the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def observer(monitor: Monitor, *, verbose: bool) -> Observer:
     """The monitor's hook, which also speaks where that is wanted."""
     if not verbose:
         return monitor.observe
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
 
     def tell(event: Event) -> None:
         monitor.observe(event)
@@ -100,22 +119,28 @@ class _Submit:
         self,
         args: argparse.Namespace,
         gateway: Gateway,
-        client: LipSyncClient,
         jobs: JobList,
         out: TextIO,
         monitor: Monitor,
     ) -> None:
         self._args = args
         self._gateway = gateway
-        self._client = client
         self._jobs = jobs
         self._out = out
         self._monitor = monitor
         self._tally = monitor.tally
         self._budget = Budget(args.max_units)
         self._trouble = ""
+        self._results = Results(out)
+        self._interrupts = Interrupts(self._on_interrupt, self._on_end)
 
     async def run(self) -> int:
+        try:
+            return await self._run()
+        finally:
+            self._interrupts.over()
+
+    async def _run(self) -> int:
         async with AsyncExitStack() as stack:
             journal = await self._open_journal()
             if journal is not None:
@@ -126,6 +151,7 @@ class _Submit:
                 say(f"nothing was sent: {told} (--skip-invalid sends the rest)")
                 return USAGE
             await self._send(journal, report)
+            self._tell_lost()
         self._say_how_it_went()
         return self._tally.exit_code()
 
@@ -170,16 +196,15 @@ class _Submit:
             allow=self._budget.allow if args.max_units is not None else None,
         )
         settled = await asyncio.to_thread(_settled, args.journal) if journal is not None else None
-        submission = Submission(self._jobs, report, limit=args.limit, budget=self._budget, settled=settled)
-        results = Results(begin(self._out))
-
-        def take(outcome: Outcome) -> None:
-            tally.add(outcome)
-            results.put(to_json_line(outcome))
-
-        async with self._client as client:
+        submission = Submission(
+            self._jobs, report, limit=args.limit, budget=self._budget, settled=settled, earlier=self._earlier(journal)
+        )
+        begin(self._out)
+        # A window wider than the list would only cost workers that have nothing to do.
+        window = min(args.max_in_flight, max(1, self._monitor.total))
+        async with make_client(args, self._gateway, self._monitor, window) as client:
             self._monitor.watch(client)
-            with Interrupts(Timeouts().grace, self._on_interrupt, self._on_second) as interrupts:
+            with self._interrupts as interrupts:
                 async with shown(self._monitor, quiet=args.quiet):
                     try:
                         await run_batch(
@@ -188,23 +213,39 @@ class _Submit:
                             options=options,
                             journal=journal,
                             interrupts=interrupts,
-                            take=take,
-                            results=results,
+                            take=self._take,
+                            results=self._results,
                         )
                     except (LipSyncError, OSError) as error:
                         tally.stopped = True
                         self._trouble = str(error)
-                await results.finish()
-        if results.failed is not None:
-            tally.stopped = True
-            why = results.failed.strerror or str(results.failed)
-            self._trouble = f"stopped: the results could not be written ({why}); {results.lost} lines are lost"
+                    finally:
+                        await self._results.finish()
+
+    def _take(self, outcome: Outcome) -> None:
+        self._tally.add(outcome)
+        self._results.put(outcome)
+
+    def _tell_lost(self) -> None:
+        results = self._results
+        if results.failed is None:
+            return
+        self._tally.stopped = True
+        self._trouble = f"stopped: the results could not be written ({results.why()}); {results.lost} lines are lost"
+        results.tell_lost()
+
+    def _earlier(self, journal: Journal | None) -> Earlier | None:
+        if journal is None or journal.reader.is_empty():
+            return None
+        longest = self._gateway.max_id_length
+        return Earlier(journal.recall, id_prefix=self._args.id_prefix, max_id_length=longest)
 
     def _on_interrupt(self) -> None:
         self._tally.interrupted = self._monitor.stopping = True
         say("stopping: requests in flight may finish (Ctrl-C again ends at once)")
 
-    def _on_second(self) -> None:
+    def _on_end(self) -> None:
+        self._results.tell_lost()
         say(f"ended at once: what was in flight may have been accepted. {self._how_to_go_on()}")
 
     def _say_how_it_went(self) -> None:

@@ -6,11 +6,13 @@ Neither holds more than a line, and some 18 bytes an id to tell repetitions.
 
 from .inspection import Tell
 from .joblist import STDIN, JobList
-from .records import LONGEST_LINE
-from .report import KEPT_FAULTS, JobLine, LineFault, ListReport, Warned
+from .legacy import legacy_id, legacy_request
+from .record import LONGEST_LINE
+from .report import KEPT_FAULTS, KEPT_WARNINGS, JobLine, LineFault, ListReport, Warned
 
 __all__ = [
     "KEPT_FAULTS",
+    "KEPT_WARNINGS",
     "LONGEST_LINE",
     "STDIN",
     "JobLine",
@@ -19,4 +21,6 @@ __all__ = [
     "ListReport",
     "Tell",
     "Warned",
+    "legacy_id",
+    "legacy_request",
 ]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from lipsync_async.errors import JobListError, Violation
 from lipsync_async.gateways import Gateway
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.request.checks import billed_units
+from lipsync_async.request.checks import sent_units
 from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
 
-from .report import KEPT_FAULTS, JobLine, LineFault, ListReport, Warned
+from .compact import Firsts
+from .report import KEPT_FAULTS, JobLine, LineFault, ListReport, conflict
 
 Tell = Callable[[LineFault], object]
 """Hears of every fault as it is found."""
@@ -36,11 +37,11 @@ class Inspection:
     def run(self) -> ListReport:
         """Looks through it; raises `JobListError` where it holds no line at all."""
         report = self._report
-        repeated: set[str] = set()
+        repeated = SeenIds()
         for line in self._lines():
             report.lines += 1
             identified = self._identify(line)
-            self._note(line.line, line.violations)
+            self._note(line, line.violations)
             if identified is None:
                 report.broken += 1
                 continue
@@ -48,10 +49,10 @@ class Inspection:
             if not self._ids.add(name):
                 repeated.add(name)
             report.jobs += 1
-            report.units += billed_units(request)
+            report.units += sent_units(request)
         if not report.lines:
             raise JobListError(f"{self._name} holds no jobs")
-        if repeated:
+        if len(repeated):
             self._sort_out(repeated)
         return report
 
@@ -68,7 +69,7 @@ class Inspection:
             return self._id_of(line.request), line.request
         except OSError as error:
             fault = Violation("sound_path", "unreadable_file", f"cannot be read: {error.strerror or error}")
-            self._note(line.line, (fault,))
+            self._note(line, (fault,))
             return None
 
     def _id_of(self, request: LipSyncRequest) -> str:
@@ -77,36 +78,32 @@ class Inspection:
         longest = self._gateway.max_id_length if self._gateway is not None else 64
         return derive_id(request, prefix=self._prefix, max_length=longest)
 
-    def _sort_out(self, repeated: set[str]) -> None:
+    def _sort_out(self, repeated: SeenIds) -> None:
         """The same content is one job; other content under the same id is a fault of the list."""
-        report = self._report
-        first: dict[str, tuple[int, bytes]] = {}
+        report, firsts = self._report, Firsts()
         for line in self._lines():
             if line.request is None or line.errors or (name := self._id_of(line.request)) not in repeated:
                 continue
-            content = fingerprint(line.request)
-            earlier, known = first.setdefault(name, (line.line, content))
+            content = int.from_bytes(fingerprint(line.request)[:8], "big", signed=True)
+            earlier, known = firsts.setdefault(name, line.line, content)
             if earlier == line.line:
                 continue
             report.jobs -= 1
-            report.units -= billed_units(line.request)
+            report.units -= sent_units(line.request)
             if known == content:
-                report.repeats[line.line] = earlier
+                report.repeats.add(line.line, earlier)
             else:
-                text = f"{name} stands for other content in line {earlier}: one id is one job"
-                fault = Violation("external_task_id", "id_repeated", text)
-                report.conflicts[line.line] = fault
+                report.conflicts.add(line.line, earlier)
                 report.broken += 1
-                self._note(line.line, (fault,))
+                self._note(line, (conflict(name, earlier),))
 
-    def _note(self, line: int, violations: Iterable[Violation]) -> None:
+    def _note(self, line: JobLine, violations: Iterable[Violation]) -> None:
         report = self._report
         for violation in violations:
-            fault = LineFault(line, violation)
             if violation.severity == "warning":
-                warned = report.warnings.setdefault((violation.path, violation.rule), Warned(fault, 0))
-                warned.lines += 1
+                report.warn(LineFault(line.line, violation))
                 continue
+            fault = LineFault(line.line, violation, line.given_id)
             report.fault_count += 1
             if len(report.faults) < KEPT_FAULTS:
                 report.faults.append(fault)

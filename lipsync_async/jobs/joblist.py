@@ -15,15 +15,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self
 
+from attrs import evolve
+
 from lipsync_async.errors import JobListError
 from lipsync_async.gateways import Gateway
-from lipsync_async.request.checks import check
 
-from .file import Unchanged, sniff, stamp
+from .file import Unchanged, head_of, narrow, sniff, stamp, wide_encoding
 from .inspection import Inspection, Tell
-from .lines import read_request
-from .records import PIECE, Record, csv_records, given_id, json_record, json_records, numbered, too_long
+from .jsonl import given_id, json_record, json_records, numbered
+from .lines import read_line
+from .record import PIECE, Record, too_long
 from .report import JobLine, ListReport
+from .rules import VERSION, found_in
+from .table import csv_records
+from .values import SoundFolder
 
 STDIN = "-"
 
@@ -31,20 +36,39 @@ STDIN = "-"
 class JobList:
     """A list on disk; `open` it, and iterate over it as often as needed. A context manager.
 
-    Relative `sound_path`s begin at `base`.
+    Relative `sound_path`s begin at `base`; with `sounds_under` they must lie under that folder, links resolved.
     Iterating raises `JobListError` where the file has changed since it was opened, or cannot be read.
     """
 
-    def __init__(self, path: Path, *, name: str, base: Path, spooled: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        base: Path,
+        spooled: IO[bytes] | None = None,
+        origin: tuple[int, int] | None = None,
+        sounds_under: Path | None = None,
+    ) -> None:
         self.name = name
         self.base = base
-        self._path = path
+        self._folder = SoundFolder(base, sounds_under)
         self._spooled = spooled
-        self._stamp = stamp(path.stat())
-        self.format: str = sniff(path, name)
+        head = head_of(path)
+        if encoding := wide_encoding(head):
+            path = self._narrowed(path, encoding)
+            head = head_of(path)
+        self._path = path
+        found = path.stat()
+        self._stamp = stamp(found)
+        self.origin = origin or (found.st_dev, found.st_ino)
+        """Device and inode of the file that the list comes from, be it a spooled one."""
+        self.format: str = sniff(head, name)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, stdin: BinaryIO | None = None) -> JobList:
+    def open(
+        cls, path: str | os.PathLike[str], *, stdin: BinaryIO | None = None, sounds_under: Path | None = None
+    ) -> JobList:
         """The list at `path`; `-` is standard input. What can be read but once (a pipe) is spooled to a file first.
 
         Raises `JobListError`.
@@ -52,25 +76,50 @@ class JobList:
         name = os.fspath(path)
         try:
             if name == STDIN:
-                return cls._spool(stdin or sys.stdin.buffer, "standard input", Path())
+                return cls._spool(stdin or _standard_input(), "standard input", sounds_under)
             place = Path(name)
-            if stat.S_ISREG(place.stat().st_mode):
-                return cls(place, name=name, base=place.parent)
+            mode = place.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise JobListError(f"{name} is a folder: give the list itself, a JSONL or CSV file")
+            if stat.S_ISREG(mode):
+                return cls(place, name=name, base=place.parent, sounds_under=sounds_under)
             with place.open("rb") as source:
-                return cls._spool(source, name, Path())
-        except OSError as error:
-            raise JobListError(f"{name} cannot be read: {error.strerror or error}") from error
+                return cls._spool(source, name, sounds_under)
+        except (OSError, ValueError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            raise JobListError(f"{name} cannot be read: {why}") from error
 
     @classmethod
-    def _spool(cls, source: BinaryIO, name: str, base: Path) -> JobList:
+    def _spool(cls, source: BinaryIO, name: str, sounds_under: Path | None) -> JobList:
         spooled = tempfile.NamedTemporaryFile(prefix="lipsync-jobs-")  # noqa: SIM115 - it lives as long as the list
         try:
             shutil.copyfileobj(source, spooled, PIECE)
             spooled.flush()
-            return cls(Path(spooled.name), name=name, base=base, spooled=spooled)
+            return cls(
+                Path(spooled.name),
+                name=name,
+                base=Path(),
+                spooled=spooled,
+                origin=_origin(source),
+                sounds_under=sounds_under,
+            )
         except BaseException:
             spooled.close()
             raise
+
+    def _narrowed(self, path: Path, encoding: str) -> Path:
+        """A copy in UTF-8, in place of what was spooled."""
+        before, spooled = self._spooled, tempfile.NamedTemporaryFile(prefix="lipsync-jobs-")  # noqa: SIM115 - it lives as long
+        try:
+            narrow(path, spooled, encoding, self.name)
+            spooled.flush()
+        except BaseException:
+            spooled.close()
+            raise
+        if before is not None:
+            before.close()
+        self._spooled = spooled
+        return Path(spooled.name)
 
     def __enter__(self) -> Self:
         return self
@@ -111,11 +160,18 @@ class JobList:
     def lines(self, gateway: Gateway | None = None) -> Iterator[JobLine]:
         """Every line with all its violations; `gateway` as for `checks.check`."""
         for line in self:
-            if line.request is None:
+            if line.read is None:
                 yield line
             else:
-                found = check(line.request, gateway)
-                yield JobLine(line.line, line.request, (*line.violations, *found), line.given_id) if found else line
+                found = found_in(line.read, line.violations, gateway)
+                yield line if found == line.violations else evolve(line, violations=found)
+
+    def sound_files(self) -> Iterator[Path]:
+        """The files that the list names as its sounds, whether they are there or not."""
+        with self._opened() as source:
+            for record in csv_records(source) if self.format == "csv" else json_records(source, skim=True):
+                for path in _paths(record.values):
+                    yield self.base / path
 
     def check(
         self,
@@ -136,7 +192,7 @@ class JobList:
 
         Files count by path, size and time; `context` is what else its check depends on.
         """
-        hasher = blake2b(repr(context).encode("utf-8", "surrogatepass"), digest_size=16)
+        hasher = blake2b(repr((VERSION, self._folder, *context)).encode("utf-8", "surrogatepass"), digest_size=16)
         with self._opened() as source:
             while piece := source.read(PIECE):
                 hasher.update(piece)
@@ -155,9 +211,32 @@ class JobList:
     def _read(self, record: Record) -> JobLine:
         if record.values is None:
             return JobLine(record.line, None, record.violations)
-        request, found = read_request(record.values, self.base)
+        found = read_line(record.values, self._folder, record.ignored)
         given = record.values.get("external_task_id")
-        return JobLine(record.line, request, (*record.violations, *found), given if isinstance(given, str) else "")
+        return JobLine(
+            record.line,
+            found.request if found.sound else None,
+            (*record.violations, *found.violations),
+            given if isinstance(given, str) else "",
+            found.legacy_extra,
+            found.request,
+        )
+
+
+def _standard_input() -> BinaryIO:
+    """Raises `JobListError` where it is closed."""
+    if sys.stdin is None:
+        raise JobListError("standard input is closed: give the list's file, or a pipe")
+    return sys.stdin.buffer
+
+
+def _origin(source: BinaryIO) -> tuple[int, int] | None:
+    """Device and inode of what is read; None for what is no file."""
+    try:
+        found = os.fstat(source.fileno())
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _paths(values: Mapping[str, Any] | None) -> Iterator[str]:

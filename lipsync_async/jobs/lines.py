@@ -2,225 +2,206 @@
 
 A line is the create call's own JSON body, or its flat form with one face's fields at top level.
 `sound_path` names a local file, beside `face_id` in either form.
+What is no field of the call is neither sent nor part of a job's id; what the gateway is to have stands in `extra_body`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from attrs import fields, frozen
+from attrs import Factory, define, frozen
 
 from lipsync_async.errors import Violation
-from lipsync_async.models import FaceChoice, LipSyncRequest, Sound
-from lipsync_async.request.audio import AudioFile
+from lipsync_async.models import LipSyncRequest
 
-if TYPE_CHECKING:
-    from cattrs import BaseValidationError, Converter
+from .names import EXTRA, FACE_FIELDS, FIELDS, REQUEST_FIELDS, misnamed, quoted, shown
+from .texts import id_fault, is_placeholder
+from .values import SoundFolder, explain, given, reader
 
-_REQUEST_KEYS = frozenset(attribute.name for attribute in fields(LipSyncRequest) if attribute.init)
-_FACE_KEYS = frozenset(attribute.name for attribute in fields(FaceChoice)) | {"sound_path"}
-_EMPTY_IS_ABSENT = frozenset({"audio_id", "sound_file", "sound_path", "callback_url", "external_task_id"})
-"""The seeds' own example has an empty `sound_file` beside an `audio_id`."""
-
-
-class _FieldError(ValueError):
-    """What is wrong with one value."""
-
-    def __init__(self, rule: str, message: str, name: str = "") -> None:
-        super().__init__(message)
-        self.rule = rule
-        self.message = message
-        self.name = name
-        """The field to blame where it is not the one that was read."""
+LOOKED_AT = 100
+"""Names that are no fields, and are told one by one: what has more of them is no job line."""
+_OF_REQUEST = ("session_id", "external_task_id", "callback_url")
+_OF_FACE = ("face_id", "audio_id", "sound_file")
+_LINKS = frozenset({"sound_file", "callback_url"})
+_RESULT = frozenset({"external_task_id", "outcome", "attempts", "refusals"})
+_HINTS = {
+    "id": "external_task_id", "job_id": "external_task_id", "task_id": "external_task_id", "name": "external_task_id",
+}  # fmt: skip
 
 
 @frozen
-class _Local:
-    """A `sound_path` on its way to becoming a sound."""
+class Reading:
+    """What could be made of a line."""
 
-    path: object
-    alone: bool
+    request: LipSyncRequest | None
+    """As far as it could be read; it may be sent only where no violation is an error."""
+    violations: tuple[Violation, ...]
+    legacy_extra: Mapping[str, Any] | None = None
+    """The `extra_body` that version 0.1.0 made of this line, where it was another one."""
+
+    @property
+    def sound(self) -> bool:
+        """Nothing forbids sending it."""
+        return self.request is not None and not any(fault.severity == "error" for fault in self.violations)
 
 
-def read_request(line: Mapping[str, Any], base: Path | None = None) -> tuple[LipSyncRequest | None, list[Violation]]:
+def read_request(
+    line: Mapping[str, Any], base: Path | None = None, *, anywhere: bool = False
+) -> tuple[LipSyncRequest | None, list[Violation]]:
     """The request that a parsed job line stands for (None where it is broken), and all that is to be said about it.
 
-    `base` is the folder that `sound_path` starts from.
-    Fields of the wire have no defaults here, and nothing is converted but whole floats: `0.0` is 0.
+    `base` is the folder that `sound_path` starts from and must stay under, links and dots resolved; without it a path
+    is a fault, for a line may be a stranger's. `anywhere` takes paths that lead out of it.
+    What is left out is as the builder has it: start and insert 0, volumes 1, the end the sound's own.
     """
+    folder = None if base is None else SoundFolder(base, None if anywhere else base)
+    read = read_line(line, folder)
+    return read.request if read.sound else None, list(read.violations)
+
+
+def read_line(line: Mapping[str, Any], folder: SoundFolder | None, ignored: Mapping[str, Any] | None = None) -> Reading:
+    """The same with what version 0.1.0 made of it; `ignored` is what the line held without a name."""
     from cattrs import BaseValidationError
 
-    values, found = _sort_out(line)
+    if line.keys() >= _RESULT:
+        return Reading(None, (Violation("outcome", "result_line", "this is a line of results, not a job"),))
+    sorted_out = _Sorting(line)
+    violations = sorted_out.violations
+    violations += _odd_texts(line)
+    request: LipSyncRequest | None = None
     try:
-        request = _reader(base).structure(values, LipSyncRequest)
+        request = reader(folder).structure(sorted_out.values, LipSyncRequest)
     except BaseValidationError as error:
-        return None, [*_explain(error), *found]
-    broken = any(violation.severity == "error" for violation in found)
-    return None if broken else request, found
+        blamed = {fault.path for fault in violations} | sorted_out.meant
+        violations = [*(fault for fault in explain(error) if fault.path not in blamed), *violations]
+        violations = violations or explain(error)
+    unsent = {**(ignored or {}), **sorted_out.unsent}
+    legacy = {**sorted_out.given_extra, **unsent} if unsent else None
+    return Reading(request, tuple(violations), legacy)
 
 
-def _sort_out(line: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
-    """Either form as the create call's body; what is not of the wire goes to `extra_body`, with a warning."""
-    values = _given({name: value for name, value in line.items() if name in _REQUEST_KEYS})
-    face = {name: value for name, value in line.items() if name in _FACE_KEYS}
-    extra = {name: value for name, value in line.items() if name not in _REQUEST_KEYS | _FACE_KEYS}
-    found = [_unknown(name) for name in extra]
-    if "face_choose" in line:
-        found += [_misplaced(name) for name in face]
-    else:
-        values["face_choose"] = [face]
-    given = values.get("extra_body") or {}
-    if extra and isinstance(given, dict):
-        values["extra_body"] = {**given, **extra}
-    return values, found
+@define
+class _Sorting:
+    """Either form as the create call's body, and what is not of it."""
+
+    line: Mapping[str, Any]
+    values: dict[str, Any] = Factory(dict)
+    violations: list[Violation] = Factory(list)
+    unsent: dict[str, Any] = Factory(dict)
+    """What version 0.1.0 sent at top level as it was."""
+    given_extra: Mapping[str, Any] = Factory(dict)
+    meant: set[str] = Factory(set)
+    """Paths of fields that are there under nearly their name: they are not told as missing."""
+
+    def __attrs_post_init__(self) -> None:
+        line = self.line
+        self.values = given({name: value for name, value in line.items() if name in REQUEST_FIELDS})
+        face = {name: value for name, value in line.items() if name in FACE_FIELDS}
+        if len(line) > len(self.values) + len(face):
+            self._sort(line, [name for name in line if name not in FIELDS], "")
+        if "face_choose" in line:
+            self.violations += [_misplaced(name) for name in face]
+            self._look_at_faces(line["face_choose"])
+        else:
+            self.values["face_choose"] = [face]
+        extra = line.get("extra_body")
+        self.given_extra = extra if isinstance(extra, dict) else {}
+
+    def _sort(self, place: Mapping[str, Any], names: list[str], path: str) -> None:
+        """Fields that are none: another's name, one for the gateway, or of no meaning here."""
+        extra: dict[str, Any] = {}
+        for name in names[:LOOKED_AT]:
+            if not path and name.startswith(EXTRA):
+                self._take_extra(name, place[name], extra)
+            elif meant := misnamed(name, [*place, *self._face_names()]):
+                self._blame(path, name, meant)
+            else:
+                self.violations.append(_ignored(path, name, place))
+        if len(names) > LOOKED_AT:
+            text = f"{len(names) - LOOKED_AT} more are no fields of the call: they are not sent"
+            self.violations.append(Violation(f"{path}*", "ignored_field", text, "warning"))
+        if not path:
+            self.unsent = {name: place[name] for name in names}
+        if extra and isinstance(self.values.get("extra_body") or {}, dict):
+            self.values["extra_body"] = {**(self.values.get("extra_body") or {}), **extra}
+
+    def _face_names(self) -> Iterator[str]:
+        faces = self.line.get("face_choose")
+        for face in faces if isinstance(faces, list) else ():
+            yield from face if isinstance(face, dict) else ()
+
+    def _take_extra(self, name: str, value: object, extra: dict[str, Any]) -> None:
+        inner = name.removeprefix(EXTRA)
+        if not inner or "." in inner:
+            text = "must name one field: put what lies deeper into it as a JSON object"
+            self.violations.append(Violation(shown(name), "extra_name", text))
+        else:
+            extra[inner] = value
+
+    def _blame(self, path: str, name: str, meant: str) -> None:
+        text = f"is no field of the call; {meant} is meant, it seems: name it so"
+        self.violations.append(Violation(f"{path}{shown(name)}", "misnamed_field", text))
+        of_face = meant in FACE_FIELDS and meant not in REQUEST_FIELDS
+        self.meant.add(f"face_choose[0].{meant}" if of_face else meant)
+        if meant == "face_choose":
+            self.meant |= {f"face_choose[0].{inner}" for inner in FACE_FIELDS}
+        if meant in {"audio_id", "sound_file", "sound_path"}:
+            self.meant |= {"face_choose[0]", "face_choose[0].sound_end_time"}
+
+    def _look_at_faces(self, faces: object) -> None:
+        for index, face in enumerate(faces[:LOOKED_AT] if isinstance(faces, list) else ()):
+            if isinstance(face, dict) and not face.keys() <= FACE_FIELDS:
+                self._sort(face, [name for name in face if name not in FACE_FIELDS], f"face_choose[{index}].")
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is empty and thereby not given."""
-    return {name: value for name, value in values.items() if value != "" or name not in _EMPTY_IS_ABSENT}
-
-
-def _unknown(name: str) -> Violation:
-    return Violation(name, "unknown_field", "is no field of the create call; it is sent as it is", "warning")
+def _ignored(path: str, name: str, place: Mapping[str, Any]) -> Violation:
+    hint = _HINTS.get(name.lower(), "")
+    text = "is no field of the call: it is not sent, and no part of the job's id"
+    if hint and hint not in place:
+        text += f"; what names the job is {hint}"
+    elif not path:
+        text += f"; what the gateway is to have stands under {EXTRA}NAME"
+    return Violation(f"{path}{shown(name) or '(no name)'}", "ignored_field", text, "warning")
 
 
 def _misplaced(name: str) -> Violation:
     return Violation(name, "misplaced_field", "belongs into face_choose[0], for this line has face_choose")
 
 
-# --- strict rules of conversion -----------------------------------------------------------------------------------
-
-_IS: Mapping[type, str] = {
-    str: "text",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-    dict: "an object",
-    type(None): "null",
-}
-
-
-def _wrong(wanted: str, value: object) -> _FieldError:
-    return _FieldError("wrong_type", f"must be {wanted}, not {_IS.get(type(value), type(value).__name__)}")
-
-
-def _text(value: object, _: object = None) -> str:
-    if not isinstance(value, str):
-        raise _wrong("text", value)
-    if any("\ud800" <= char <= "\udfff" for char in value):
-        raise _FieldError("wrong_type", "must be Unicode text; it holds half of a surrogate pair")
-    return value
-
-
-def _whole_number(value: object, _: object = None) -> int:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, float):
-        raise _FieldError("wrong_type", f"must be a whole number, not {value}")
-    if type(value) is not int:
-        raise _wrong("a whole number", value)
-    return value
-
-
-def _number(value: object, _: object = None) -> float:
-    if isinstance(value, float) and not value.is_integer():
-        if math.isfinite(value):
-            return value
-        raise _FieldError("wrong_type", f"must be a number, not {value}")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong("a number", value)
-    return int(value)
-
-
-def _object(value: object, _: object = None) -> Mapping[str, Any] | None:
-    if value is not None and not isinstance(value, dict):
-        raise _wrong("an object", value)
-    return value
-
-
-def _sound(value: object, base: Path | None) -> Sound | None:
-    if value is None:
-        return None
-    return _open(value, base) if isinstance(value, _Local) else _text(value)
-
-
-def _open(local: _Local, base: Path | None) -> AudioFile:
-    if not isinstance(local.path, str):
-        raise _FieldError("wrong_type", "must be the path of a file, as text", "sound_path")
-    if not local.alone:
-        raise _FieldError("two_sounds", "stands beside sound_file: only one of them can be the sound", "sound_path")
-    try:
-        return AudioFile((base or Path()) / local.path)
-    except OSError as error:
-        raise _FieldError("unreadable_file", f"cannot be read: {error.strerror or error}", "sound_path") from error
-    except ValueError as error:
-        raise _FieldError("unreadable_file", f"cannot be read: {error}", "sound_path") from error
-
-
-def _prepare_face(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong("an object", value)
-    face = _given(value)
-    path = face.pop("sound_path", None)
-    if path is not None:
-        face["sound_file"] = _Local(path, alone=face.get("sound_file") is None)
-    return face
-
-
-@lru_cache(maxsize=8)
-def _reader(base: Path | None) -> Converter:
-    """One a folder: cattrs compiles its functions, which takes a millisecond."""
-    from cattrs import Converter
-    from cattrs.gen import make_dict_structure_fn
-
-    reader = Converter(detailed_validation=True)
-    reader.register_structure_hook(str, _text)
-    reader.register_structure_hook(int, _whole_number)
-    reader.register_structure_hook(float, _number)
-    reader.register_structure_hook_func(lambda kind: kind == Mapping[str, Any] | None, _object)
-    reader.register_structure_hook_func(lambda kind: kind == Sound | None, lambda value, _: _sound(value, base))
-    plain: Callable[..., FaceChoice] = make_dict_structure_fn(FaceChoice, reader, _cattrs_forbid_extra_keys=True)
-    reader.register_structure_hook(FaceChoice, lambda value, kind: plain(_prepare_face(value), kind))
-
-    def faces(value: object, _: object) -> tuple[FaceChoice, ...]:
-        if not isinstance(value, list | tuple):
-            raise _wrong("a list of one face", value)
-        return tuple(reader.structure(value, list[FaceChoice]))
-
-    reader.register_structure_hook_func(lambda kind: kind == tuple[FaceChoice, ...], faces)
-    return reader
-
-
-# --- cattrs' errors as violations ---------------------------------------------------------------------------------
-
-
-def _explain(error: BaseValidationError, path: str = "") -> list[Violation]:
-    """All faults in a tree of errors, each with its path."""
-    from cattrs import BaseValidationError, IterableValidationNote
-
+def _odd_texts(line: Mapping[str, Any]) -> list[Violation]:
+    """Ids that a program mangled, and words that stand for an empty cell."""
     found: list[Violation] = []
-    for fault in error.exceptions:
-        place = path
-        for note in getattr(fault, "__notes__", ()):
-            indexed = isinstance(note, IterableValidationNote)
-            place = f"{path}[{note.index}]" if indexed else f"{path}.{note.name}".lstrip(".")
-        found += _explain(fault, place) if isinstance(fault, BaseValidationError) else _describe(fault, place)
+    for name in _OF_REQUEST:
+        if name in line:
+            found += _odd_text("", name, line[name])
+    if "face_choose" not in line:
+        _look_at_face(found, "face_choose[0].", line)
+        return found
+    faces = line["face_choose"]
+    for index, face in enumerate(faces[:LOOKED_AT] if isinstance(faces, list) else ()):
+        if isinstance(face, dict):
+            _look_at_face(found, f"face_choose[{index}].", face)
     return found
 
 
-def _describe(fault: Exception, place: str) -> list[Violation]:
-    from cattrs import ForbiddenExtraKeysError
+def _look_at_face(found: list[Violation], path: str, face: Mapping[str, Any]) -> None:
+    for name in _OF_FACE:
+        if name in face:
+            found += _odd_text(path, name, face[name])
 
-    if isinstance(fault, ForbiddenExtraKeysError):
-        rule, text = "unknown_field", "is no field of a face; fields for the gateway stand at top level"
-        return [Violation(f"{place}.{name}", rule, text) for name in sorted(fault.extra_fields)]
-    if isinstance(fault, _FieldError):
-        parent, _, name = place.rpartition(".")
-        blamed = ".".join(filter(None, (parent, fault.name or name)))
-        return [Violation(blamed, fault.rule, fault.message)]
-    return [Violation(place, "missing", "is missing")]
+
+def _odd_text(path: str, name: str, value: object) -> Sequence[Violation]:
+    if not isinstance(value, str) or not value:
+        return ()
+    if name not in _LINKS:
+        odd = id_fault(value)
+        if odd is None:
+            return ()
+        rule, text = odd
+        return (Violation(f"{path}{name}", rule, text if rule == "placeholder" else f"{quoted(value)} {text}"),)
+    if len(value) > 40 or not is_placeholder(value):
+        return ()
+    text = f"is {value.strip()}, which programs write for an empty cell: give a URL, or leave it empty"
+    return (Violation(f"{path}{name}", "placeholder", text),)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from attrs import Factory, define, frozen
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import Factory, define, field, frozen
 
 from lipsync_async.errors import Violation
 from lipsync_async.models import LipSyncRequest
 
+from .compact import LinePairs
+from .names import shown
+
 KEPT_FAULTS = 1_000
 """Faults that a report keeps; all are counted, and told as they are found."""
+KEPT_WARNINGS = 100
+"""Kinds of warnings that a report keeps; all are counted."""
+_LONGEST = 1_000
+"""Characters of a fault as it is told."""
 
 
 @frozen
@@ -22,6 +32,10 @@ class JobLine:
     violations: tuple[Violation, ...] = ()
     given_id: str = ""
     """The external_task_id that the line gives, also where it is broken."""
+    legacy_extra: Mapping[str, Any] | None = None
+    """The `extra_body` that version 0.1.0 made of the line, where it was another one: see `legacy_id`."""
+    read: LipSyncRequest | None = field(default=None, eq=False, repr=False)
+    """What could be read of a line, broken or not."""
 
     @property
     def errors(self) -> tuple[Violation, ...]:
@@ -35,9 +49,14 @@ class LineFault:
 
     line: int
     violation: Violation
+    job: str = ""
+    """The external_task_id that the line gives."""
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.violation}"
+        path = self.violation.path
+        job = f" (job {shown(self.job)})" if self.job else ""
+        told = f"{shown(path, 200)}: {self.violation.message}" if path else self.violation.message
+        return f"{shown(f'line {self.line}: {told}', _LONGEST)}{job}"
 
 
 @define
@@ -64,18 +83,31 @@ class ListReport:
     faults: list[LineFault] = Factory(list)
     """The first `KEPT_FAULTS` of them, in the order of finding."""
     warnings: dict[tuple[str, str], Warned] = Factory(dict)
-    """By path and rule."""
-    repeats: dict[int, int] = Factory(dict)
+    """By path and rule; the first `KEPT_WARNINGS` kinds."""
+    warning_count: int = 0
+    """Warnings in all."""
+    repeats: LinePairs = Factory(LinePairs)
     """Line -> the earlier line that is the same job."""
-    conflicts: dict[int, Violation] = Factory(dict)
-    """Lines whose id stands for other content in an earlier line."""
+    conflicts: LinePairs = Factory(LinePairs)
+    """Line -> the earlier line that gives its id other content."""
 
     @property
     def ok(self) -> bool:
         """Nothing forbids sending it."""
         return not self.fault_count
 
-    @property
-    def warning_count(self) -> int:
-        """Warnings in all."""
-        return sum(warned.lines for warned in self.warnings.values())
+    def warn(self, fault: LineFault) -> None:
+        """One more warning; a kind that is new is kept while there is room."""
+        self.warning_count += 1
+        key = (fault.violation.path, fault.violation.rule)
+        known = self.warnings.get(key)
+        if known is not None:
+            known.lines += 1
+        elif len(self.warnings) < KEPT_WARNINGS:
+            self.warnings[key] = Warned(fault)
+
+
+def conflict(name: str, earlier: int) -> Violation:
+    """What is said of a line whose id stands for other content in an earlier one."""
+    text = f"{shown(name)} stands for other content in line {earlier}: one id is one job"
+    return Violation("external_task_id", "id_repeated", text)

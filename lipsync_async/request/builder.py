@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from typing import Any, cast
@@ -14,7 +13,8 @@ from lipsync_async.gateways import Gateway
 from lipsync_async.models import FaceChoice, LipSyncRequest, Sound
 
 from .audio import AudioBytes, AudioFile
-from .checks import MAX_CUT, MIN_CUT, SLACK, Facts, check, errors_of, is_given, mark_if_clean, url_faults
+from .checks import Facts, check, errors_of, is_given, mark_if_clean, url_faults
+from .window import natural_end
 
 _FACE = "face_choose[0]"
 _SOUND = f"{_FACE}.sound_file"
@@ -163,7 +163,7 @@ class RequestBuilder:
         )
 
     def _face(self) -> FaceChoice:
-        end = self._end if self._end is not None else self._natural_end()
+        end = self._end if self._end is not None else natural_end(self._sound, self._start)
         return FaceChoice(
             face_id=self._face_id,
             audio_id=self._audio_id,
@@ -175,17 +175,6 @@ class RequestBuilder:
             sound_volume=self._sound_volume,
             original_audio_volume=self._original_volume,
         )
-
-    def _natural_end(self) -> int | None:
-        """Returns where the sound ends, at most 60 s after the start; None: not known."""
-        length = _whole_milliseconds(self._sound)
-        if length is None:
-            return None
-        given: object = self._start
-        start = given if isinstance(given, int) else 0  # `check` reports what is wrong with it
-        # A clip that seems slightly shorter than 2 s is accepted, as `check` accepts it: decoders disagree.
-        length = max(length, min(start + MIN_CUT, length + SLACK))
-        return min(length, start + MAX_CUT)
 
     def _violations(self, request: LipSyncRequest, gateway: Gateway | None, facts: Facts | None) -> list[Violation]:
         found = check(request, _ANY if gateway is None else gateway, facts)
@@ -215,9 +204,3 @@ def _show_path(path: object) -> str:
     # A value that is no path may be a sound, and a message must not contain a sound.
     shown = str(path) if isinstance(path, str | os.PathLike) else ""
     return repr(shown) if 0 < len(shown) <= 1_024 else f"what was given ({type(path).__name__})"
-
-
-def _whole_milliseconds(sound: Sound | None) -> int | None:
-    """The length, rounded down because an end after the sound's own is refused; 4.1 s are 4099.999... ms in binary."""
-    duration = sound.info.duration if isinstance(sound, AudioFile | AudioBytes) else None
-    return None if duration is None else math.floor(duration * 1_000 + 1e-6)

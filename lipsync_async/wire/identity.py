@@ -7,8 +7,10 @@ import sys
 from array import array
 from bisect import bisect_left
 from hashlib import blake2b, sha256
+from typing import Any
+from urllib.parse import unquote_plus
 
-from attrs import evolve
+import msgspec
 
 from lipsync_async.models import LipSyncRequest
 
@@ -40,8 +42,79 @@ def fingerprint(request: LipSyncRequest) -> bytes:
 
 
 def core_fingerprint(request: LipSyncRequest) -> bytes:
-    """16 bytes that stand for what is asked for, whatever the session. Raises OSError as `fingerprint` does."""
-    return blake2b(canonical(evolve(request, session_id="")), digest_size=16).digest()
+    """16 bytes that stand for what a request asks for: its session, and the signatures of its URLs, left out.
+
+    A session lives for a day and a signed URL for an hour; two requests that differ in nothing else are the same work.
+    Raises OSError when a sound file cannot be read.
+    """
+    said = msgspec.json.decode(canonical(request))
+    said.pop("session_id", None)
+    _strip(said, "callback_url")
+    faces = said.get("face_choose")
+    for face in faces if isinstance(faces, list) else ():
+        _strip(face, "sound_file")
+    return blake2b(_encode_sorted(said), digest_size=16).digest()
+
+
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def _strip(values: Any, name: str) -> None:
+    if isinstance(values, dict) and isinstance(values.get(name), str):
+        values[name] = without_signature(values[name])
+
+
+# --- signed URLs ----------------------------------------------------------------------------------------------------
+
+_SIGNING = re.compile(
+    r"x-(?:amz|goog|oss|tos|obs|ms|bce)-(?:algorithm|credential|date|expires|signedheaders|signature"
+    r"|security-token|signature-version|additional-headers)|x-cos-security-token|security-token"
+    r"|q-(?:sign-algorithm|ak|sign-time|key-time|header-list|url-param-list|signature)"
+    r"|signature|sig|sign|hmac|token|access[_-]?token|auth[_-]?key|auth[_-]?token|authorization|wssecret|wstime"
+    r"|(?:oss|aws)?accesskeyid|googleaccessid|key-pair-id|hdnts|hdnea|__token__|__gda__"
+)
+"""Names of a query's fields that sign it, in small letters: S3, Google, OSS, COS, OBS, TOS, CloudFront, Akamai ..."""
+_TIMES = {"expires", "expiry", "exp", "e", "policy"}
+_AZURE = {"sv", "sr", "ss", "srt", "se", "st", "sp", "spr", "sip", "sdd", "skoid", "sktid", "skt", "ske", "sks", "skv"}
+_DISCORD = {"ex", "is", "hm"}
+"""Names that belong to a signature only where one is there: these three are one together."""
+_WEB = ("http://", "https://")
+
+
+def without_signature(url: str) -> str:
+    """A URL without the fields of its query that sign it and tell when it ends; any other text as it is.
+
+    What names the file, and every other field, stays as it was written, in its order.
+    """
+    if "?" not in url or not url[:8].lower().startswith(_WEB):
+        return url
+    rest, hash_sign, fragment = url.partition("#")
+    place, _, query = rest.partition("?")
+    fields = [(_name(field), field) for field in query.split("&")]
+    signing = _signing({name for name, _ in fields})
+    if not signing:
+        return url
+    query = "&".join(field for name, field in fields if name not in signing)
+    return f"{place}{'?' if query else ''}{query}{hash_sign}{fragment}"
+
+
+def is_signed(url: str) -> bool:
+    """Whether a URL carries a signature, so that it will be another one the next time it is made."""
+    return without_signature(url) != url
+
+
+def _name(field: str) -> str:
+    return unquote_plus(field.partition("=")[0]).lower()
+
+
+def _signing(names: set[str]) -> set[str]:
+    """Those of a query's names that sign it; empty where none does."""
+    signing = {name for name in names if _SIGNING.fullmatch(name)}
+    if "sig" in names and "sv" in names:
+        signing |= _AZURE
+    if names >= _DISCORD:
+        signing |= _DISCORD
+    return signing and signing | _TIMES
 
 
 def _blake64(text: str) -> int:
@@ -49,7 +122,7 @@ def _blake64(text: str) -> int:
 
 
 # Python's own hash is SipHash with a secret key, of 64 bits where pointers are, and costs next to nothing.
-_hash64 = hash if sys.hash_info.width >= 64 else _blake64
+hash64 = hash if sys.hash_info.width >= 64 else _blake64
 _BUCKETS = 1024
 
 
@@ -75,7 +148,7 @@ class SeenIds:
 
     def add(self, external_task_id: str) -> bool:
         """Remembers an id; True when it is new."""
-        number = _hash64(external_task_id)
+        number = hash64(external_task_id)
         bucket = self._buckets[number % _BUCKETS]
         if bucket is None:
             self._buckets[number % _BUCKETS] = array("q", (number,))
@@ -91,7 +164,7 @@ class SeenIds:
     def __contains__(self, external_task_id: object) -> bool:
         if not isinstance(external_task_id, str):
             return False
-        number = _hash64(external_task_id)
+        number = hash64(external_task_id)
         bucket = self._buckets[number % _BUCKETS] or ()
         place = bisect_left(bucket, number)
         return place < len(bucket) and bucket[place] == number

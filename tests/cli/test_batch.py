@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from lipsync_async.cli.batch import Budget, Interrupts, interruptible
+from lipsync_async.cli.batch import SIGNALS, Budget, Interrupts, interruptible
 from lipsync_async.jobs.lines import read_request
 from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
 from lipsync_async.terms import Kind
@@ -40,6 +41,13 @@ def test_a_cap_counts_what_is_under_way() -> None:
     budget.settle(first, NotSent(external_task_id="a", kind=Kind.QUOTA))
 
 
+def test_a_cap_counts_what_is_sent() -> None:
+    """Times that `extra_body` puts in place are paid, not those it replaces."""
+    longer, _ = read_request({**job("a"), "extra_body": {"face_choose": [{"sound_end_time": 60_000}]}})
+    assert longer is not None
+    assert "costs 6" in str(Budget(1.0).allow(longer))
+
+
 def test_without_a_cap_all_is_allowed() -> None:
     """And still counted."""
     budget = Budget(None)
@@ -60,19 +68,22 @@ def test_one_signal_told_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
             told.append("abort")
 
     async def scene() -> None:
-        with Interrupts(0.0, lambda: told.append("first"), lambda: told.append("second")) as interrupts:
+        with Interrupts(lambda: told.append("first"), lambda: told.append("second"), grace=0.0) as interrupts:
             interrupts._told()
             interrupts._told()
             interrupts.guard(cast("Any", Stream()))
             interrupts._first_at -= 1.0
-            interrupts._told()
+            interrupts._told(signal.SIGHUP)  # a shell and the kernel may both tell that the terminal is gone
+            interrupts._told(signal.SIGTERM)
+        interrupts.over()
 
     asyncio.run(scene())
     assert told == ["first", "stop", "second"]
     assert ends == [130]
 
 
-def test_after_the_grace_requests_are_broken_off() -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_after_the_grace_requests_are_broken_off(number: signal.Signals) -> None:
     """What hangs holds up the end for so long and no longer."""
     broken = asyncio.Event()
 
@@ -81,12 +92,49 @@ def test_after_the_grace_requests_are_broken_off() -> None:
         stop: Callable[[], None] = staticmethod(lambda: None)
 
     async def scene() -> None:
-        with Interrupts(0.0, lambda: None, lambda: None) as interrupts:
+        with Interrupts(lambda: None, lambda: None, grace=0.0) as interrupts:
             interrupts.guard(cast("Any", Stream()))
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
             await broken.wait()
+        interrupts.over()
 
     asyncio.run(asyncio.wait_for(scene(), 10))
+
+
+def test_what_hangs_is_ended_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the loop itself does not turn any more: what is lost is told, then all ends."""
+    told: list[str] = []
+    ended = threading.Event()
+
+    def end(code: int) -> None:
+        told.append(str(code))
+        ended.set()
+
+    monkeypatch.setattr("lipsync_async.cli.batch.os._exit", end)
+
+    async def scene() -> None:
+        with Interrupts(lambda: None, lambda: told.append("lost"), deadline=0.0) as interrupts:
+            interrupts._told()
+            assert ended.wait(10)
+
+    asyncio.run(scene())
+    assert told == ["lost", "130"]
+
+
+def test_an_ignored_hang_up_stays_ignored() -> None:
+    """`nohup` asked for it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+
+        async def scene() -> int:
+            with Interrupts(lambda: None, lambda: None) as interrupts:
+                signal.raise_signal(signal.SIGHUP)
+                await asyncio.sleep(0)
+                return interrupts.count
+
+        assert asyncio.run(scene()) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_check_can_be_interrupted(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from attrs import evolve
 from rich.console import Console
 
 from lipsync_async.cli import display
-from lipsync_async.cli.display import plain, print_table, render, say
+from lipsync_async.cli.display import plain, print_table, render
 from lipsync_async.cli.monitor import Monitor, View, clock
+from lipsync_async.cli.printing import say
 from lipsync_async.cli.tally import Tally
 from lipsync_async.dispatch.account import Event
 from lipsync_async.dispatch.pacing import PacerStatistics

@@ -67,8 +67,10 @@ def test_export_writes_the_result_lines(tmp_path: Path, capsys: pytest.CaptureFi
     assert (first["outcome"], first["line"], second["outcome"]) == ("accepted", 3, "unknown")
     out = tmp_path / "out.jsonl"
     assert main(["journal", "export", str(path), "--out", str(out)]) == 0
-    assert main(["journal", "export", str(path), "--out", str(out)]) == 2
+    assert main(["journal", "export", str(path), "--out", str(out)]) == 0  # the very same lines
     assert len(out.read_text().splitlines()) == 2
+    out.write_text("something else\n")
+    assert main(["journal", "export", str(path), "--out", str(out)]) == 2
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -50,23 +50,25 @@ LEGAL: list[dict[str, Any] | str] = [
     job(session_id="30", face_id="0"),
     json.dumps(job(session_id="31"))[:-1] + ', "sound_volume": 2}',
     job(session_id="32", external_task_id=None),
+    job(session_id="33", sound_start_time=...),
+    job(session_id="34", sound_insert_time=...),
+    job(session_id="35", sound_volume=..., original_audio_volume=...),
+    job(session_id="36", sound_path=CLIP, sound_end_time=..., **OTHER_SOUND),
 ]
 ILLEGAL: list[dict[str, Any] | str] = [
     job(session_id=...),
     job(session_id=""),
     job(session_id=5),
     job(session_id=None),
+    job(session_id="nan"),
+    job(calback_url="https://example.com/hook"),
     job(face_id=...),
     job(face_id=""),
     job(audio_id=...),
     job(audio_id="", sound_file=""),
     job(sound_file=URL),
     job(sound_path=CLIP),
-    job(sound_start_time=...),
     job(sound_end_time=...),
-    job(sound_insert_time=...),
-    job(sound_volume=...),
-    job(original_audio_volume=...),
     job(sound_start_time="0"),
     job(sound_start_time=0.5),
     job(sound_start_time=-1),
@@ -133,7 +135,7 @@ def test_no_illegal_line_leaves_and_no_legal_one_is_refused(tmp_path: Path, caps
     assert [line["outcome"] for line in told] == ["accepted"] * len(LEGAL) + ["rejected"] * len(ILLEGAL)
     assert {line["kind"] for line in told[len(LEGAL) :]} == {"validation"}
     assert len(bodies) == len(LEGAL)
-    assert {sent["session_id"] for sent in bodies} == {"825465778199224380", *map(str, range(2, 33))}
+    assert {sent["session_id"] for sent in bodies} == {"825465778199224380", *map(str, range(2, 37))}
     for sent in bodies:
         for schema in schemas():
             Draft7Validator(schema).validate(sent)

@@ -31,6 +31,7 @@ from tests.clips.build import (
     CLIPS,
     FTYP,
     MVHD,
+    RATE,
     SOUND,
     adts,
     box,
@@ -103,6 +104,48 @@ def test_real_clip(name: str) -> None:
     info = AudioFile(CLIPS / name).info
     assert (info.container, info.size) == (container, (CLIPS / name).stat().st_size)
     assert info.duration == (None if duration is None else pytest.approx(duration, abs=0.002))
+
+
+@pytest.mark.parametrize(
+    ("codec", "told_as"),
+    [(b"Opus", "Opus"), (b"alac", "ALAC"), (b"fLaC", "FLAC"), (b".mp3", "MP3"), (b"mp4a", ""), (b"xxxx", "")],
+)
+def test_what_an_m4a_holds(codec: bytes, told_as: str) -> None:
+    """By its sound track's codec; AAC is what it should be, and needs no word."""
+    assert told(movie(trak(samples=3, codec=codec))).codec == told_as
+
+
+@pytest.mark.parametrize(("kind", "told_as"), [(0x40, ""), (0x67, ""), (0x6B, "MP3"), (0x69, "MP3")])
+@pytest.mark.parametrize("long", [b"", b"\x80\x80\x80"])
+def test_what_an_mp4a_holds(kind: int, told_as: str, long: bytes) -> None:
+    """MP3 in an `mp4a`, by its decoder's object type."""
+    descriptor = b"\x03" + long + b"\x19\0\1\0\x04" + long + b"\x11" + bytes([kind]) + b"\x15" * 20
+    esds = box(b"esds", b"\0\0\0\0", descriptor)
+    stsd = box(b"stsd", pack(">II", 0, 1), box(b"mp4a", b"\0" * 28, esds))
+    plain = box(b"stsd", pack(">II", 0, 1), box(b"mp4a", b"\0" * 80))
+    track = trak(samples=3)
+    assert plain in track
+    grown = len(stsd) - len(plain)
+    assert told(_regrown(movie(track), plain, stsd, grown)).codec == told_as
+
+
+def _regrown(data: bytes, old: bytes, new: bytes, grown: int) -> bytes:
+    """The file with a box in place of another, and the sizes of all around it."""
+    data = data.replace(old, new)
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        at = data.index(name) - 4
+        size = int.from_bytes(data[at : at + 4], "big") + grown
+        data = data[:at] + size.to_bytes(4, "big") + data[at + 4 :]
+    return data
+
+
+def test_a_3gp_names_its_cure() -> None:
+    """Phones write `.m4a` with that brand: what to do is in the note."""
+    data = movie(trak(samples=3)).replace(b"M4A ", b"3gp4")
+    assert (told(data).container, told(data).note) == (
+        Container.THREE_GP,
+        "its brand is 3gp4: ffmpeg -i IN -vn -c:a aac OUT.m4a makes an m4a of its sound",
+    )
 
 
 def test_every_clip_is_tested() -> None:
@@ -226,7 +269,52 @@ def test_mostly_garbage() -> None:
 
 def test_garbage_without_end() -> None:
     """Frames are not looked for behind a quarter of a megabyte of garbage."""
-    assert told(b"\0" * 270_000 + mp3(100)).container is Container.OTHER
+    assert told(b"\x55" * 270_000 + mp3(100)).container is Container.OTHER
+
+
+@pytest.mark.parametrize("zeros", [1, 1_000, 300_000, 2_000_000])
+def test_zeros_before_the_first_frame(zeros: int) -> None:
+    """Room that a tag's editor left is no garbage, however much of it there is."""
+    data = b"\0" * zeros + mp3(100)
+    assert told(data) == about(Container.MP3, 100 * MP3_FRAME, len(data))
+    data = id3(b"x" * 100) + data
+    assert told(data).duration == pytest.approx(100 * MP3_FRAME)
+
+
+def ape(content: bytes, *, header: bool = True, size: int | None = None) -> bytes:
+    """An APEv2 tag."""
+    length = len(content) + 32 if size is None else size
+    footer = b"APETAGEX" + pack("<IIII8x", 2000, length, 1, 0x8000_0000 if header else 0)
+    return (b"APETAGEX" + pack("<IIII8x", 2000, length, 1, 0xA000_0000) if header else b"") + content + footer
+
+
+COVER = bytes(range(256)) * 1_500
+ID3_FOOTER = b"3DI" + id3(COVER, 0x10)[3:10]
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ape(COVER),
+        ape(COVER, header=False),
+        ape(COVER) + b"TAG".ljust(128, b"x"),
+        id3(COVER),
+        id3(COVER, 0x10) + ID3_FOOTER,
+        ape(COVER) + id3(COVER, 0x10) + ID3_FOOTER,
+        id3(COVER) + ape(COVER) + b"TAG".ljust(128, b"x"),
+        b"LYRICSBEGIN" + b"x" * 300 + b"000311LYRICS200" + b"TAG".ljust(128, b"x"),
+    ],
+)
+def test_large_tags_at_the_end(tags: bytes) -> None:
+    """A cover larger than the sound is neither sound nor garbage."""
+    data = mp3(100) + tags
+    assert told(data) == about(Container.MP3, 100 * MP3_FRAME, len(data))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**31, 2**32 - 1])
+def test_a_tag_that_lies_about_its_size(size: int) -> None:
+    """It is no tag then, and what is counted stays what it was."""
+    assert told(mp3(100) + ape(b"x" * 60, header=False, size=size)).duration == pytest.approx(100 * MP3_FRAME)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +415,29 @@ def test_wav_without_sound() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [fmt(byte_rate=9), fmt(byte_rate=0), fmt(2, align=0), fmt(2, rate=0), fmt(tag=0x50, byte_rate=0)]
+    "wrong", [fmt(byte_rate=9), fmt(byte_rate=0), fmt(byte_rate=RATE), fmt(align=0), fmt(7, align=4)]
+)
+def test_a_wrong_byte_rate(wrong: bytes) -> None:
+    """Where two of the header's three figures agree, the third is wrong, and the sound is measured."""
+    assert told(riff(wrong, chunk(b"data", SOUND))).duration == 3.0
+
+
+@pytest.mark.parametrize("head", [b"ABCD", b"LIST", b"id3 ", b"0000"])
+def test_a_size_of_zero_before_samples_that_look_like_letters(head: bytes) -> None:
+    """They are no chunk, for no chunk follows where it would end: the sound is counted."""
+    sound = head * 3 + SOUND[12:]
+    found = told(wav(sound, 0))
+    assert (found.duration, found.container) == (3.0, Container.WAV)
+
+
+def test_a_size_of_zero_before_other_chunks() -> None:
+    """Chunks up to the very end: there is no sound."""
+    data = riff(fmt(), chunk(b"data", b""), chunk(b"LIST", b"INFOISFT"), chunk(b"odd ", b"123"))
+    assert told(data).duration is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [fmt(byte_rate=9, align=3), fmt(rate=0), fmt(2, align=0), fmt(2, rate=0), fmt(tag=0x50, byte_rate=0)]
 )
 def test_format_that_contradicts_itself(wrong: bytes) -> None:
     """A format that can't be right gives no length."""

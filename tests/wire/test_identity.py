@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 from lipsync_async.models import FaceChoice, LipSyncRequest
 from lipsync_async.request.audio import AudioBytes, AudioFile
 from lipsync_async.wire import identity
-from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
+from lipsync_async.wire.identity import (
+    SeenIds,
+    core_fingerprint,
+    derive_id,
+    fingerprint,
+    is_signed,
+    without_signature,
+)
 
 PLAIN = LipSyncRequest(
     session_id="825465778199224380",
@@ -192,3 +199,95 @@ def test_hashes_have_64_bits_everywhere() -> None:
     assert len(hashes) == 1001
     assert all(-(2**63) <= number < 2**63 for number in hashes)
     assert max(hashes) > 2**61
+
+
+# --- signed URLs ----------------------------------------------------------------------------------------------------
+
+CLIP_URL = "https://clips.example.com/ep1/line-1.mp3"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Algorithm=A&X-Amz-Credential=A%2F1&X-Amz-Date=2&X-Amz-Expires=3&X-Amz-SignedHeaders=h&X-Amz-Signature=a",
+        "AWSAccessKeyId=A&Signature=abc%3D&Expires=1800000000",
+        "OSSAccessKeyId=A&Expires=1800000000&Signature=abc",
+        "x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-date=20261128T0Z&x-oss-expires=60&x-oss-signature=1",
+        "GoogleAccessId=a%40b&Expires=1&Signature=x",
+        "X-Goog-Algorithm=G&X-Goog-Signature=1",
+        "Policy=eyJ&Signature=x~&Key-Pair-Id=K",
+        "sv=2024-11-04&st=2026-11-28T00%3A00Z&se=2026-11-29T00%3A00Z&sr=b&sp=r&sig=x%3D",
+        "q-sign-algorithm=sha1&q-ak=A&q-sign-time=1%3B2&q-key-time=1%3B2&q-header-list=&q-url-param-list=&q-signature=f",
+        "token=abc",
+        "TOKEN=abc&expires=1",
+        "auth_key=1800000000-0-0-abc",
+        "ex=1&is=2&hm=3",
+        "%53ignature=abc",
+    ],
+)
+def test_a_signature_is_left_out(query: str) -> None:
+    """Whoever signed it: what is left names the file alone."""
+    assert without_signature(f"{CLIP_URL}?{query}") == CLIP_URL
+    assert without_signature(f"{CLIP_URL}?take=2&{query}&v=a%20b#t=1") == f"{CLIP_URL}?take=2&v=a%20b#t=1"
+    assert is_signed(f"{CLIP_URL}?{query}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        CLIP_URL,
+        f"{CLIP_URL}?",
+        f"{CLIP_URL}?take=2&v=3",
+        f"{CLIP_URL}?expires=never&e=5&st=1&sp=2&ex=1",
+        f"{CLIP_URL}?designation=1&tokens=2&signature_tune=x",
+        f"{CLIP_URL}#?token=1",
+        "line-1.mp3?token=1",
+        "QUJD",
+        "",
+        "https://",
+        "https://h?&&=",
+    ],
+)
+def test_what_is_no_signature_stays(url: str) -> None:
+    """Names that sign only beside a signature, names that merely begin like one, and what is no URL."""
+    assert without_signature(url) == url
+    assert not is_signed(url)
+
+
+def signed(request: LipSyncRequest, sound: str, session: str = "s", **changes: Any) -> LipSyncRequest:
+    """A request with a URL as its sound."""
+    face = evolve(request.face_choose[0], audio_id=None, sound_file=sound)
+    return evolve(request, session_id=session, face_choose=(face,), **changes)
+
+
+def test_the_core_of_a_request_is_what_it_asks_for() -> None:
+    """Neither the session nor a URL's signature is part of it; all else is."""
+    one = signed(PLAIN, f"{CLIP_URL}?X-Amz-Signature=1", callback_url="https://h.example.com/?token=1")
+    two = signed(PLAIN, f"{CLIP_URL}?X-Amz-Signature=2", "t", callback_url="https://h.example.com/?token=2")
+    assert core_fingerprint(one) == core_fingerprint(two) == core_fingerprint(evolve(two, external_task_id="x"))
+    assert fingerprint(one) != fingerprint(two)
+    others = [
+        signed(PLAIN, f"{CLIP_URL}?take=2&X-Amz-Signature=1", callback_url="https://h.example.com/?token=1"),
+        signed(PLAIN, f"{CLIP_URL}?X-Amz-Signature=1"),
+        signed(PLAIN, f"{CLIP_URL}?X-Amz-Signature=1", extra_body={"model": "m"}),
+        evolve(one, face_choose=(evolve(one.face_choose[0], sound_volume=2),)),
+    ]
+    assert len({core_fingerprint(other) for other in (one, *others)}) == 5
+
+
+def test_the_core_counts_what_is_sent() -> None:
+    """A session or a sound that `extra_body` puts in place is treated like the request's own."""
+    faces = [{"face_id": "0", "sound_file": f"{CLIP_URL}?sig=1"}]
+    one = evolve(PLAIN, extra_body={"session_id": "a", "face_choose": faces})
+    two = evolve(PLAIN, extra_body={"session_id": "b", "face_choose": [{**faces[0], "sound_file": CLIP_URL}]})
+    assert core_fingerprint(one) == core_fingerprint(two)
+    for odd in (None, [], [5], "x", {"sound_file": 5}, [{"sound_file": 5}]):
+        assert len(core_fingerprint(evolve(PLAIN, extra_body={"face_choose": odd}))) == 16
+
+
+def test_the_core_of_a_sound_is_its_bytes() -> None:
+    """A file, its bytes and its Base64 text are one sound, as for the fingerprint."""
+    data = AudioBytes(b"1234")
+    face = evolve(PLAIN.face_choose[0], audio_id=None, sound_file=data)
+    text = evolve(face, sound_file=b"".join(data.slices()).decode())
+    assert core_fingerprint(evolve(PLAIN, face_choose=(face,))) == core_fingerprint(evolve(PLAIN, face_choose=(text,)))

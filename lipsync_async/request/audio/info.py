@@ -46,6 +46,8 @@ class AudioInfo:
     """The size of the whole file in bytes."""
     note: str = ""
     """Why the duration is not known, or what is unusual, in one sentence; empty if there is nothing to say."""
+    codec: str = ""
+    """What an M4A holds in place of AAC: `Opus`, `ALAC`, `FLAC`, `MP3` ...; empty for AAC, and for other containers."""
 
 
 @frozen
@@ -55,6 +57,7 @@ class Finding:
     container: Container
     duration: float | None = None
     note: str = ""
+    codec: str = ""
 
 
 def unpack(data: bytes, start: int, length: int, order: Literal["big", "little"] = "big") -> int:

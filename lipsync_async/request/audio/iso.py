@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from struct import iter_unpack
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from .info import CUT_SHORT, TOO_LARGE, Container, Finding, ask_tinytag, settle, unpack
 
@@ -21,6 +21,14 @@ _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 _PICTURE_CODECS = {b"jpeg", b"mjpa", b"mjpb", b"png "}
 _MP4V_PICTURE = re.compile(rb"\x04(?:\x80\x80\x80)?.[\x6c\x6d]", re.DOTALL)
 """A decoder descriptor of the object type JPEG or PNG (ISO 14496-1, 7.2.6.6): so MP4 stores a cover as a track."""
+
+
+_CODECS = {
+    b"Opus": "Opus", b"alac": "ALAC", b"fLaC": "FLAC", b".mp3": "MP3", b"ac-3": "AC-3", b"ec-3": "E-AC-3",
+    b"samr": "AMR", b"sawb": "AMR-WB", b"lpcm": "PCM", b"sowt": "PCM", b"twos": "PCM", b"in24": "PCM",
+}  # fmt: skip
+_MP4A = re.compile(rb"\x03(?:\x80\x80\x80)?....\x04(?:\x80\x80\x80)?.(.)", re.DOTALL)
+"""An `mp4a`'s descriptors, up to its object type: 0x40 for AAC, 0x69 and 0x6b for MP3 (ISO 14496-1, 7.2.6)."""
 
 
 @frozen
@@ -39,6 +47,8 @@ class _Track:
     kind: bytes
     """The handler: `soun`, `vide`, `text`..."""
     codec: bytes
+    holds: str
+    """The codec by its usual name, where it is sound and no AAC."""
     is_cover: bool
     scale: int
     """Units a second."""
@@ -56,14 +66,17 @@ def read_iso(data: bytes, size: int) -> Finding:
     boxes = list(_boxes(data, 0, size))
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand.startswith(b"3g"):
-        return Finding(Container.THREE_GP, None, "it is a 3GP file")
+        told = f"its brand is {brand.decode('latin-1').strip()}"
+        return Finding(Container.THREE_GP, None, f"{told}: ffmpeg -i IN -vn -c:a aac OUT.m4a makes an m4a of its sound")
     movie = next((box for box in boxes if box.name == b"moov"), None)
     if movie is None:
         # The tracks are not known then; a brand that stands for audio only is believed.
         container = Container.M4A if brand in _AUDIO_BRANDS else Container.OTHER
         return Finding(container, None, "it is an MP4 file without its index (moov): cut short, or never finished")
     tracks = [_track(data, box) for box in islice(_children(data, movie, b"trak"), _MAX_TRACKS)]
-    return _refusal(tracks) or _measure(data, size, boxes, movie, [track for track in tracks if track.kind == b"soun"])
+    sound = [track for track in tracks if track.kind == b"soun"]
+    found = _refusal(tracks) or _measure(data, size, boxes, movie, sound)
+    return evolve(found, codec=sound[0].holds) if found.container is Container.M4A else found
 
 
 def _refusal(tracks: Sequence[_Track]) -> Finding | None:
@@ -123,6 +136,7 @@ def _track(data: bytes, trak: _Box) -> _Track:
         number=unpack(data, header + (20 if data[header : header + 1] == b"\1" else 12), 4),
         kind=data[kind : kind + 4],
         codec=codec,
+        holds=_holds(codec, data[description.start : description.end]),
         # Exactly one picture: a film has more, and a fragmented film has none in this table.
         is_cover=unpack(data, _find(data, table, b"stsz").start + 8, 4) == 1
         and (codec in _PICTURE_CODECS or _is_mp4v_picture(codec, data[description.start : description.end])),
@@ -133,6 +147,13 @@ def _track(data: bytes, trak: _Box) -> _Track:
 
 def _is_mp4v_picture(codec: bytes, description: bytes) -> bool:
     return codec == b"mp4v" and _MP4V_PICTURE.search(description, description.find(b"esds")) is not None
+
+
+def _holds(codec: bytes, description: bytes) -> str:
+    if codec != b"mp4a":
+        return _CODECS.get(codec, "")
+    kind = _MP4A.search(description, max(0, description.find(b"esds")))
+    return "MP3" if kind and kind[1] in {b"\x69", b"\x6b"} else ""
 
 
 def _table_units(data: bytes, stts: _Box) -> int:

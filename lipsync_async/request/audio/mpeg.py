@@ -16,6 +16,8 @@ _SYNC = re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd]")
 """ADTS, layer II or layer III; layer I is no longer used, and a run of 0xFF would look like it."""
 _MAX_JUNK = 256 * 1024
 """The search for frames ends after so many bytes without one."""
+_MAX_TAGS = 16
+_zeros = re.compile(rb"\0*")
 _FREE_LENGTHS = range(24, 4096)
 """The distances in bytes between two frames of a free-format MP3, whose headers do not state their length."""
 
@@ -39,21 +41,65 @@ class _Frame:
     samples: int
 
 
-def skip_id3(data: bytes) -> int:
-    """Returns where the ID3v2 tags at the beginning end."""
-    at = 0
+def skip_id3(data: bytes, at: int = 0) -> int:
+    """Returns where the ID3v2 tags that begin at `at` end."""
     while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
-        size = 0
-        for byte in data[at + 6 : at + 10]:
-            size = size << 7 | byte & 0x7F
-        at += 10 + size + (10 if data[at + 5] & 0x10 else 0)  # a footer repeats the header
+        at += 10 + _seven_bits(data, at + 6) + (10 if data[at + 5] & 0x10 else 0)  # a footer repeats the header
     return min(at, len(data))
+
+
+def _seven_bits(data: bytes, at: int) -> int:
+    size = 0
+    for byte in data[at : at + 4]:
+        size = size << 7 | byte & 0x7F
+    return size
+
+
+def _tag_before(data: bytes, end: int) -> int:
+    """Bytes of the tag that ends at `end`: ID3v1, APE, Lyrics3 or ID3v2.4 with a footer; 0: there is none."""
+    if data[max(0, end - 128) : end - 125] == b"TAG":
+        return 128
+    if end >= 32 and data[end - 32 : end - 24] == b"APETAGEX":
+        with_header = 32 if data[end - 9] & 0x80 else 0
+        return max(32, unpack(data, end - 20, 4, "little")) + with_header
+    if end >= 15 and data[end - 9 : end] == b"LYRICS200" and data[end - 15 : end - 9].isdigit():
+        return 15 + int(data[end - 15 : end - 9])
+    if end >= 20 and data[end - 10 : end - 7] == b"3DI":
+        return 20 + _seven_bits(data, end - 4)
+    return 0
+
+
+def _sound_end(data: bytes) -> int:
+    """Where the tags at the end begin: a cover among them may be larger than the sound."""
+    end = len(data)
+    for _ in range(_MAX_TAGS):
+        size = _tag_before(data, end)
+        if not 0 < size <= end:
+            break
+        end -= size
+    return end
+
+
+def _skip_zeros(data: bytes, at: int) -> int:
+    found = _zeros.match(data, at)
+    return found.end() if found else at
+
+
+def _skip_tags(data: bytes, at: int) -> int:
+    """Where tags in the midst of the file end: an ID3v2 tag that was appended, an APE tag before another one."""
+    for _ in range(_MAX_TAGS):
+        began, at = at, skip_id3(data, at)
+        if data[at : at + 8] == b"APETAGEX":
+            at = min(len(data), at + 32 + unpack(data, at + 12, 4, "little"))
+        if at == began:
+            break
+    return at
 
 
 def read_mpeg(data: bytes, size: int) -> Finding | None:
     """Counts the frames in `data`, the beginning of `size` bytes; None if it is no MPEG audio."""
     walk = _Walk(data)
-    start = walk.find(0, _MAX_JUNK)
+    start = walk.find(_skip_zeros(data, 0), _MAX_JUNK)
     if walk.family is None:
         return None
     layer, rate = walk.family
@@ -65,7 +111,7 @@ def read_mpeg(data: bytes, size: int) -> Finding | None:
     walk.run(start)
     if not walk.samples:
         return Finding(container, None, "it holds no whole frame of sound")
-    if walk.sound * 2 < walk.end - start:
+    if walk.sound * 2 < walk.end - start - walk.tags:
         return Finding(container, None, "most of it is no sound that could be counted")
     note = CUT_SHORT if walk.promised > walk.frames + 1 else ""
     return Finding(container, walk.samples / rate, note)
@@ -76,7 +122,9 @@ class _Walk:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.end = len(data) - (128 if data[-128:-125] == b"TAG" else 0)  # ID3v1
+        self.end = _sound_end(data)
+        self.tags = 0
+        """Bytes of tags among the frames."""
         self.family: _Family | None = None
         self.free = 0
         """Bytes of a free-format frame without its padding; 0: not known."""
@@ -87,8 +135,10 @@ class _Walk:
         junk = 0
         while at >= 0:
             end = self._follow(at)
-            at = self.find(end, _MAX_JUNK - junk)
-            junk += at - end
+            behind = min(_skip_tags(self.data, end), self.end)
+            self.tags += behind - end
+            at = self.find(behind, _MAX_JUNK - junk)
+            junk += at - behind
 
     def find(self, start: int, budget: int) -> int:
         """Returns the place of the first frame from `start` on that others follow; -1: none within `budget` bytes."""

@@ -47,7 +47,7 @@ def probe(source: BinaryIO, size: int) -> AudioInfo:
     window = source.read(min(size, WINDOW))
     # A source that ends early has the size that was read; `size` counts only for what lies after the window.
     found = _read(window, size if len(window) == WINDOW else len(window))
-    return AudioInfo(found.container, found.duration, size, found.note)
+    return AudioInfo(found.container, found.duration, size, found.note, found.codec)
 
 
 def _read(data: bytes, size: int) -> Finding:

@@ -30,6 +30,9 @@ class _Chunk:
 @frozen
 class _Format:
     tag: int
+    channels: int
+    bits: int
+    """In a sample of one channel."""
     rate: int
     """Frames a second."""
     byte_rate: int
@@ -47,9 +50,15 @@ class _Format:
         """Returns the length of `size` bytes of sound in seconds; 0 if the format contradicts itself."""
         if self.tag in _BLOCKS:
             return size / self.align * self.samples / self.rate if self.align and self.rate else 0
-        if not self.byte_rate or (self.tag in _LINEAR and self.byte_rate != self.rate * self.align):
-            return 0
-        return size / self.byte_rate
+        byte_rate = self._linear_byte_rate() if self.tag in _LINEAR else self.byte_rate
+        return size / byte_rate if byte_rate else 0
+
+    def _linear_byte_rate(self) -> int:
+        """By two of the three that agree: the bytes in a second, in a block, and in the samples of all channels."""
+        frame = self.channels * (-(-self.bits // 8))
+        if frame and frame in {self.align, self.byte_rate / self.rate if self.rate else 0}:
+            return frame * self.rate
+        return self.byte_rate if self.byte_rate == self.rate * self.align else 0
 
 
 def is_wav(data: bytes) -> bool:
@@ -86,6 +95,8 @@ def _format(data: bytes, start: int) -> _Format:
         tag = unpack(data, start + 24, 2, "little")
     return _Format(
         tag=tag,
+        channels=unpack(data, start + 2, 2, "little"),
+        bits=unpack(data, start + 14, 2, "little"),
         rate=unpack(data, start + 4, 4, "little"),
         byte_rate=unpack(data, start + 8, 4, "little"),
         align=unpack(data, start + 12, 2, "little"),
@@ -102,8 +113,21 @@ def _promised(data: bytes, chunks: Mapping[bytes, _Chunk]) -> int:
 
 def _present(data: bytes, start: int, promised: int, rest: int) -> tuple[int, str]:
     """Returns the bytes of sound that are there, and a note if that is unusual."""
-    # After a size of 0 there is either the sound, or another chunk, whose name is in letters.
-    if 0 < promised <= rest or (not promised and data[start : start + 4].isalnum()):
+    # With a size of 0 either the sound follows, or other chunks do, to the very end.
+    if 0 < promised <= rest or (not promised and _chunks_follow(data, start, start + rest)):
         return promised, ""
     piped = not promised or promised >= _PIPED
     return rest, "its header does not tell its length, which was counted" if piped else CUT_SHORT
+
+
+def _chunks_follow(data: bytes, at: int, end: int) -> bool:
+    """Whether what begins here is chunks: samples may look like letters, but hardly like sizes that add up."""
+    for _ in range(_MAX_CHUNKS):
+        if at >= end:
+            break
+        name = data[at : at + 4]
+        if len(name) < 4 or not all(32 <= byte < 127 for byte in name):
+            return False
+        length = unpack(data, at + 4, 4, "little")
+        at += 8 + length + length % 2
+    return at in {end, end + 1}

@@ -5,7 +5,7 @@ Start to read at `preflight.check`, which applies them all.
 """
 
 from .limits import MAX_CUT, MIN_CUT, SLACK
-from .money import billed_units
+from .money import billed_units, sent_units
 from .preflight import check, errors_of, mark_if_clean, warnings_of
 from .sound import clip_length
 from .times import Facts
@@ -23,6 +23,7 @@ __all__ = [
     "errors_of",
     "is_given",
     "mark_if_clean",
+    "sent_units",
     "url_faults",
     "warnings_of",
 ]

@@ -11,6 +11,7 @@ from lipsync_async.gateways import Gateway
 from lipsync_async.models import FaceChoice
 from lipsync_async.request.audio import AudioBytes, AudioFile, AudioInfo, Container, base64_size
 
+from .codecs import codec_warnings
 from .ids import is_plain_text, text_faults
 from .limits import LARGE_SOUND_BYTES, MAX_CUT, MAX_SOUND_BYTES, MIN_CUT, SLACK, TINY_SOUND_BYTES
 from .urls import is_plain_link, url_faults
@@ -102,6 +103,7 @@ def _neither_url_nor_base64(path: str, text: str) -> Violation:
 
 def _clip_faults(path: str, info: AudioInfo, length: int | None, profile: Gateway) -> Iterator[Violation]:
     yield from _size_faults(path, info.size)
+    yield from codec_warnings(path, info)
     if info.container in _LOOKS and not (info.container is Container.AAC and profile.accepts_aac):
         yield _wrong_format(path, info, profile)
     elif length is None:

@@ -1,0 +1,94 @@
+"""The names of a list's fields and columns: what they mean, what they nearly mean, and how they are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+from attrs import fields
+
+from lipsync_async.models import FaceChoice, LipSyncRequest
+
+REQUEST_FIELDS = frozenset(attribute.name for attribute in fields(LipSyncRequest) if attribute.init)
+FACE_FIELDS = frozenset(attribute.name for attribute in fields(FaceChoice)) | {"sound_path"}
+FIELDS = REQUEST_FIELDS | FACE_FIELDS
+NUMBERS = frozenset(
+    {"sound_start_time", "sound_end_time", "sound_insert_time", "sound_volume", "original_audio_volume"}
+)
+"""Fields that hold a number."""
+OBJECTS = frozenset({"watermark_info", "extra_body", "face_choose"})
+"""Fields that hold JSON."""
+EXTRA = "extra_body."
+"""Begins the name of a field that is for the gateway, and sent as it is."""
+SHOWN = 64
+"""Characters of a name, or of a text out of a list, that any message shows."""
+_ALIKE = 0.86
+_ALIASES = {
+    "session_id": "session sid",
+    "face_id": "face",
+    "face_choose": "faces facechoice",
+    "audio_id": "audio ttsid ttsaudioid",
+    "sound_file": "url audiourl soundurl soundfileurl audiofileurl",
+    "sound_path": "file path filename audiofile audiopath sound soundfilename soundfilepath clip",
+    "sound_start_time": "start starttime startms soundstart soundstartms audiostart audiostarttime begin",
+    "sound_end_time": "end endtime endms soundend soundendms audioend audioendtime",
+    "sound_insert_time": "insert inserttime insertms insertat soundinsert soundinsertms audioinsert offset",
+    "sound_volume": "volume audiovolume soundvol vol",
+    "original_audio_volume": "originalvolume videovolume origvolume originalaudio originalvol",
+    "external_task_id": "externalid externaltask externaltaskno",
+    "callback_url": "callback webhook webhookurl notifyurl",
+    "watermark_info": "watermark",
+    "extra_body": "extra extras extrafields",
+}
+_ALIAS_OF = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
+
+
+def shown(text: object, most: int = SHOWN) -> str:
+    """A text out of a list as a message may show it: on one line, cut, without anything that steers a terminal."""
+    told = str(text)
+    cut = told[:most] + ("..." if len(told) > most else "")
+    return cut if cut.isprintable() else "".join(map(_escaped, cut))
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+
+
+def quoted(text: object) -> str:
+    """The same in quotes."""
+    return f"'{shown(text)}'"
+
+
+def misnamed(name: str, given: Iterable[str]) -> str:
+    """The field that a name which is none is meant for; "" where it is nobody's business.
+
+    What is nearly a field's name always is; another word for one is only where that field is not `given`.
+    """
+    meant = _nearly(name)
+    if meant:
+        return meant
+    meant = _ALIAS_OF.get(_folded(name), "")
+    sounds = {"audio_id", "sound_file", "sound_path"}
+    beside = sounds if meant in sounds else {meant}
+    return "" if beside & set(given) else meant
+
+
+@lru_cache(maxsize=1024)
+def _nearly(name: str) -> str:
+    """The field's name that this one is but for case, blanks, marks, or a slip of the finger."""
+    folded = _folded(name)
+    if not 5 < len(folded) < 40:
+        return ""
+    match = SequenceMatcher(None, "", folded)
+    best, found = 0.0, ""
+    for field in sorted(FIELDS):
+        match.set_seq1(_folded(field))
+        if match.real_quick_ratio() >= _ALIKE and (ratio := match.ratio()) > best:
+            best, found = ratio, field
+    return found if best >= _ALIKE else ""
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name[:80].lower())
