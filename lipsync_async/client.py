@@ -61,6 +61,12 @@ class LipSyncClient:
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
+    # A client whose making failed is shown, and collected, like any other.
+    _gateway: Gateway = None  # type: ignore[assignment]
+    _session: aiohttp.ClientSession | None = None
+    _account: Account | None = None
+    _closed = False
+
     def __init__(
         self,
         gateway: str | Gateway,
@@ -86,11 +92,10 @@ class LipSyncClient:
         self._trust_env = trust_env
         self._trust_lookups = trust_lookups
         self._observer = observer
-        self._session: aiohttp.ClientSession | None = None
-        self._account: Account | None = None
-        self._closed = False
 
     def __repr__(self) -> str:
+        if self._gateway is None:
+            return "<LipSyncClient, not made>"
         state = "closed" if self._closed else "not entered" if self._account is None else repr(self._account.pacer)
         return f"<LipSyncClient {self._gateway.name}, {state}>"
 
@@ -134,7 +139,7 @@ class LipSyncClient:
                     await session.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_session", None) is not None:
+        if self._session is not None:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
 
     def stop(self) -> None:
