@@ -37,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LipSyncError as error:
         _explain(error)
         return USAGE
-    except Exception:  # noqa: BLE001 - 1 would say that some jobs were rejected
+    except SystemExit:
+        raise
+    except BaseException:  # noqa: BLE001 - a CancelledError, too: 1 would say that some jobs were rejected
         say(f"{traceback.format_exc()}lipsync-async: a fault of its own; what was sent may have been accepted")
         return NOT_SENT
 

@@ -19,6 +19,7 @@ from lipsync_async.errors import Violation
 from lipsync_async.jobs import JobLine, JobList, ListReport, legacy_request
 from lipsync_async.jobs.compact import LinePairs, Turned
 from lipsync_async.jobs.report import conflict
+from lipsync_async.jobs.rules import in_words
 from lipsync_async.jobs.values import UNREADABLE_NOW
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -167,6 +168,9 @@ class Submission:
         self._budget.settle(waiting.request, outcome)
         if waiting.violations:
             outcome = _invalid(outcome.line, waiting)
+        elif isinstance(outcome, Rejected) and outcome.violations:
+            found = in_words(outcome.violations)
+            outcome = msgspec.structs.replace(outcome, violations=found, message="; ".join(map(str, found)))
         yield outcome
         for line in self._same.of(outcome.line or 0):
             yield msgspec.structs.replace(outcome, line=line)

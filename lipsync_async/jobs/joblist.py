@@ -54,16 +54,21 @@ class JobList:
         self.base = base
         self._folder = SoundFolder(base, sounds_under)
         self._spooled = spooled
-        head = head_of(path)
+        head, found = head_of(path), path.stat()
+        self.origin = origin or (found.st_dev, found.st_ino)
+        """Device and inode of the file that the list comes from, whatever copy of it is read."""
         if encoding := wide_encoding(head):
             path = self._narrowed(path, encoding)
-            head = head_of(path)
+            head, found = head_of(path), path.stat()
         self._path = path
-        found = path.stat()
         self._stamp = stamp(found)
         self.origin = origin or (found.st_dev, found.st_ino)
         """Device and inode of the file that the list comes from, be it a spooled one."""
-        self.format: str = sniff(head, name)
+        try:
+            self.format: str = sniff(head, name)
+        except JobListError:
+            self.close()
+            raise
 
     @classmethod
     def open(
@@ -109,7 +114,8 @@ class JobList:
 
     def _narrowed(self, path: Path, encoding: str) -> Path:
         """A copy in UTF-8, in place of what was spooled."""
-        before, spooled = self._spooled, tempfile.NamedTemporaryFile(prefix="lipsync-jobs-")  # noqa: SIM115 - it lives as long
+        before = self._spooled
+        spooled = tempfile.NamedTemporaryFile(prefix="lipsync-jobs-")  # noqa: SIM115 - it lives as long as the list
         try:
             narrow(path, spooled, encoding, self.name)
             spooled.flush()

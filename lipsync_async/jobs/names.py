@@ -64,27 +64,27 @@ def quoted(text: object) -> str:
 def misnamed(name: str, given: Iterable[str]) -> str:
     """The field that a name which is none is meant for; "" where it is nobody's business.
 
-    What is nearly a field's name always is; another word for one is only where that field is not `given`.
+    A field's name in another spelling (`Session ID`) always is.
+    A slip of the finger, and another word for a field, are only where that field is not `given`.
     """
-    meant = _nearly(name)
+    meant = _SPELT.get(_folded(name))
     if meant:
         return meant
-    meant = _ALIAS_OF.get(_folded(name), "")
-    sounds = {"audio_id", "sound_file", "sound_path"}
-    beside = sounds if meant in sounds else {meant}
+    meant = _nearly(name) or _ALIAS_OF.get(_folded(name), "")
+    beside = _SOUNDS if meant in _SOUNDS else {meant}
     return "" if beside & set(given) else meant
 
 
 @lru_cache(maxsize=1024)
 def _nearly(name: str) -> str:
-    """The field's name that this one is but for case, blanks, marks, or a slip of the finger."""
+    """The field's name that this one is but for a slip of the finger."""
     folded = _folded(name)
     if not 5 < len(folded) < 40:
         return ""
     match = SequenceMatcher(None, "", folded)
     best, found = 0.0, ""
-    for field in sorted(FIELDS):
-        match.set_seq1(_folded(field))
+    for spelt, field in _SPELT.items():
+        match.set_seq1(spelt)
         if match.real_quick_ratio() >= _ALIKE and (ratio := match.ratio()) > best:
             best, found = ratio, field
     return found if best >= _ALIKE else ""
@@ -92,3 +92,8 @@ def _nearly(name: str) -> str:
 
 def _folded(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name[:80].lower())
+
+
+_SPELT = {_folded(name): name for name in sorted(FIELDS)}
+"""Fields by their letters alone."""
+_SOUNDS = frozenset({"audio_id", "sound_file", "sound_path"})

@@ -51,9 +51,14 @@ def found_in(read: LipSyncRequest, told: Iterable[Violation], gateway: Gateway |
     if any(fault.rule in _MEANINGLESS for fault in told):
         return told
     blamed = {fault.path for fault in told if fault.severity == "error"}
-    found = [_in_words(fault) for fault in found if fault.path not in blamed]
-    following = {rule for cause in (*told, *found) for rule in _FOLLOWS.get(cause.rule, ())}
-    return (*told, *(fault for fault in found if fault.rule not in following), *links)
+    return (*in_words((*told, *(fault for fault in found if fault.path not in blamed))), *links)
+
+
+def in_words(found: Iterable[Violation]) -> tuple[Violation, ...]:
+    """What the request's own rules found, in the words of who writes a list, and one fault a cause."""
+    found = tuple(found)
+    following = {rule for cause in found for rule in _FOLLOWS.get(cause.rule, ())}
+    return tuple(_in_words(fault) for fault in found if fault.rule not in following)
 
 
 def _in_words(fault: Violation) -> Violation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -278,9 +279,9 @@ def test_an_uncaught_error_is_3(
 ) -> None:
     """1 would say that some jobs were rejected."""
     jobs = write(tmp_path / "jobs.jsonl", [job("a")])
-    for error in (RuntimeError("odd"), MemoryError(), KeyError("x"), RecursionError()):
+    for error in (RuntimeError("odd"), MemoryError(), KeyError("x"), RecursionError(), asyncio.CancelledError()):
 
-        def broken(_: object, error: Exception = error) -> int:
+        def broken(_: object, error: BaseException = error) -> int:
             raise error
 
         monkeypatch.setattr("lipsync_async.cli.check.run", broken)

@@ -195,6 +195,15 @@ def test_skip_invalid_sends_the_rest(
     assert "volume" in told[2]["message"]
 
 
+def test_results_speak_of_fields(tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not of the builder's methods, which who writes a list does not know."""
+    lines = [job("a"), job("b", audio_id=..., sound_file="clips/line-1.mp3"), job("c", audio_id=..., sound_file="a b")]
+    jobs = write(tmp_path / "jobs.jsonl", lines)
+    assert main(["submit", str(jobs), "--gateway", lipsync_sandbox.base_url, "--skip-invalid"]) == 1
+    told = [line["message"] or "" for line in results(capsys.readouterr().out)]
+    assert all("sound_path" in text and "audio_file" not in text for text in told[1:])
+
+
 def test_the_same_job_twice_is_paid_once(
     tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

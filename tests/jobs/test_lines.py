@@ -240,9 +240,11 @@ def test_what_is_nearly_a_field_is_a_fault(name: str, meant: str) -> None:
 
 def test_another_word_for_a_field_is_a_fault_only_in_its_place() -> None:
     """Beside `sound_start_time` a `start` is a note of the writer's own."""
-    read, found = read_request({**FLAT, "start": "0:12", "volume": "loud", "file": "a.wav", "url": "x"})
+    beside = {"start": "0:12", "volume": "loud", "file": "a.wav", "url": "x", "session": "one", "face_id2": "1"}
+    read, found = read_request({**FLAT, **beside})
     assert read == read_request(FLAT)[0]
     assert {v.severity for v in found} == {"warning"}
+    assert faults({**FLAT, "Session ID": "another"}) == {"Session ID": "misnamed_field"}
 
 
 def test_a_face_has_no_other_fields_either() -> None:

@@ -70,3 +70,35 @@ def test_a_csv_cell_is_what_was_written(rows: list[tuple[str, str]]) -> None:
     jobs: Any = read(text.getvalue().encode(), "jobs.csv")
     given_ids = [line.given_id for line in jobs.read_back]
     assert given_ids == [name if name.strip() else "" for session, name in rows if session or name]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=80), VALUES, max_size=6), max_size=4))
+def test_no_message_steers_a_terminal(lines: list[dict[str, Any]]) -> None:
+    """Whatever a list holds, what is said of it is printable, on one line, and not without end."""
+    with suppress(JobListError):
+        jobs: Any = read("\n".join(map(json.dumps, lines)).encode())
+        report = jobs.report
+        told = [*report.faults, *(warned.first for warned in report.warnings.values())] if report else []
+        assert all(str(fault).isprintable() and len(str(fault)) < 1_200 for fault in told)
+
+
+PLAIN = {
+    "session_id": "s", "face_id": "0", "audio_id": "a", "sound_start_time": 0, "sound_end_time": 5000,
+    "sound_insert_time": 0, "sound_volume": 1, "original_audio_volume": 1,
+}  # fmt: skip
+
+
+@given(st.dictionaries(st.text(max_size=12), VALUES, max_size=4))
+def test_what_is_no_field_is_no_part_of_a_job(others: dict[str, Any]) -> None:
+    """Any other names beside a sound line's: they are warned of, or faults, and never sent."""
+    fields = {*FIELDS, *PLAIN} - {"model"}
+    others = {name: it for name, it in others.items() if name not in fields and not name.startswith("extra_body.")}
+    plain: Any = read(json.dumps(PLAIN).encode()).read_back  # type: ignore[attr-defined]
+    (line,) = read(json.dumps({**others, **PLAIN}).encode()).read_back  # type: ignore[attr-defined]
+    named = {fault.rule for fault in line.violations}
+    if line.request is None:
+        assert named & {"misnamed_field", "misplaced_field", "too_many_values", "not_json"}
+    else:
+        assert line.request == plain[0].request
+        assert named <= {"ignored_field", "repeated_key"}
+        assert (line.legacy_extra is not None) is bool(others)
