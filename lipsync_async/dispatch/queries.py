@@ -30,6 +30,8 @@ PAGE = 500
 """Tasks of a page of the task list, the most that can be asked for."""
 MAX_PAGES = 20
 NONE = frozenset({Finding.NO_SUCH_TASK, Finding.GATEWAY_SAYS_NONE})
+ANSWERS = frozenset({200, 400, 404, 410, 422})
+"""Statuses with which a gateway, or a cache before it, speaks of the task."""
 MISSING = frozenset({404, 405, 410})
 """Statuses of a route that is not there."""
 
@@ -67,24 +69,37 @@ class Queries:
         self._loop = asyncio.get_running_loop()
 
     async def look_up(self, external_task_id: str, flight: Flight) -> tuple[TaskReply | Failure, Finding]:
-        """Asks for a task by its external id, then in the task list where the gateway has one."""
-        answer = await self._get(external_task_id, flight)
+        """Asks for a task by its external id, then in the task list where the gateway has one.
+
+        What is not found at the task's plain address is asked for again at one that no cache has seen.
+        """
+        answer, finding = await self._ask(self._url / external_task_id, external_task_id, flight)
+        if finding is Finding.FOUND or not isinstance(answer, TaskReply) or answer.reply.status not in ANSWERS:
+            return answer, finding
+        return await self._look_up_freshly(external_task_id, flight)
+
+    async def _look_up_freshly(self, external_task_id: str, flight: Flight) -> tuple[TaskReply | Failure, Finding]:
+        answer, finding = await self._ask(_fresh(self._url / external_task_id), external_task_id, flight)
+        if finding in NONE and self._gateway.lists_tasks and isinstance(answer, TaskReply):
+            return await self._look_through_list(external_task_id, answer, finding, flight)
+        return answer, finding
+
+    async def _ask(self, url: URL, external_task_id: str, flight: Flight) -> tuple[TaskReply | Failure, Finding]:
+        answer = await self._get(url, flight)
         if not isinstance(answer, TaskReply):
             return answer, Finding.PROVES_NOTHING
         finding = judge_query(answer, external_task_id=external_task_id)
         if finding is Finding.FOUND and not answer.reply.external_task_id:
             # It does not say whose task it is: would it say the same of an id that never was?
-            nobody = await self._get(never(), flight)
+            nobody = await self._get(_fresh(self._url / never()), flight)
             if not isinstance(nobody, TaskReply) or judge_query(nobody) is Finding.FOUND:
                 self._trust.ended = True
                 return answer, Finding.PROVES_NOTHING
-        if finding in NONE and self._gateway.lists_tasks:
-            return await self._look_through_list(external_task_id, answer, finding, flight)
         return answer, finding
 
     async def has_route(self, flight: Flight) -> bool | None:
         """Whether the gateway has the route of lip-sync tasks, asked by a GET; None: no telling."""
-        answer = await self._get(never(), flight)
+        answer = await self._get(_fresh(self._url / never()), flight)
         if not isinstance(answer, TaskReply):
             return None
         if judge_query(answer) is not Finding.PROVES_NOTHING:
@@ -96,15 +111,14 @@ class Queries:
         witness = self._trust.witness(mark, self._loop.time(), self._gateway.settle_time)
         if witness is None:
             return None
-        answer, finding = await self.look_up(witness.external_task_id, flight)
+        answer, finding = await self._look_up_freshly(witness.external_task_id, flight)
         if finding is Finding.PROVES_NOTHING:
             return None
         found = isinstance(answer, TaskReply) and finding is Finding.FOUND and answer.reply.task_id == witness.task_id
         return self._trust.heard(witness, self._loop.time(), self._gateway.settle_time, found=found)
 
-    async def _get(self, external_task_id: str, flight: Flight) -> TaskReply | Failure:
-        url = self._url / external_task_id
-        return await self._wire.get_task(_fresh(url), await self._query_headers(), flight)
+    async def _get(self, url: URL, flight: Flight) -> TaskReply | Failure:
+        return await self._wire.get_task(url, await self._query_headers(), flight)
 
     async def _look_through_list(
         self, external_task_id: str, absent: TaskReply, finding: Finding, flight: Flight

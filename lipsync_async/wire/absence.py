@@ -7,6 +7,7 @@ So the words of a framework that has no such route, of a proxy or of a start pag
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from lipsync_async.terms import Reply
 
@@ -49,6 +50,17 @@ _OF_A_ROUTE = re.compile(
     re.IGNORECASE,
 )
 """Whatever else is said, it is about how the call was made or passed on."""
+
+
+_AGE = re.compile(r"0*[1-9][0-9]*")
+_HIT = re.compile(r"\b(?:hit|stale|revalidated|updating)\b", re.IGNORECASE)
+
+
+def came_from_cache(headers: Mapping[str, str]) -> bool:
+    """Whether a cache says that the answer is its own: it may be older than the task."""
+    if _AGE.fullmatch(headers.get("Age", "").strip()):
+        return True
+    return any(_HIT.search(headers.get(name, "")) for name in ("X-Cache", "X-Cache-Status", "CF-Cache-Status"))
 
 
 def says_no_such_task(reply: Reply) -> bool:

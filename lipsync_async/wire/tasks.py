@@ -11,7 +11,7 @@ from attrs import frozen
 from lipsync_async.terms import Reply, TaskStatus
 
 from . import texts
-from .absence import says_no_such_task, says_none
+from .absence import came_from_cache, says_no_such_task, says_none
 from .codes import is_success, said, succeeded
 from .layers import Document, Object, layers_of, parse
 from .replies import read_document, unreadable
@@ -52,6 +52,8 @@ def read_task(
     reply = read_document(status, headers, document, broken=broken, now=now)
     found = None if broken or reply.conflicting else _found(reply, document.top)
     none_told = not (broken or document.suspicious) and found is None and says_none(reply)
+    if came_from_cache(headers):  # what was there is there, but what was not may be there now
+        found, none_told = found or None, False
     return _task(reply, layers_of(document.top), found, gateway_says_none=none_told)
 
 

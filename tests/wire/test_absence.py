@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from multidict import CIMultiDict
 
 from lipsync_async.wire import TaskReply, read_task
 from lipsync_async.wire.verdicts import Finding, answers, judge_query
@@ -188,3 +189,24 @@ def test_the_older_name_is_the_same_finding() -> None:
     """`NOT_FOUND` is `NO_SUCH_TASK`, and no fifth finding."""
     assert Finding["NOT_FOUND"] is Finding["NO_SUCH_TASK"]
     assert len(Finding) == 4
+
+
+NOT_FOUND = b'{"code":1203,"message":"task not exist","request_id":"r"}'
+FOUND = b'{"code":0,"message":"SUCCEED","data":{"task_id":"86","task_info":{"external_task_id":"a"}}}'
+
+
+@pytest.mark.parametrize(
+    "header",
+    [("Age", "12"), ("age", "000003"), ("X-Cache", "HIT from edge"), ("CF-Cache-Status", "STALE"), ("X-Cache", "hit")],
+)
+def test_a_cache_proves_no_absence(header: tuple[str, str]) -> None:
+    """An answer of its own may be older than the task; a task that it shows is there all the same."""
+    headers = CIMultiDict([header])
+    assert read_task(404, headers, NOT_FOUND).found is None
+    assert read_task(200, headers, FOUND).found is True
+
+
+@pytest.mark.parametrize("header", [("Age", "0"), ("Age", "x"), ("X-Cache", "MISS"), ("CF-Cache-Status", "DYNAMIC")])
+def test_what_passed_a_cache_by_is_the_gateways_own(header: tuple[str, str]) -> None:
+    """A cache that asked the gateway says so, and the answer counts."""
+    assert read_task(404, CIMultiDict([header]), NOT_FOUND).found is False
