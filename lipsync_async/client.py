@@ -325,8 +325,9 @@ class LipSyncClient:
             count += 1
             if not count % YIELD_EVERY:
                 await asyncio.sleep(0)
-            job = Job(request, request.external_task_id or await self._derived(request, options))
-            job.derived = not request.external_task_id
+            given = getattr(request, "external_task_id", None)  # what is no request comes out as rejected
+            job = Job(request, given or await self._derived(request, options))
+            job.derived = not given
             if not job.id:
                 nameless.append(job)
                 continue
