@@ -14,7 +14,7 @@ from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.request.audio import AudioBytes, AudioFile
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
 from lipsync_async.wire.credential import Credential
-from lipsync_async.wire.identity import core_fingerprint, fingerprint
+from lipsync_async.wire.identity import core_fingerprint, fingerprints
 
 from .job import NOTHING, Job
 from .lookup import Ambiguity, Inquiry
@@ -65,7 +65,8 @@ class Jobbook:
         A job that may have been acted upon is set to be looked up.
         `first`: its id did not come before in this run, so what this run has written need not be read.
         """
-        job.fingerprint = job.fingerprint or fingerprint(job.request)
+        if not job.fingerprint:
+            job.fingerprint, job.core = fingerprints(job.request)
         record = None if first and self.is_blank() else self._journal.recall(job.id)
         if record is None:
             return None

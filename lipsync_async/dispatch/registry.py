@@ -61,6 +61,9 @@ class Registry:
         self._ended[job.id] = job
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
+        faces = job.request.face_choose
+        if len(faces) == 1 and faces[0].sound_file is None:
+            return
         size = _size_of_sound(job)
         if size <= LARGE:
             return

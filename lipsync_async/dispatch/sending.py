@@ -136,7 +136,9 @@ class Sending:
         stop: Stop | None = None
         if verdict.action is Action.ACCEPT:
             account.pacer.accepted(now, sent_at)
-            account.obey(account.brake.accepted(now))
+            order = account.brake.accepted(now)
+            if order is not None:
+                account.obey(order)
             account.credential.good = job.generation
             self._rejections.over = True
             if isinstance(result, Reply) and result.task_id is not None:

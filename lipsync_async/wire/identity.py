@@ -47,13 +47,30 @@ def core_fingerprint(request: LipSyncRequest) -> bytes:
     A session lives for a day and a signed URL for an hour; two requests that differ in nothing else are the same work.
     Raises OSError when a sound file cannot be read.
     """
-    said = msgspec.json.decode(canonical(request))
-    said.pop("session_id", None)
-    _strip(said, "callback_url")
-    faces = said.get("face_choose")
+    return fingerprints(request)[1]
+
+
+def fingerprints(request: LipSyncRequest) -> tuple[bytes, bytes]:
+    """`fingerprint` and `core_fingerprint`, for the price of one. Raises OSError as they do."""
+    said = canonical(request)
+    core = _without_session(said, request) if request.extra_body is None and b"?" not in said else _core(said)
+    return blake2b(said, digest_size=16).digest(), blake2b(core, digest_size=16).digest()
+
+
+def _without_session(said: bytes, request: LipSyncRequest) -> bytes:
+    """The same bytes that `_core` makes where no URL has a query: what is cut out stands at top level, and once."""
+    named = b'"session_id":' + _encode_sorted(request.session_id)
+    return said.replace(named + b",", b"", 1) if named + b"," in said else said.replace(b"," + named, b"", 1)
+
+
+def _core(said: bytes) -> bytes:
+    values = msgspec.json.decode(said)
+    values.pop("session_id", None)
+    _strip(values, "callback_url")
+    faces = values.get("face_choose")
     for face in faces if isinstance(faces, list) else ():
         _strip(face, "sound_file")
-    return blake2b(_encode_sorted(said), digest_size=16).digest()
+    return _encode_sorted(values)
 
 
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from html.entities import html5
-
-from multidict import CIMultiDict
 
 _SHORTEST_SECRET = 8
 """Characters; what is shorter is a stand-in, and would be found where it is not."""
@@ -33,13 +31,26 @@ def text_without_key(text: str, headers: Mapping[str, str]) -> str:
     return without_key(text.encode(errors="surrogateescape"), headers).decode(errors="surrogateescape")
 
 
-def headers_without_key(said: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
-    """A reply's headers, without the key of the call; the very same where nothing in them can be it."""
-    key = _key_of(headers["Authorization"])
-    text = "\n".join(said.values())
-    if not key or not ("%" in text or "\\" in text or "&" in text or key.decode() in text):
-        return said
-    return CIMultiDict((name, text_without_key(value, headers)) for name, value in said.items())
+class CleanHeaders(Mapping[str, str]):
+    """A reply's headers without the key of the call; each is looked at when it is asked for."""
+
+    __slots__ = ("_made_with", "_said")
+
+    def __init__(self, said: Mapping[str, str], made_with: Mapping[str, str]) -> None:
+        self._said = said
+        self._made_with = made_with
+
+    def __getitem__(self, name: str) -> str:
+        return text_without_key(self._said[name], self._made_with)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._said)
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+    def __repr__(self) -> str:
+        return f"<CleanHeaders {', '.join(self)}>"
 
 
 @lru_cache(maxsize=4)

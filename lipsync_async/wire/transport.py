@@ -26,7 +26,7 @@ from lipsync_async.terms import Failure, Kind, Phase, Reply
 from . import texts
 from .bodies import Body
 from .flight import Flight, Watchdog
-from .redaction import headers_without_key, text_without_key, without_key
+from .redaction import CleanHeaders, text_without_key, without_key
 from .replies import read_reply
 from .tasks import TaskReply, read_task, read_task_list
 from .unpacking import read_body
@@ -101,13 +101,13 @@ class Transport:
                 return Failure(kind=Kind.CONNECTION, phase=Phase.CONNECTING, message=STALE)
             flight.phase = Phase.ANSWERED
             raw, broken = await read_body(response)
-            said = headers_without_key(response.headers, headers)
+            said = CleanHeaders(response.headers, headers)
             return _Answer(response.status, said, without_key(raw, headers), broken)
         except asyncio.CancelledError:
             if not flight.swallow_cancellation():
                 raise
             if response is not None:
-                return _Answer(response.status, headers_without_key(response.headers, headers), b"", True)
+                return _Answer(response.status, CleanHeaders(response.headers, headers), b"", True)
             return Failure(kind=flight.aborted or Kind.CANCELLED, phase=flight.phase, message="broken off")
         except Exception as error:  # noqa: BLE001 - whatever a connection can do wrong, the job must come out
             return explain(error, flight, headers)

@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from attrs import evolve
 from hypothesis import given
@@ -23,9 +24,11 @@ from lipsync_async.wire.identity import (
     core_fingerprint,
     derive_id,
     fingerprint,
+    fingerprints,
     is_signed,
     without_signature,
 )
+from tests import makers
 
 PLAIN = LipSyncRequest(
     session_id="825465778199224380",
@@ -291,3 +294,19 @@ def test_the_core_of_a_sound_is_its_bytes() -> None:
     face = evolve(PLAIN.face_choose[0], audio_id=None, sound_file=data)
     text = evolve(face, sound_file=b"".join(data.slices()).decode())
     assert core_fingerprint(evolve(PLAIN, face_choose=(face,))) == core_fingerprint(evolve(PLAIN, face_choose=(text,)))
+
+
+@given(
+    session=st.text(st.characters(codec="utf-8"), max_size=12),
+    face=st.text(st.characters(codec="utf-8"), max_size=12),
+    link=st.sampled_from(["https://x.example/a.mp3", 'https://x.example/"session_id":"s",', "https://x.example/b?c=1"]),
+    callback=st.sampled_from([None, "https://x.example/done"]),
+)
+def test_the_short_way_to_a_core_makes_the_same_bytes(session: str, face: str, link: str, callback: str | None) -> None:
+    """Cutting the session out of the canonical bytes is the same as reading them and writing them anew."""
+    asked = makers.request("x", session_id=session, face_id=face, audio_id=None, sound_file=link, callback_url=callback)
+    said = identity.canonical(asked)
+    assert identity._without_session(said, asked) == identity._encode_sorted(
+        {name: value for name, value in msgspec.json.decode(said).items() if name != "session_id"}
+    )
+    assert fingerprints(asked) == (fingerprint(asked), core_fingerprint(asked))
