@@ -105,7 +105,9 @@ class Account:
         self.registry = Registry()
         self.trust = Trust()
         self.queries = Queries(gateway, wire, credential, pacer, self.trust)
-        self.salt = os.urandom(16)
+        self._salt = os.urandom(16)
+        self._marked = -1
+        self._mark = b""
         self.echoes = False
         """Replies were seen that name the job that was sent."""
         self._told_of_observer = False
@@ -113,7 +115,10 @@ class Account:
     @property
     def mark(self) -> bytes:
         """Stands for the account of the present key, in this process."""
-        return self.credential.mark(self.salt)
+        if self._marked != self.credential.generation:
+            self._mark = self.credential.mark(self._salt)
+            self._marked = self.credential.generation if self._mark else -1
+        return self._mark
 
     def stop(self, stop: Stop) -> None:
         """Ends all runs: what stops one batch stops the account."""

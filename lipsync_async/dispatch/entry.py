@@ -38,10 +38,20 @@ class Entry:
         self.taken += 1
         if job.inquiry is not None:
             return self._resume(job)
-        try:
-            refused = await self._refuse(job)
-        except OSError as error:
-            return self._blame_machine(job, error)
+        found = check(job.request, self._account.gateway)
+        faults = tuple(errors_of(found)) if found else ()
+        given = job.id or getattr(job.request, "external_task_id", None)
+        if given and self._batch.jobbook is None:
+            job.id = given
+        else:
+            try:
+                await self._identify(job, given)
+            except (*UNHASHABLE, MemoryError) as error:
+                if is_machines_fault(error) and not faults:
+                    return self._blame_machine(job, error)
+                job.id = job.id or self._nameless()
+                faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
+        refused = self._refuse(job, faults)
         return End(refused, write=False) if refused is not None else self.claim(job)
 
     def claim(self, job: Job) -> Next:
@@ -105,17 +115,8 @@ class Entry:
 
     # -- what is wrong with it --------------------------------------------------------------------------------------
 
-    async def _refuse(self, job: Job) -> Rejected | None:
-        """The rules that a job breaks, or that its id came before. Raises `OSError` where the machine is to blame."""
-        found = check(job.request, self._account.gateway)
-        faults = tuple(errors_of(found)) if found else ()
-        try:
-            await self._identify(job)
-        except UNHASHABLE as error:
-            if is_machines_fault(error) and not faults:
-                raise
-            job.id = job.id or self._nameless()
-            faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
+    def _refuse(self, job: Job, faults: tuple[Violation, ...]) -> Rejected | None:
+        """A job that breaks rules, or whose id came before."""
         if faults:
             text = "; ".join(map(str, faults))
             return Rejected(**job.told(), kind=Kind.VALIDATION, message=text, violations=faults)
@@ -124,7 +125,7 @@ class Entry:
             return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
         return None
 
-    def _blame_machine(self, job: Job, error: OSError) -> Next:
+    def _blame_machine(self, job: Job, error: Exception) -> Next:
         """The sound is read again a little later; where that does not help, the job is not sent, and not at fault."""
         job.begun = False
         self.taken -= 1
@@ -134,20 +135,15 @@ class Entry:
         self.taken += 1
         job.begun = True
         job.id = job.id or job.request.external_task_id or self._nameless()
-        message = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-        return End(unfinished(job, Kind.STORAGE, message), write=False)
+        return End(unfinished(job, Kind.STORAGE, str(error) or type(error).__name__), write=False)
 
     def _is_new(self, external_task_id: str) -> bool:
         if self._seen is None:
             self._seen = SeenIds()
         return self._seen.add(external_task_id)
 
-    async def _identify(self, job: Job) -> None:
-        """Gives it its id, and reads its sound where the journal will want a fingerprint."""
-        given = job.id or job.request.external_task_id
-        if given and self._batch.jobbook is None:
-            job.id = given
-            return
+    async def _identify(self, job: Job, given: str | None) -> None:
+        """Gives it its id; its sound is read, for the id or for the journal's fingerprint."""
         await hash_sound(job.request)
         if not given:
             job.derived = True

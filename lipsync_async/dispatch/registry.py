@@ -10,16 +10,18 @@ from collections.abc import Callable
 
 from lipsync_async.outcomes import Accepted, Unknown
 from lipsync_async.request.audio import AudioBytes
-from lipsync_async.wire.identity import SeenIds
 
 from .job import NOTHING, Job
 
 REMEMBERED = 10_000
-"""Jobs that came out accepted or unknown."""
+"""Jobs that came out accepted or unknown, and their task ids."""
 LARGE = 2_000
 """Bytes of a sound from which on it is not kept for ever."""
 MOST_HELD = 64 << 20
 """Bytes of sounds that are kept, so that the content of a job that comes again can be compared."""
+
+
+_MAY_BE_PAID = (Accepted, Unknown)
 
 
 class Registry:
@@ -29,7 +31,8 @@ class Registry:
         self._under_way: dict[str, Job] = {}
         self._waiting: dict[str, list[Callable[[], None]]] = {}
         self._ended: OrderedDict[str, Job] = OrderedDict()
-        self._task_ids = SeenIds()
+        self._tasks: dict[str, str] = {}
+        """The job that each task id was told for."""
         self._large: deque[tuple[Job, int]] = deque()
         self._held = 0
 
@@ -51,7 +54,7 @@ class Registry:
         if self._under_way.get(job.id) is not job:
             return
         del self._under_way[job.id]
-        if isinstance(job.outcome, Accepted | Unknown):
+        if isinstance(job.outcome, _MAY_BE_PAID):
             self._remember(job)
         if self._waiting:
             for call in self._waiting.pop(job.id, ()):
@@ -60,7 +63,9 @@ class Registry:
     def _remember(self, job: Job) -> None:
         self._ended[job.id] = job
         if len(self._ended) > REMEMBERED:
-            self._ended.popitem(last=False)
+            _, oldest = self._ended.popitem(last=False)
+            if isinstance(oldest.outcome, Accepted):
+                self._tasks.pop(oldest.outcome.task_id, None)
         faces = job.request.face_choose
         if len(faces) == 1 and faces[0].sound_file is None:
             return
@@ -95,10 +100,7 @@ class Registry:
 
     def is_anothers(self, task_id: str, external_task_id: str) -> bool:
         """Whether the task id was told for another job; if not, it is this job's from now on."""
-        if self._task_ids.add(task_id):
-            return False
-        ended = self._ended.get(external_task_id)
-        return ended is None or not isinstance(ended.outcome, Accepted) or ended.outcome.task_id != task_id
+        return self._tasks.setdefault(task_id, external_task_id) != external_task_id
 
 
 def _size_of_sound(job: Job) -> int:

@@ -31,8 +31,10 @@ from .intake import Intake, Nothing
 from .job import Job
 from .jobbook import Jobbook
 from .sending import Sending
-from .steps import ASK, SEND, Ask, End, Join, Next, Park
+from .steps import ASK, SEND, End, Join, Next, Park
 
+_LAST = (End, Park, Join)
+"""Steps after which a worker takes another job."""
 YIELD_EVERY = 64
 """Jobs that one worker may end without waiting for anything before others get their turn."""
 
@@ -145,16 +147,26 @@ class Run:
 
     async def _walk(self, job: Job, flight: Flight) -> None:
         """Carries out what comes next for a job, until it waits or has come out."""
-        step = await self._first_step(job)
-        while not isinstance(step, End | Park | Join):
+        batch = self._batch
+        step: Next
+        if not job.begun:
+            step = await self._entry.look_over(job)
+        elif job.waits_for is not None:
+            step = self._entry.claim(job)
+        else:
+            step = SEND if job.inquiry is None else ASK
+        while not isinstance(step, _LAST):
             if isinstance(step, Stop):
                 self.stop(step)
-            if self.stopped is not None:
-                step = End(unfinished(job, self.stopped.kind, self.stopped.message))
-            elif isinstance(step, Ask):
-                step = await self._asking.ask(job, flight)
-            else:
+            if batch.stopped is not None:
+                step = End(unfinished(job, batch.stopped.kind, batch.stopped.message))
+            elif step is SEND:
                 step = await self._sending.send(job, flight)
+            else:
+                step = await self._asking.ask(job, flight)
+        self._finish_step(job, step)
+
+    def _finish_step(self, job: Job, step: End | Park | Join) -> None:
         match step:
             case End():
                 self._end(job, step)
@@ -162,13 +174,6 @@ class Run:
                 self._intake.park(job, step.due)
             case Join():
                 self._join(job, step.first)
-
-    async def _first_step(self, job: Job) -> Next:
-        if not job.begun:
-            return await self._entry.look_over(job)
-        if job.waits_for is not None:
-            return self._entry.claim(job)
-        return SEND if job.inquiry is None else ASK
 
     def _join(self, job: Job, first: Job) -> None:
         self._intake.park(job, math.inf)

@@ -22,6 +22,12 @@ from .lookup import Inquiry, may_go_on
 from .retry import next_delay
 from .steps import SEND, End, Next, Park
 
+_RESULTS = (Reply, Failure)
+
+
+WITNESS_INTERVAL = 1.0
+"""Seconds from one accepted job that is offered as a witness to the next."""
+
 
 class Sending:
     """Sends the jobs of one batch."""
@@ -30,6 +36,7 @@ class Sending:
         self._batch = batch
         self._account = batch.account
         self._rejections = SameRejection()
+        self._next_witness = -math.inf
 
     async def send(self, job: Job, flight: Flight) -> Next:
         """One try; `SEND` where the batch was stopped before a byte had left."""
@@ -45,7 +52,7 @@ class Sending:
         except BaseException:
             account.give_back(sent_at)
             raise
-        if not isinstance(result, Reply | Failure):
+        if not isinstance(result, _RESULTS):
             account.give_back(sent_at)
             return result
         verdict = self._judge(job, result)
@@ -66,7 +73,9 @@ class Sending:
 
     def _judge(self, job: Job, result: Reply | Failure) -> Verdict:
         account = self._account
-        named = job.id if isinstance(result, Reply) and self._is_named_wrongly(job, result) else None
+        named = None
+        if isinstance(result, Reply) and result.external_task_id is not None:
+            named = self._wrong_name(job, result.external_task_id)
         verdict = judge(result, account.gateway, seen_reply=account.brake.heard, external_task_id=named)
         if verdict.action is Action.ACCEPT and self._is_anothers(job, result):
             return LOOK_UP_PROTOCOL
@@ -74,16 +83,16 @@ class Sending:
             return Verdict(Action.STOP, Kind.AUTH)
         return verdict
 
-    def _is_named_wrongly(self, job: Job, reply: Reply) -> bool:
-        """Whether the reply names another job (contract, section 5).
+    def _wrong_name(self, job: Job, named: str) -> str | None:
+        """The job's id where the reply names another job (contract, section 5).
 
         A gateway may write ids in a way of its own: then it never names one that was sent.
         """
-        account, named = self._account, reply.external_task_id
+        account = self._account
         if named == job.id:
             account.echoes = True
-            return False
-        return named is not None and (account.echoes or account.registry.knows(named))
+            return None
+        return job.id if account.echoes or account.registry.knows(named) else None
 
     def _is_anothers(self, job: Job, result: Reply | Failure) -> bool:
         """Whether the reply's task was told for another job: it is in doubt (contract, section 5)."""
@@ -141,8 +150,9 @@ class Sending:
                 account.obey(order)
             account.credential.good = job.generation
             self._rejections.over = True
-            if isinstance(result, Reply) and result.task_id is not None:
+            if now >= self._next_witness and isinstance(result, Reply) and result.task_id is not None:
                 account.trust.accepted(job.mark, job.id, result.task_id, now)
+                self._next_witness = now + WITNESS_INTERVAL
         else:
             if LOG.isEnabledFor(logging.DEBUG):
                 LOG.debug("%r: %s (%s): %s", job, verdict.action.value, verdict.kind, result.message)
