@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from .sources import AudioChanged
+
 _MACHINE = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.ENOBUFS, errno.EAGAIN, errno.EINTR}
 )
@@ -11,4 +13,6 @@ _MACHINE = frozenset(
 
 def is_machines_fault(error: BaseException) -> bool:
     """Whether this machine lacks descriptors or memory, or its disk fails: the same file may be read later."""
+    if isinstance(error, AudioChanged):
+        return False  # the file is another one, whatever its number says
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MACHINE)
