@@ -16,17 +16,19 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from lipsync_async import KLING, Event, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, RunOptions
-from lipsync_async.dispatch.account import LOG, MAX_PAGES, PAGE, Account
+from lipsync_async.dispatch.account import LOG, Account
 from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.queries import MAX_PAGES, PAGE
 from lipsync_async.errors import RejectedError
 from lipsync_async.outcomes import Accepted, Rejected, Unknown
 from lipsync_async.terms import Failure, Kind, Reply
 from lipsync_async.wire import Body, TaskReply
 from lipsync_async.wire.credential import Credential
 from lipsync_async.wire.flight import Flight
+from tests.dispatch.helpers import NOT_FOUND, RawServer, answering, created
 from tests.loopback.acts import KEY, client, request, requests, tell
 from tests.loopback.hurried import hurry
-from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, reply
+from tests.loopback.raw import Connection, reply
 
 STATE = {"code": 0, "message": "SUCCEED"}
 
