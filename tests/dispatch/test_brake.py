@@ -191,7 +191,7 @@ def test_a_share_of_ambiguity_closes_the_gate() -> None:
     assert orders == [None] * (MOST_AMBIGUOUS - 1) + [Pause(1.0)]
 
 
-@pytest.mark.parametrize(("accepted", "closes"), [(RECENT - MOST_AMBIGUOUS, True), (RECENT - MOST_AMBIGUOUS + 1, False)])
+@pytest.mark.parametrize(("accepted", "closes"), [(30, True), (31, False)])
 def test_only_the_last_fifty_results_count(accepted: int, closes: bool) -> None:
     """Twenty ambiguous results, the first of them the fiftieth result from the end, or one before it."""
     brake = heard()

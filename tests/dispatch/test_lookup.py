@@ -220,7 +220,7 @@ def test_the_next_look_up_is_never_in_the_past_of_a_failure(
 
 
 def test_who_only_wants_a_name_asks_soon_and_not_for_long() -> None:
-    """A stranger's id is refused, and nothing was charged: three look-ups within 15 s, however much they are trusted."""
+    """A stranger's id is refused, and nothing was charged: three look-ups within 15 s, trusted or not."""
     one = inquiry(EXISTS, owned=False)
     assert one.naming
     assert asked(one, trusted=True) == [1.0, 5.0, 15.0]
