@@ -137,9 +137,7 @@ def test_a_job_that_had_no_id_of_its_own_frees_none() -> None:
     play(story)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "sent", "clear"), [(LEFT, True, True), (LEFT, False, False), (TASK, True, False)]
-)
+@pytest.mark.parametrize(("outcome", "sent", "clear"), [(LEFT, True, True), (LEFT, False, False), (TASK, True, False)])
 def test_a_job_that_is_cut_off_unsent_is_cleared(outcome: Outcome, sent: bool, clear: bool) -> None:
     """Where its intent is on record: the next run need not look it up. It is told at once in any case."""
 
