@@ -6,27 +6,21 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from attrs import evolve
-from multidict import CIMultiDict
-from yarl import URL
 
 from lipsync_async import KLING, Event, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, RunOptions
-from lipsync_async.dispatch.account import LOG, MAX_PAGES, PAGE, Account
-from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.account import LOG
 from lipsync_async.errors import RejectedError
-from lipsync_async.outcomes import Accepted, Rejected, Unknown
-from lipsync_async.terms import Failure, Kind, Reply
-from lipsync_async.wire import Body, TaskReply
-from lipsync_async.wire.credential import Credential
-from lipsync_async.wire.flight import Flight
+from lipsync_async.outcomes import Accepted, Unknown
+from lipsync_async.terms import Kind
+from tests.dispatch.helpers import NOT_FOUND, RawServer, answering, created
 from tests.loopback.acts import KEY, client, request, requests, tell
 from tests.loopback.hurried import hurry
-from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, reply
+from tests.loopback.raw import Connection, Request, reply
 
 STATE = {"code": 0, "message": "SUCCEED"}
 
@@ -73,6 +67,11 @@ def test_a_task_that_is_not_found_by_its_id_may_be_in_the_list(tasks: dict[str, 
     hurry(main())
 
 
+def asked_for(sent: Request) -> str:
+    """The id that a look-up asks for."""
+    return sent.path.partition("?")[0].rpartition("/")[2]
+
+
 def absent_then_accepted(job: str) -> Any:
     """The job's first create is lost and made no task; every other create makes one, that is found."""
     made: set[str] = set()
@@ -80,7 +79,7 @@ def absent_then_accepted(job: str) -> Any:
 
     async def play(connection: Connection) -> None:
         while sent := await connection.request():
-            name = sent.external_task_id if sent.method == "POST" else sent.path.rpartition("/")[2]
+            name = sent.external_task_id if sent.method == "POST" else asked_for(sent)
             if sent.method == "GET":
                 await connection.send(created(name, f"task-{name}") if name in made else NOT_FOUND)
             elif name == job and name not in lost:
@@ -230,82 +229,6 @@ def test_a_report_policy_asks_nothing() -> None:
     hurry(main())
 
 
-# --- lists of tasks ------------------------------------------------------------------------------------------------
-
-
-class Listing:
-    """A wire that finds no task by its external id, and lists these pages; None is a page that can't be read."""
-
-    def __init__(self, *pages: list[str] | None) -> None:
-        self.pages = pages
-        self.asked: list[int] = []
-        self.on_question: Callable[[], None] = lambda: None
-
-    def watching(self, flight: Flight) -> AbstractContextManager[None]:
-        """Nobody does."""
-        return nullcontext()
-
-    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Reply | Failure:
-        """Nothing is created here."""
-        raise AssertionError
-
-    async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
-        """There is no such task."""
-        self.on_question()
-        return TaskReply(reply=Reply(status=404, code=1203, parsed=True), found=False)
-
-    async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
-        """One page, from 1; the last of them from then on."""
-        number = int(url.query["pageNum"])
-        self.asked.append(number)
-        names = self.pages[min(number, len(self.pages)) - 1]
-        if names is None:
-            return None
-        return [
-            TaskReply(reply=Reply(status=200, external_task_id=name, task_id=f"task-{name}"), found=None)
-            for name in names
-        ]
-
-
-def account_at(wire: Listing) -> Account:
-    """An account at a gateway with a task list."""
-    return Account(KLING, wire, Credential(KEY), Pacer(Limits()), RetryPolicy())
-
-
-FULL = [f"other-{number}" for number in range(PAGE)]
-
-
-@pytest.mark.parametrize(
-    ("listed", "found", "asked"),
-    [
-        ((None,), None, [1]),
-        ((FULL, None), None, [1, 2]),
-        ((FULL,), None, list(range(1, MAX_PAGES + 1))),
-        (([],), False, [1]),
-        ((["other"],), False, [1]),
-        ((FULL, []), False, [1, 2]),
-        ((FULL, FULL[1:]), False, [1, 2]),
-        ((["job-1"],), True, [1]),
-        ((FULL, ["other", "job-1"]), True, [1, 2]),
-        ((FULL, FULL, [*FULL[1:], "job-1"], None), True, [1, 2, 3]),
-    ],
-)
-def test_only_a_list_read_to_its_end_proves_absence(
-    listed: tuple[list[str] | None, ...], found: bool | None, asked: list[int]
-) -> None:
-    """A page that can't be read, or full pages without end, prove nothing; a task may be on any page."""
-
-    async def main() -> None:
-        wire = Listing(*listed)
-        answer = await account_at(wire).look_up("job-1", Flight())
-        assert isinstance(answer, TaskReply)
-        assert answer.found is found
-        assert answer.reply.task_id == ("task-job-1" if found else None)
-        assert wire.asked == asked
-
-    hurry(main())
-
-
 def test_a_list_that_cannot_be_read_sends_nothing_again() -> None:
     """Not even where look-ups are trusted: the job stays unknown instead of being paid for twice."""
 
@@ -328,22 +251,6 @@ def test_a_list_that_cannot_be_read_sends_nothing_again() -> None:
     hurry(main())
 
 
-def test_a_witness_never_takes_trust_away() -> None:
-    """What was learned, or said, while it was asked for stands, whatever it answers."""
-
-    async def main() -> None:
-        wire = Listing([])
-        account = account_at(wire)
-        account.witness = ("job-0", "task-0")
-        await account.hear_witness(Flight())
-        assert not account.trusts_lookups
-        wire.on_question = lambda: setattr(account, "trusts_lookups", True)
-        await account.hear_witness(Flight())
-        assert account.trusts_lookups
-
-    hurry(main())
-
-
 # --- one id is one job ---------------------------------------------------------------------------------------------
 
 
@@ -354,47 +261,106 @@ async def slowly(connection: Connection) -> None:
         await connection.send(created(sent.external_task_id))
 
 
-def under_way(submitter: LipSyncClient) -> set[str]:
-    """The ids that no other job of the client may have now."""
+def under_way(submitter: LipSyncClient) -> int:
+    """How many ids no other job of the client may have now."""
     assert submitter._account is not None
-    return submitter._account.under_way
+    return submitter._account.registry.under_way
 
 
 def test_one_id_handed_in_twice_at_once_is_sent_once() -> None:
-    """By two `submit` calls: the second is rejected, and in the end the id is free again."""
+    """By two `submit` calls: the second joins the first, and a third one later is told the same task again."""
 
     async def main() -> None:
         async with RawServer(always=slowly) as server, client(server) as submitter:
             first = asyncio.ensure_future(submitter.submit(request()))
             await asyncio.sleep(0.5)
-            assert under_way(submitter) == {"job-1"}
-            with pytest.raises(RejectedError) as caught:
-                await submitter.submit(request())
-            assert caught.value.kind is Kind.DUPLICATE_ID
-            assert under_way(submitter) == {"job-1"}, "the first one still has it"
-            assert (await first).external_task_id == "job-1"
+            assert under_way(submitter) == 1
+            second = await submitter.submit(request())
+            told = await first
+            assert (told.task_id, told.replayed) == (second.task_id, False)
+            assert second.replayed
+            assert under_way(submitter) == 0
+            third = await submitter.submit(request())
+            assert (third.task_id, third.replayed) == (told.task_id, True)
             assert server.creates == {"job-1": 1}
-            assert under_way(submitter) == set()
-            await submitter.submit(request())
-            assert server.creates == {"job-1": 2}
+
+    hurry(main())
+
+
+@pytest.mark.parametrize("later", [0.5, 5.0])
+def test_other_content_under_an_id_that_the_client_had_is_refused(later: float) -> None:
+    """While the first is under way, and after it; the first one keeps its id."""
+
+    async def main() -> None:
+        async with RawServer(always=slowly) as server, client(server) as submitter:
+            first = asyncio.ensure_future(submitter.submit(request()))
+            await asyncio.sleep(later)
+            with pytest.raises(RejectedError) as caught:
+                await submitter.submit(request(sound_end_time=4000))
+            assert caught.value.kind is Kind.ALREADY_EXISTS
+            task_id = (await first).task_id
+            assert caught.value.found_task_id == (task_id if later > 1.0 else None)
+            assert server.creates == {"job-1": 1}
 
     hurry(main())
 
 
 def test_one_id_in_two_batches_at_once_is_sent_once() -> None:
-    """Every id comes out accepted in one of them and rejected in the other."""
+    """Every id comes out accepted in both of them, with one task, in one of them as a repetition."""
 
     async def main() -> None:
         async with RawServer(always=slowly) as server, client(server) as submitter:
             results = await asyncio.gather(submitter.submit_many(requests(30)), submitter.submit_many(requests(30)))
-            assert under_way(submitter) == set()
+            assert under_way(submitter) == 0
         assert set(server.creates.values()) == {1}
         assert server.total == 30
         for number in range(30):
-            told = sorted((result[f"job-{number}"] for result in results), key=lambda outcome: outcome.name)
-            assert isinstance(told[0], Accepted)
-            assert isinstance(told[1], Rejected)
-            assert told[1].kind is Kind.DUPLICATE_ID
+            one, other = (result[f"job-{number}"] for result in results)
+            assert isinstance(one, Accepted)
+            assert isinstance(other, Accepted)
+            assert one.task_id == other.task_id
+            assert sorted((one.replayed, other.replayed)) == [False, True]
+
+    hurry(main())
+
+
+def test_who_joins_a_job_shares_its_end() -> None:
+    """A second submit of a job that is refused is refused with the same words, and nothing is sent for it."""
+
+    async def refuse(connection: Connection) -> None:
+        while await connection.request():
+            await asyncio.sleep(1.0)
+            await connection.send(reply({"code": 1301, "message": "not nice"}, 400))
+
+    async def main() -> None:
+        async with RawServer(always=refuse) as server, client(server) as submitter:
+            told = await asyncio.gather(*(submitter.submit(request()) for _ in range(2)), return_exceptions=True)
+            assert [type(error) for error in told] == [RejectedError] * 2
+            assert {str(error) for error in told} == {"job-1: rejected (content_policy): not nice"}
+            assert server.creates == {"job-1": 1}
+
+    hurry(main())
+
+
+def test_a_job_whose_forerunner_was_not_sent_is_sent_itself() -> None:
+    """The first caller gave up before anything left: the second one's job is not lost with it."""
+
+    async def main() -> None:
+        limits = Limits(max_in_flight=1)
+        async with RawServer(always=slowly) as server, client(server, limits=limits) as submitter:
+            holds = asyncio.ensure_future(submitter.submit(request("job-0")))
+            await asyncio.sleep(0.1)
+            first = asyncio.ensure_future(submitter.submit(request()))
+            await asyncio.sleep(0.1)
+            second = asyncio.ensure_future(submitter.submit(request()))
+            await asyncio.sleep(0.1)
+            first.cancel()
+            told = await second
+            assert (told.task_id, told.replayed) == ("task-of-job-1", False)
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            await holds
+            assert server.creates == {"job-0": 1, "job-1": 1}
 
     hurry(main())
 
@@ -426,6 +392,6 @@ def test_an_id_is_free_when_its_run_is_over(answer: bytes | None, options: RunOp
             await asyncio.wait([batch], timeout=seconds)
             batch.cancel()
             await asyncio.wait([batch])
-            assert under_way(submitter) == set()
+            assert under_way(submitter) == 0
 
     hurry(main())

@@ -13,6 +13,8 @@ from lipsync_async.dispatch.brake import (
     HIDDEN_PATIENCE,
     HIDDEN_REFUSALS,
     LONGEST_PAUSE,
+    MOST_AMBIGUOUS,
+    RECENT,
     ROW,
     SAME_REJECTIONS,
     Brake,
@@ -50,7 +52,7 @@ def silence(brake: Brake, now: float, count: int = ROW, verdict: Verdict = SILEN
 def heard() -> Brake:
     """A brake that has heard the gateway."""
     brake = Brake(POLICY)
-    brake.accepted()
+    brake.accepted(0.0)
     return brake
 
 
@@ -110,7 +112,7 @@ def test_an_accepted_job_opens_the_gate() -> None:
     """All is well: the row and the pause are forgotten."""
     brake = heard()
     silence(brake, 10.0)
-    brake.accepted()
+    brake.accepted(0.0)
     assert not brake.on
     assert silence(brake, 20.0) == Pause(1.0)
 
@@ -169,6 +171,140 @@ def test_a_stop_is_a_new_start() -> None:
     assert silence(brake, 901.0, ROW - 1) is None
 
 
+# --- rule 3: a share of ambiguity ------------------------------------------------------------------------------------
+
+
+def mixed(brake: Brake, ambiguous: int, others: int = 0, now: float = 10.0, between: Verdict = WAIT) -> list[Order]:
+    """So many ambiguous results after so many accepted jobs, never two in a row: a refusal comes after each."""
+    for _ in range(others):
+        brake.accepted(now)
+    orders = []
+    for _ in range(ambiguous):
+        orders.append(brake.judged(now, now, SILENT, LOST))
+        brake.judged(now, now, between, REFUSED)
+    return orders
+
+
+def test_a_share_of_ambiguity_closes_the_gate() -> None:
+    """Nineteen ambiguous results with a clean refusal after each order nothing, the twentieth a pause of a second."""
+    orders = mixed(heard(), MOST_AMBIGUOUS)
+    assert orders == [None] * (MOST_AMBIGUOUS - 1) + [Pause(1.0)]
+
+
+@pytest.mark.parametrize(("accepted", "closes"), [(30, True), (31, False)])
+def test_only_the_last_fifty_results_count(accepted: int, closes: bool) -> None:
+    """Twenty ambiguous results, the first of them the fiftieth result from the end, or one before it."""
+    brake = heard()
+    brake.judged(10.0, 10.0, SILENT, LOST)
+    for _ in range(accepted):
+        brake.accepted(10.0)
+    orders = mixed(brake, MOST_AMBIGUOUS - 1)
+    assert (orders[-1] == Pause(1.0)) is closes
+    assert orders[:-1] == [None] * (MOST_AMBIGUOUS - 2)
+
+
+@pytest.mark.parametrize(("verdict", "counts"), [(WAIT, False), (HIDDEN, False), (REJECTED, True), (EXISTS, True)])
+def test_a_refusal_to_wait_counts_in_neither_direction(verdict: Verdict, counts: bool) -> None:
+    """Three refusals after each ambiguous result push none of them out; other clean words do, as accepted jobs do."""
+    brake = heard()
+    orders: list[Order] = []
+    for _ in range(MOST_AMBIGUOUS):
+        orders.append(brake.judged(10.0, 10.0, SILENT, LOST))
+        for _ in range(3):
+            brake.judged(10.0, 10.0, verdict, REFUSED)
+    assert (orders[-1] is None) is counts
+    assert orders[:-1] == [None] * (MOST_AMBIGUOUS - 1)
+
+
+def test_what_was_never_sent_is_no_ambiguity() -> None:
+    """A connection that failed before the last slice is in the row, and not in the share."""
+    brake = heard()
+    for _ in range(3 * MOST_AMBIGUOUS):
+        assert brake.judged(10.0, 10.0, UNSENT, LOST) is None
+        brake.judged(10.0, 10.0, WAIT, REFUSED)
+
+
+@pytest.mark.parametrize(("found", "closes"), [(0, True), (1, False)])
+def test_what_a_look_up_has_found_does_not_count(found: int, closes: bool) -> None:
+    """Of twenty ambiguous results one is in doubt no longer: nineteen are too few."""
+    brake = heard()
+    doubts = []
+    for _ in range(MOST_AMBIGUOUS - 1):
+        brake.judged(10.0, 10.0, SILENT, LOST)
+        doubts.append(brake.doubt)
+        brake.judged(10.0, 10.0, WAIT, REFUSED)
+    for doubt in doubts[:found]:
+        assert doubt is not None
+        doubt.open = False
+    assert (brake.judged(10.0, 10.0, SILENT, LOST) == Pause(1.0)) is closes
+
+
+def test_only_an_ambiguous_result_has_a_doubt() -> None:
+    """What was accepted or refused leaves none to be closed by a look-up."""
+    brake = Brake(POLICY)
+    assert brake.doubt is None
+    brake.judged(10.0, 10.0, SILENT, LOST)
+    first = brake.doubt
+    assert first is not None
+    assert first.open
+    brake.judged(10.0, 10.0, SILENT, LOST)
+    assert brake.doubt not in {None, first}
+    brake.accepted(10.0)
+    assert brake.doubt is None
+
+
+def test_an_accepted_canary_lets_the_next_one_go_at_once() -> None:
+    """One after the other, until the share has fallen; then the gate is open."""
+    brake = heard()
+    mixed(brake, MOST_AMBIGUOUS)
+    orders = [brake.accepted(20.0) for _ in range(RECENT - MOST_AMBIGUOUS + 1)]
+    assert orders == [Pause(0.0)] * (RECENT - MOST_AMBIGUOUS) + [None]
+    assert [brake.accepted(20.0) for _ in range(5)] == [None] * 5
+
+
+def test_an_accepted_job_while_the_share_is_low_orders_nothing() -> None:
+    """Nineteen ambiguous results close no gate, and so there is none to be opened."""
+    brake = heard()
+    mixed(brake, MOST_AMBIGUOUS - 1)
+    assert brake.accepted(20.0) is None
+
+
+@pytest.mark.parametrize(("late", "stops"), [(-0.5, False), (0.0, True)])
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_share_of_ambiguity_has_an_end(late: float, stops: bool, accepted: bool) -> None:
+    """After `max_outage` the batch ends, whether the canary was accepted or is one more of the lost."""
+    brake = heard()
+    mixed(brake, MOST_AMBIGUOUS, now=10.0)
+    now = 10.0 + POLICY.max_outage + late
+    order = brake.accepted(now) if accepted else brake.judged(now, now, SILENT, LOST)
+    assert isinstance(order, Stop) is stops
+    if isinstance(order, Stop):
+        assert order.kind is Kind.SERVER
+        assert brake.accepted(now) is None, "a stop is a new start"
+
+
+@given(st.lists(st.sampled_from(["lost", "found", "accepted", "wait"]), max_size=150))
+def test_the_window_and_twenty_are_all_that_can_be_in_doubt(story: list[str]) -> None:
+    """Whatever comes between: with twenty open doubts in the last fifty results, the gate was closed by the last."""
+    brake = heard()
+    recent: list[bool] = [False]
+    for word in story:
+        if word == "wait":
+            brake.judged(10.0, 10.0, WAIT, REFUSED)
+        elif word == "accepted":
+            recent.append(False)
+            crowded = sum(recent[-RECENT:]) >= MOST_AMBIGUOUS
+            assert brake.accepted(10.0) == (Pause(0.0) if crowded else None)
+        else:
+            recent.append(word == "lost")
+            brake.judged(10.0, 10.0, WAIT, REFUSED)  # no row
+            order = brake.judged(10.0, 10.0, SILENT, LOST)
+            assert isinstance(order, Pause) is (sum(recent[-RECENT:-1]) + 1 >= MOST_AMBIGUOUS)
+            doubt = brake.doubt
+            assert doubt is not None
+            doubt.open = word == "lost"
+
+
 # --- rule 4 ---------------------------------------------------------------------------------------------------------
 
 
@@ -187,7 +323,7 @@ def test_anything_else_reopens_the_gate(verdict: Verdict | None) -> None:
     brake = heard()
     brake.judged(10.0, 9.9, DEAD_KEY, REFUSED)
     if verdict is None:
-        brake.accepted()
+        brake.accepted(0.0)
     else:
         brake.judged(11.5, 11.0, verdict, REFUSED)
     assert brake.judged(12.5, 12.0, DEAD_KEY, REFUSED) == Pause(CONFIRMATION_PAUSE)
@@ -250,7 +386,7 @@ def test_an_accepted_job_ends_the_stall() -> None:
     """The time without one counts from the first refusal after it."""
     brake = heard()
     brake.judged(0.0, 0.0, WAIT, REFUSED)
-    brake.accepted()
+    brake.accepted(0.0)
     assert brake.judged(POLICY.max_stall + 1, 0.0, WAIT, REFUSED) is None
 
 
@@ -297,7 +433,7 @@ def test_no_pause_is_longer_than_a_minute(story: list[tuple[str, float]]) -> Non
         now += passed
         order: Order = None
         if word == "heard":
-            brake.accepted()
+            brake.accepted(0.0)
         else:
             order = brake.judged(now, now, SILENT if word == "silent" else WAIT, LOST)
         if isinstance(order, Pause):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_async.dispatch.intake import WINDOWS, Intake
+from lipsync_async.dispatch.intake import NOTHING_LEFT, WINDOWS, Intake, Nothing
 from tests.simulation.virtual import DeadlockError, run
 
 
@@ -40,7 +40,7 @@ async def slowly(count: int, pause: float = 1.0) -> AsyncIterator[str]:
 async def everything(intake: Intake[str, str]) -> list[str]:
     """All that one worker gets."""
     got = []
-    while (item := await intake.next()) is not None:
+    while not isinstance(item := await intake.next(), Nothing):
         got.append(item)
     return got
 
@@ -137,7 +137,7 @@ def test_an_idle_worker_is_woken_by_what_another_pulled() -> None:
 
         async def work(seconds: float) -> list[str]:
             got = []
-            while (item := await intake.next()) is not None:
+            while not isinstance(item := await intake.next(), Nothing):
                 got.append(item)
                 await asyncio.sleep(seconds)
             return got
@@ -187,8 +187,8 @@ def test_a_stop_leaves_an_async_source() -> None:
         idle = asyncio.create_task(intake.next())
         await asyncio.sleep(1)
         intake.stop()
-        assert await puller is None
-        assert await idle is None
+        assert await puller is NOTHING_LEFT
+        assert await idle is NOTHING_LEFT
         assert puller.cancelling() == 0
         assert asyncio.get_running_loop().time() == pytest.approx(1001.0)
 
@@ -207,7 +207,7 @@ def test_a_source_that_stops_its_own_run_is_not_cancelled() -> None:
 
         async def work() -> list[str]:
             got = []
-            while (item := await intake.next()) is not None:
+            while not isinstance(item := await intake.next(), Nothing):
                 await asyncio.sleep(0)
                 got.append(item)
             return got
@@ -244,7 +244,7 @@ def test_a_cancellation_that_is_not_ours_is_passed_on() -> None:
         puller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await puller
-        assert await intake.next() is None  # the source was torn down with it
+        assert await intake.next() is NOTHING_LEFT  # the source was torn down with it
 
     play(story())
 
@@ -268,7 +268,7 @@ def test_what_a_source_raises_is_raised_once(sync: bool) -> None:
         caller, other = asyncio.create_task(intake.next()), asyncio.create_task(intake.next())
         with pytest.raises(OSError, match="gone"):
             await caller
-        assert await other is None
+        assert await other is NOTHING_LEFT
 
     play(story())
 

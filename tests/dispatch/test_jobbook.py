@@ -6,18 +6,21 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from attrs import evolve
 
 from lipsync_async import AudioFile, LipSyncRequest
 from lipsync_async.dispatch.job import Job
-from lipsync_async.dispatch.jobbook import Jobbook
+from lipsync_async.dispatch.jobbook import Jobbook, hash_sound
+from lipsync_async.dispatch.trust import Trust, Witness
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import Journal, Record, State
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
-from lipsync_async.wire.identity import fingerprint
+from lipsync_async.wire.credential import Credential
+from lipsync_async.wire.identity import core_fingerprint, fingerprint
 from tests.loopback.acts import request, wav
 
 REQUEST = request()
@@ -33,10 +36,15 @@ class Notebook:
         self.runs = 0
         self.lookups = 0
         self.reader = self
+        self.salt = b"salt-of-journal."
 
     def is_empty(self) -> bool:
         """Whether it has no page at all."""
         return not self.pages
+
+    def records(self, state: State) -> list[Record]:
+        """All pages of one state."""
+        return [record for record in self.pages.values() if record.state is state]
 
     def recall(self, external_task_id: str) -> Record | None:
         """What is on the page."""
@@ -63,7 +71,9 @@ def settled(error: JournalError | None) -> None:
 
 async def intended(jobbook: Jobbook, job: Job) -> None:
     """An intent is durable."""
-    await jobbook.intend(job)
+    credential = Credential("the-key")
+    await credential.headers()
+    await jobbook.intend(job, credential)
 
 
 def book(*records: Record) -> tuple[Jobbook, Notebook]:
@@ -80,8 +90,14 @@ def record(state: State, **values: Any) -> Record:
         "attempts": 2,
         "refusals": 3,
         "first_intent_at": 5.0,
+        "last_intent_at": 6.0,
     }
     return Record(state=state, **usual | values)
+
+
+def evolve_record(page: Record, external_task_id: str) -> Record:
+    """The same page of another job."""
+    return msgspec.structs.replace(page, external_task_id=external_task_id)
 
 
 def job(wanted: LipSyncRequest = REQUEST) -> Job:
@@ -106,7 +122,7 @@ def test_a_job_without_a_page_is_new() -> None:
     """Its fingerprint is made for the page to come."""
     outcome, found = recalled(None)
     assert outcome is None
-    assert (found.fingerprint, found.on_record, found.inquiry) == (PRINT, False, None)
+    assert (found.fingerprint, found.owned, found.inquiry) == (PRINT, False, None)
 
 
 def test_an_accepted_page_is_replayed() -> None:
@@ -139,19 +155,20 @@ def test_a_rejected_page_is_replayed_unless_told_otherwise() -> None:
     assert (outcome.kind, outcome.message, outcome.code) == (Kind.CONTENT_POLICY, "not nice", 1301)
     again, found = recalled(page, retry_rejected=True)
     assert again is None
-    assert (found.on_record, found.attempts) == (True, 0)
+    assert (found.owned, found.attempts) == (False, 0)
     bare, _ = recalled(record(State.REJECTED))
     assert isinstance(bare, Rejected)
     assert bare.kind is Kind.INVALID_REQUEST
 
 
 @pytest.mark.parametrize("state", [State.NOT_SENT, State.CLEARED])
-def test_a_page_that_was_surely_not_acted_upon_is_sent(state: State) -> None:
-    """Its history goes on."""
-    outcome, found = recalled(record(state))
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_page_that_was_surely_not_acted_upon_is_sent(state: State, owned: bool) -> None:
+    """Its history goes on; a task of its id is its own only where the page says so."""
+    outcome, found = recalled(record(state, owned=owned))
     assert outcome is None
     assert found.inquiry is None
-    assert (found.first_sent_at, found.on_record) == (5.0, True)
+    assert (found.first_sent_at, found.owned) == (5.0, owned)
 
 
 @pytest.mark.parametrize(
@@ -170,14 +187,17 @@ def test_a_page_that_was_left_open_is_looked_up(page: Record, phase: Phase, kind
     assert (found.attempts, found.refusals) == (2, 3)
 
 
-@pytest.mark.parametrize("state", [State.ACCEPTED, State.UNKNOWN, State.OPEN])
-def test_other_content_under_a_paid_id_is_rejected(state: State) -> None:
-    """It may have been paid for: in a stream as in a list."""
-    jobbook, _ = book(record(state, fingerprint=b"x" * 16))
-    outcome = jobbook.recall(job(), retry_rejected=False)
+@pytest.mark.parametrize(
+    ("state", "task_id", "found"),
+    [(State.ACCEPTED, "77", "77"), (State.UNKNOWN, None, "78"), (State.UNKNOWN, None, None), (State.OPEN, None, None)],
+)
+def test_other_content_under_a_paid_id_is_rejected(state: State, task_id: str | None, found: str | None) -> None:
+    """It may have been paid for: in a stream as in a list; the task is named where it is known."""
+    page = record(state, fingerprint=b"x" * 16, core=b"y" * 16, task_id=task_id, found_task_id=found)
+    outcome, wanted = recalled(page)
     assert isinstance(outcome, Rejected)
-    assert outcome.kind is Kind.DUPLICATE_ID
-    assert asyncio.run(jobbook.conflict(job()))
+    assert (outcome.kind, outcome.found_task_id, outcome.attempts) == (Kind.ALREADY_EXISTS, found, 0)
+    assert wanted.inquiry is None
 
 
 @pytest.mark.parametrize("state", [State.REJECTED, State.NOT_SENT, State.CLEARED])
@@ -185,27 +205,128 @@ def test_other_content_under_an_unpaid_id_is_sent(state: State) -> None:
     """Nothing was made of the old one."""
     jobbook, _ = book(record(state, fingerprint=b"x" * 16))
     assert jobbook.recall(job(), retry_rejected=False) is None
-    assert not asyncio.run(jobbook.conflict(job()))
 
 
-def test_the_same_content_is_no_conflict() -> None:
-    """Nor is a new id, nor a request too broken to be hashed."""
-    jobbook, _ = book(record(State.ACCEPTED))
-    assert not asyncio.run(jobbook.conflict(job()))
-    assert not asyncio.run(jobbook.conflict(Job(REQUEST, "job-2")))
-    broken = job(LipSyncRequest(session_id="s", face_choose=()))
-    assert not asyncio.run(jobbook.conflict(broken))
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.UNKNOWN, State.OPEN])
+def test_another_session_alone_is_the_same_job(state: State) -> None:
+    """A list that was written anew: what was accepted is replayed, what was left open is looked up."""
+    other = evolve(REQUEST, session_id="another-session")
+    page = record(state, fingerprint=fingerprint(other), core=core_fingerprint(other), task_id="77")
+    outcome, found = recalled(page)
+    if state is State.ACCEPTED:
+        assert isinstance(outcome, Accepted)
+        assert (outcome.task_id, outcome.replayed) == ("77", True)
+    else:
+        assert outcome is None
+        assert found.inquiry is not None
 
 
-def test_a_file_is_hashed_off_the_loop(tmp_path: Path) -> None:
-    """A conflict is one of content, read from the disk."""
+def test_a_rejection_under_another_session_is_no_answer() -> None:
+    """The session may have been at fault: it is sent again."""
+    other = evolve(REQUEST, session_id="another-session")
+    page = record(State.REJECTED, fingerprint=fingerprint(other), core=core_fingerprint(other), kind="invalid_request")
+    outcome, found = recalled(page)
+    assert (outcome, found.inquiry) == (None, None)
+
+
+def test_another_file_is_another_job(tmp_path: Path) -> None:
+    """The content is read from the disk; the same bytes under another name are the same."""
+    for name in ("clip.wav", "copy.wav"):
+        (tmp_path / name).write_bytes(wav())
+    first, copy = (
+        request(sound_file=AudioFile(tmp_path / name), sound_end_time=2500) for name in ("clip.wav", "copy.wav")
+    )
+    jobbook, _ = book(record(State.ACCEPTED, fingerprint=fingerprint(first), task_id="77"))
+    assert isinstance(jobbook.recall(job(copy), retry_rejected=False), Accepted)
+    jobbook, _ = book(record(State.ACCEPTED, task_id="77"))
+    assert isinstance(jobbook.recall(job(first), retry_rejected=False), Rejected)
+
+
+def test_a_file_is_hashed_once_and_one_that_is_gone_is_told(tmp_path: Path) -> None:
+    """Its digest is kept for what follows."""
     path = tmp_path / "clip.wav"
     path.write_bytes(wav())
-    with_file = request(sound_file=AudioFile(path), sound_end_time=2500)
-    jobbook, _ = book(record(State.ACCEPTED))
-    assert asyncio.run(jobbook.conflict(job(with_file)))
-    jobbook, _ = book(record(State.ACCEPTED, fingerprint=fingerprint(with_file)))
-    assert not asyncio.run(jobbook.conflict(job(with_file)))
+    kept, gone = (request(sound_file=AudioFile(path), sound_end_time=2500) for _ in range(2))
+    asyncio.run(hash_sound(kept))
+    path.unlink()
+    asyncio.run(hash_sound(kept))
+    assert fingerprint(kept)
+    with pytest.raises(OSError, match="changed"):
+        asyncio.run(hash_sound(gone))
+
+
+def test_what_is_unresolved_is_what_may_have_been_charged() -> None:
+    """Open and unknown pages come as jobs whose first step is a look-up; all else is settled."""
+    pages = [evolve_record(record(state), f"job-{state}") for state in State]
+    jobbook, _ = book(*pages)
+    left = list(jobbook.unresolved())
+    assert sorted(found.id for found in left) == ["job-open", "job-unknown"]
+    assert all(found.inquiry is not None and found.owned for found in left)
+    assert {found.id: found.ended_at for found in left} == {"job-open": 6.0, "job-unknown": None}
+
+
+# --- whose key it was ------------------------------------------------------------------------------------------------
+
+
+def met(page: Record, *others: Record, key: str = "the-key", told: bool = False) -> tuple[Job, Trust]:
+    """A job out of the journal, after a run with that key met it; `now` is that key's mark in this process."""
+    jobbook, _ = book(page, *others)
+
+    async def main() -> tuple[Job, Trust]:
+        credential, trust = Credential(key), Trust()
+        await credential.headers()
+        trust.told = told
+        found = next(jobbook.unresolved())
+        jobbook.meet(found, trust, credential, b"now")
+        return found, trust
+
+    return asyncio.run(main())
+
+
+def mark_of(key: str) -> bytes:
+    """The mark of a key in the notebook."""
+
+    async def main() -> bytes:
+        credential = Credential(key)
+        await credential.headers()
+        return credential.mark(Notebook().salt)
+
+    return asyncio.run(main())
+
+
+def test_a_job_of_the_present_key_is_known_as_such() -> None:
+    """Its witness is an accepted job of the same key."""
+    mine = mark_of("the-key")
+    accepted = evolve_record(record(State.ACCEPTED, task_id="77", key=mine), "job-0")
+    found, trust = met(record(State.OPEN, key=mine), accepted)
+    assert found.inquiry is not None
+    assert found.inquiry.mark == b"now"
+    assert trust.witness(b"now", 0.0, 60.0) == Witness("job-0", "77", float("-inf"))
+
+
+@pytest.mark.parametrize("witness", [True, False])
+def test_a_job_of_another_key_needs_a_witness_of_that_key(witness: bool) -> None:
+    """One that the present key made does not speak for it."""
+    theirs, mine = mark_of("another-key"), mark_of("the-key")
+    accepted = evolve_record(record(State.ACCEPTED, task_id="77", key=theirs if witness else mine), "job-0")
+    found, trust = met(record(State.OPEN, key=theirs), accepted)
+    assert found.inquiry is not None
+    assert found.inquiry.mark == theirs
+    assert (trust.witness(theirs, 0.0, 60.0) is not None) is witness
+    assert trust.witness(b"now", 0.0, 60.0) is None
+
+
+def test_the_users_word_spares_a_witness_of_the_present_key_alone() -> None:
+    """It is never the word for another account's key."""
+    theirs, mine = mark_of("another-key"), mark_of("the-key")
+    for key, named in ((mine, False), (theirs, True)):
+        accepted = evolve_record(record(State.ACCEPTED, task_id="77", key=key), "job-0")
+        found, trust = met(record(State.OPEN, key=key), accepted, told=True)
+        assert found.inquiry is not None
+        assert (trust.witness(found.inquiry.mark, 0.0, 60.0) is not None) is named
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
 
 
 OUTCOMES: list[tuple[Outcome, State]] = [
@@ -292,26 +413,22 @@ def test_a_second_run_on_one_journal_is_seen_by_both() -> None:
     """Once another run may write to the same open journal, every id is looked up, by the earlier run too."""
     ours, notebook = book()
     assert ours.is_blank()
-    checked = Job(REQUEST, "job-1")
-    assert not asyncio.run(ours.conflict(checked))
     theirs = Jobbook(notebook)  # type: ignore[arg-type]
-    theirs.settle(Job(REQUEST, "job-1"), Accepted(external_task_id="job-1", task_id="t"), settled)
+    done = job()
+    done.fingerprint = PRINT
+    theirs.settle(done, Accepted(external_task_id="job-1", task_id="t"), settled)
     assert not ours.is_blank()
     assert not theirs.is_blank()
-    for job in (checked, Job(REQUEST, "job-1")):
-        assert isinstance(ours.recall(job, retry_rejected=False, first=True), Accepted | Rejected)
+    assert isinstance(ours.recall(Job(REQUEST, "job-1"), retry_rejected=False, first=True), Accepted)
 
 
-def test_what_the_conflict_check_did_not_find_is_not_asked_for_again() -> None:
-    """Over a journal with rows, an id that the look through the list found absent costs one look-up, not two."""
+def test_over_a_journal_with_rows_every_id_is_looked_up() -> None:
+    """Its first time in the run too: an earlier run may have had it."""
     jobbook, notebook = book(record(State.ACCEPTED, task_id="t"))
-    known, new = Job(REQUEST, "job-1"), Job(REQUEST, "job-2")
     assert not jobbook.is_blank()
-    assert not any(asyncio.run(jobbook.conflict(job)) for job in (known, new))
+    assert jobbook.recall(Job(REQUEST, "job-2"), retry_rejected=False, first=True) is None
+    assert isinstance(jobbook.recall(Job(REQUEST, "job-1"), retry_rejected=False, first=True), Accepted)
     assert notebook.lookups == 2
-    assert jobbook.recall(new, retry_rejected=False, first=True) is None
-    assert notebook.lookups == 2
-    assert isinstance(jobbook.recall(known, retry_rejected=False, first=True), Accepted)
 
 
 def test_a_journal_that_its_owner_closed_too_early_takes_no_job_along(tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from lipsync_async.journal import Journal, Record, State, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
+from tests.dispatch.helpers import RawServer, answering, created
 from tests.dispatch.test_streaming import read_into
 from tests.loopback.acts import client, request, requests, tell, wav
 from tests.loopback.hurried import hurry
-from tests.loopback.raw import Connection, RawServer, answering, created, reply
+from tests.loopback.raw import Connection, reply
 
 SAME = reply({"code": 1201, "message": "session 4711 is unknown", "request_id": "r"}, 400)
 
@@ -418,7 +419,7 @@ def test_a_job_that_is_cut_off_while_it_is_written_down_tells_what_was_known(
             with pytest.raises(asyncio.CancelledError):
                 await batch
             assert submitter._account is not None
-            assert submitter._account.under_way == set()
+            assert submitter._account.registry.under_way == 0
         assert [outcome.name for outcome in into.values()] == ["accepted"] * 3
 
     hurry(main())
@@ -437,7 +438,7 @@ def test_a_batch_that_is_cancelled_twice_at_a_disk_that_hangs_loses_nothing(
         async with RawServer() as server, client(server, limits=limits, timeouts=Timeouts(grace=grace)) as submitter:
             batch = asyncio.ensure_future(submitter.submit_many(requests(5), into=into, journal=tmp_path / "j"))
             assert submitter._account is not None
-            while len(submitter._account.under_way) < 2:  # noqa: ASYNC110 - the journal's thread has its own time
+            while submitter._account.registry.under_way < 2:  # noqa: ASYNC110 - the journal's thread has its own time
                 await asyncio.sleep(0.01)
             for _ in range(3):  # the first stops it, the second ends the grace, the third the last words
                 batch.cancel()
@@ -445,7 +446,7 @@ def test_a_batch_that_is_cancelled_twice_at_a_disk_that_hangs_loses_nothing(
             with pytest.raises(asyncio.CancelledError):
                 await batch
             assert submitter._account.pacer.in_flight == 0
-            assert submitter._account.under_way == set()
+            assert submitter._account.registry.under_way == 0
         assert sorted(into) == [f"job-{number}" for number in range(5)]
         assert {outcome.name for outcome in into.values()} == {"not_sent"}
 
@@ -470,7 +471,7 @@ def test_what_was_about_to_leave_when_all_was_cut_off_is_sent_by_the_next_run(
         async with RawServer() as server, client(server, limits=limits, timeouts=Timeouts(grace=0.0)) as submitter:
             batch = asyncio.ensure_future(submitter.submit_many(requests(5), into=into, journal=tmp_path / "j"))
             assert submitter._account is not None
-            while len(submitter._account.under_way) < 2:  # noqa: ASYNC110 - the journal's thread has its own time
+            while submitter._account.registry.under_way < 2:  # noqa: ASYNC110 - the journal's thread has its own time
                 await asyncio.sleep(0.01)
             for _ in range(2):
                 batch.cancel()

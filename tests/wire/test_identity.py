@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lipsync_async.models import FaceChoice, LipSyncRequest
 from lipsync_async.request.audio import AudioBytes, AudioFile
-from lipsync_async.wire import identity
+from lipsync_async.wire import canonical, identity
 from lipsync_async.wire.identity import (
     SeenIds,
     core_fingerprint,
@@ -305,7 +305,7 @@ def test_the_core_of_a_sound_is_its_bytes() -> None:
 def test_the_short_way_to_a_core_makes_the_same_bytes(session: str, face: str, link: str, callback: str | None) -> None:
     """Cutting the session out of the canonical bytes is the same as reading them and writing them anew."""
     asked = makers.request("x", session_id=session, face_id=face, audio_id=None, sound_file=link, callback_url=callback)
-    said = identity.canonical(asked)
+    said = canonical(asked)
     assert identity._without_session(said, asked) == identity._encode_sorted(
         {name: value for name, value in msgspec.json.decode(said).items() if name != "session_id"}
     )

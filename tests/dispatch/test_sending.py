@@ -1,0 +1,518 @@
+"""One try at a job, alone: what comes next after every sort of answer, and what nobody else may lose by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from lipsync_async import Limits, LipSyncRequest, RetryPolicy, RunOptions
+from lipsync_async.dispatch.batch import Batch
+from lipsync_async.dispatch.brake import SAME_REJECTIONS, Stop
+from lipsync_async.dispatch.job import Job
+from lipsync_async.dispatch.sending import Sending
+from lipsync_async.dispatch.steps import SEND, End, Park, Send
+from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
+from lipsync_async.terms import Failure, Kind, Phase, Reply
+from lipsync_async.wire.flight import Flight
+from tests.dispatch.helpers import (
+    BAD,
+    EMPTY,
+    EPOCH,
+    EXISTS,
+    EXPIRED,
+    HTML,
+    LOST,
+    MADE,
+    NO_ROUTE,
+    NO_SUCH_TASK,
+    SLOW,
+    TIMED_OUT,
+    UNSENT,
+    Jobbook,
+    Stopped,
+    Wire,
+    batch_at,
+    job_of,
+)
+from tests.makers import request
+from tests.simulation.virtual import run
+
+Step = Send | Park | End | Stop | Any
+Story = Callable[[], Coroutine[Any, Any, None]]
+
+
+async def sent(batch: Batch, job: Job | None = None) -> tuple[Step, Job]:
+    """What comes next after one try, and the job."""
+    job = job or job_of()
+    step = await Sending(batch).send(job, Flight())
+    assert batch.account.pacer.in_flight == 0
+    return step, job
+
+
+def play(story: Story) -> None:
+    """Runs a story in virtual time, which begins at 1000."""
+    run(story())
+
+
+# --- what follows an answer ------------------------------------------------------------------------------------------
+
+
+def test_an_accepted_job_ends() -> None:
+    """It is written down before it is told, and is a witness from then on."""
+
+    async def story() -> None:
+        wire = Wire(MADE)
+        batch = batch_at(wire)
+        step, job = await sent(batch)
+        assert isinstance(step, End)
+        assert isinstance(step.outcome, Accepted)
+        assert (step.outcome.task_id, step.outcome.attempts, step.write, step.stop) == ("task-1", 1, True, None)
+        assert (wire.creates, job.sent_at, job.first_sent_at) == (["job-1"], EPOCH + 1000.0, EPOCH + 1000.0)
+        witness = batch.account.trust.witness(batch.account.mark, 1000.0, 60.0)
+        assert witness is not None
+        assert (witness.external_task_id, witness.task_id) == ("job-1", "task-1")
+
+    play(story)
+
+
+def test_a_refusal_to_wait_costs_no_attempt() -> None:
+    """It is parked at once: the gate decides when it goes."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(SLOW))
+        step, job = await sent(batch)
+        assert step == Park(1000.0)
+        assert (job.attempts, job.refusals, job.inquiry, job.doubtful) == (0, 1, None, False)
+        assert batch.account.pacer.waiting_for(1000.0) == "gate"
+
+    play(story)
+
+
+def test_what_never_left_is_tried_again_after_a_backoff() -> None:
+    """Half of a cap that doubles; and when the attempts are used up it comes out as not sent."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(UNSENT), retry=RetryPolicy(max_attempts=3))
+        job = job_of()
+        steps = [(await sent(batch, job))[0] for _ in range(3)]
+        assert steps[:2] == [Park(1000.25), Park(1000.5)]
+        assert isinstance(steps[2], End)
+        assert isinstance(steps[2].outcome, NotSent)
+        assert (steps[2].outcome.kind, steps[2].outcome.attempts) == (Kind.CONNECTION, 3)
+
+    play(story)
+
+
+def test_a_job_that_is_at_fault_ends() -> None:
+    """Rejected for the reason that the gateway gave."""
+
+    async def story() -> None:
+        step, _ = await sent(batch_at(Wire(BAD)))
+        assert isinstance(step, End)
+        assert isinstance(step.outcome, Rejected)
+        assert (step.outcome.kind, step.outcome.code, step.stop) == (Kind.INVALID_REQUEST, 1200, None)
+
+    play(story)
+
+
+@pytest.mark.parametrize("result", [LOST, Reply(status=502), Reply(status=200, broken=True), HTML])
+def test_what_may_have_been_acted_upon_is_looked_up(result: Reply | Failure) -> None:
+    """A second later, and nothing is sent before; a page is in doubt once the gateway was heard."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(result))
+        batch.account.brake.heard = True
+        step, job = await sent(batch)
+        assert step == Park(1001.0)
+        assert job.inquiry is not None
+        assert (job.doubtful, job.owned, job.inquiry.naming, job.ended_at) == (True, True, False, None)
+        assert job.inquiry.doubt is batch.account.brake.doubt
+        assert (job.inquiry.since, job.inquiry.mark) == (1000.0, batch.account.mark)
+
+    play(story)
+
+
+@pytest.mark.parametrize(("result", "held"), [(TIMED_OUT, True), (Reply(status=504), True), (LOST, False)])
+@pytest.mark.parametrize("told", [True, False])
+def test_what_the_gateway_may_still_be_working_on_is_held(result: Reply | Failure, held: bool, told: bool) -> None:
+    """For its hold time, unless the user's word replaces it; the moment is kept for a later run all the same."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(result))
+        batch.account.trust.told = told
+        _, job = await sent(batch)
+        assert job.inquiry is not None
+        hold = 0.0 if told else batch.account.gateway.hold_time
+        assert job.inquiry.held_until == (1000.0 + hold if held else float("-inf"))
+        assert job.ended_at == (EPOCH + 1000.0 if held else None)
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("ours", "naming"), [("nobody's", True), ("derived", False), ("doubtful", False)], ids=lambda it: str(it)
+)
+def test_an_id_that_exists_is_ours_only_where_we_may_have_made_it(ours: str, naming: bool) -> None:
+    """Derived from the content, or after an attempt in doubt; else it is looked up for its name alone, and cleared."""
+
+    async def story() -> None:
+        jobbook = Jobbook()
+        batch = batch_at(Wire(EXISTS), jobbook=jobbook)
+        job = job_of()
+        job.derived, job.doubtful = ours == "derived", ours == "doubtful"
+        step, _ = await sent(batch, job)
+        assert step == Park(1001.0)
+        assert job.inquiry is not None
+        assert job.inquiry.naming is naming
+        assert ("cleared job-1" in jobbook.notes) is naming
+        assert job.doubtful is (ours == "doubtful")
+
+    play(story)
+
+
+def test_a_report_policy_asks_nothing() -> None:
+    """It is told as unknown at once."""
+
+    async def story() -> None:
+        step, _ = await sent(batch_at(Wire(LOST), options=RunOptions(ambiguous="report")))
+        assert isinstance(step, End)
+        assert isinstance(step.outcome, Unknown)
+
+    play(story)
+
+
+def test_a_resend_policy_sends_again_what_is_in_doubt() -> None:
+    """The doubt stays with the job; an id that exists is looked up all the same."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(LOST, EXISTS), options=RunOptions(ambiguous="resend"))
+        job = job_of()
+        assert (await sent(batch, job))[0] == Park(1000.25)
+        assert job.ambiguity is not None
+        assert job.inquiry is None
+        assert (await sent(batch, job))[0] == Park(1001.0)
+        assert job.inquiry is not None
+        assert not job.inquiry.naming
+
+    play(story)
+
+
+# --- tasks of others -------------------------------------------------------------------------------------------------
+
+
+def test_a_task_that_was_told_for_another_job_is_in_doubt() -> None:
+    """It is looked up, never told as this job's, and the reply counts as ambiguous."""
+
+    async def story() -> None:
+        wire = Wire(Reply(status=200, success=True, parsed=True, task_id="task-1"))
+        batch = batch_at(wire)
+        first, _ = await sent(batch)
+        assert isinstance(first, End)
+        step, job = await sent(batch, job_of(request("job-2")))
+        assert step == Park(1001.0)
+        assert job.inquiry is not None
+        assert job.inquiry.ambiguity.kind is Kind.PROTOCOL
+        assert batch.account.brake.doubt is not None
+
+    play(story)
+
+
+def test_a_reply_that_names_another_job_is_in_doubt() -> None:
+    """Its task is not this job's."""
+
+    async def story() -> None:
+        step, job = await sent(batch_at(Wire(MADE)), job_of(request("job-2")))
+        assert step == Park(1001.0)
+        assert job.inquiry is not None
+
+    play(story)
+
+
+# --- stops -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_is_confirmed_by_the_same_job() -> None:
+    """The first refusal parks it behind a closed gate, the second ends every run of the account."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(EMPTY))
+        other, job = Stopped(batch.account), job_of()
+        assert (await sent(batch, job))[0] == Park(1000.0)
+        assert other.stops == []
+        assert batch.account.pacer.waiting_for(1000.0) == "gate"
+        await sent(batch, job)
+        assert [stop.kind for stop in other.stops] == [Kind.QUOTA]
+        assert asyncio.get_running_loop().time() >= 1001.0, "it waited for the gate"
+
+    play(story)
+
+
+def test_twenty_rejections_alike_end_this_batch_with_the_last_of_them() -> None:
+    """And no other batch of the account."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(BAD))
+        other, room = Stopped(batch.account), Sending(batch)
+        steps = [await room.send(job_of(request(f"job-{n}")), Flight()) for n in range(SAME_REJECTIONS)]
+        ends = [step for step in steps if isinstance(step, End)]
+        assert len(ends) == SAME_REJECTIONS
+        assert [end.stop for end in ends[:-1]] == [None] * (SAME_REJECTIONS - 1)
+        assert ends[-1].stop is not None
+        assert ends[-1].stop.kind is Kind.CONFIGURATION
+        assert other.stops == []
+
+    play(story)
+
+
+@pytest.mark.parametrize("page", [HTML, Reply(status=404, parsed=True, message="Invalid URL")])
+def test_a_route_that_a_get_does_not_find_either_stops_at_once(page: Reply) -> None:
+    """No second create is needed to be sure."""
+
+    async def story() -> None:
+        wire = Wire(page, otherwise=NO_ROUTE)
+        batch = batch_at(wire)
+        other = Stopped(batch.account)
+        assert (await sent(batch))[0] == Park(1000.0)
+        assert [stop.kind for stop in other.stops] == [Kind.CONFIGURATION]
+        assert (len(wire.creates), wire.asked) == (1, ["never"])
+
+    play(story)
+
+
+def test_a_page_in_place_of_a_reply_is_in_doubt_where_the_route_is_there() -> None:
+    """It may stand for a task that was made."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(HTML, otherwise=NO_SUCH_TASK))
+        other = Stopped(batch.account)
+        step, job = await sent(batch)
+        assert step == Park(1001.0)
+        assert job.inquiry is not None
+        assert other.stops == []
+
+    play(story)
+
+
+def test_a_404_is_confirmed_by_a_create_where_the_route_is_there() -> None:
+    """It was surely refused: the job is sent once more."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(Reply(status=404, parsed=True, message="Invalid URL"), otherwise=NO_SUCH_TASK))
+        other = Stopped(batch.account)
+        step, job = await sent(batch)
+        assert (step, job.inquiry, other.stops) == (Park(1000.0), None, [])
+
+    play(story)
+
+
+# --- the key ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_expired_token_is_renewed_and_costs_no_attempt() -> None:
+    """A second generation is asked for; the job goes again at once."""
+    given: list[str] = []
+
+    def key() -> str:
+        given.append(f"key-{len(given)}")
+        return given[-1]
+
+    async def story() -> None:
+        batch = batch_at(Wire(EXPIRED, MADE), key=key)
+        job = job_of()
+        assert (await sent(batch, job))[0] == Park(1000.0)
+        assert (job.attempts, job.refusals, given) == (0, 1, ["key-0", "key-1"])
+        assert isinstance((await sent(batch, job))[0], End)
+
+    play(story)
+
+
+def test_a_token_that_cannot_be_renewed_stops() -> None:
+    """The caller's callable raised: its type is told, and no text of it."""
+    given: list[str] = []
+
+    def key() -> str:
+        if given:
+            raise OSError("secret")
+        given.append("key-1")
+        return given[-1]
+
+    async def story() -> None:
+        step, _ = await sent(batch_at(Wire(EXPIRED), key=key))
+        assert step == Stop(Kind.AUTH, "the API key could not be renewed: OSError")
+
+    play(story)
+
+
+def test_without_a_key_nothing_is_sent() -> None:
+    """A callable that gives no usable one stops the batch."""
+
+    async def story() -> None:
+        wire = Wire(MADE)
+        step, job = await sent(batch_at(wire, key=lambda: ""))
+        assert isinstance(step, Stop)
+        assert (step.kind, job.attempts, wire.creates) == (Kind.AUTH, 0, [])
+
+    play(story)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), StopAsyncIteration(), ZeroDivisionError()])
+def test_a_key_callable_that_raises_leaves_no_place_taken(error: BaseException) -> None:
+    """Its error is passed on as it is; the run knows what to make of it."""
+
+    def key() -> str:
+        raise error
+
+    async def story() -> None:
+        batch = batch_at(Wire(MADE), key=key)
+        with pytest.raises(type(error)):
+            await Sending(batch).send(job_of(), Flight())
+        assert batch.account.pacer.in_flight == 0
+
+    play(story)
+
+
+# --- before anything leaves ------------------------------------------------------------------------------------------
+
+
+def test_the_callers_leave_is_asked_once_a_job() -> None:
+    """A job that is sent again was allowed before."""
+    asked: list[str | None] = []
+
+    def allow(job: LipSyncRequest) -> str | None:
+        asked.append(job.external_task_id)
+        return None
+
+    async def story() -> None:
+        batch = batch_at(Wire(SLOW, MADE), options=RunOptions(allow=allow))
+        job = job_of()
+        await sent(batch, job)
+        assert isinstance((await sent(batch, job))[0], End)
+        assert asked == ["job-1"]
+
+    play(story)
+
+
+def test_a_spending_cap_stops_before_anything_is_sent() -> None:
+    """With the caller's own words."""
+
+    async def story() -> None:
+        wire, jobbook = Wire(MADE), Jobbook()
+        batch = batch_at(wire, options=RunOptions(allow=lambda _: "that is enough"), jobbook=jobbook)
+        step, job = await sent(batch)
+        assert step == Stop(Kind.QUOTA, "that is enough")
+        assert (wire.creates, jobbook.notes, job.attempts, job.first_sent_at) == ([], [], 0, None)
+
+    play(story)
+
+
+def test_an_intent_comes_before_the_first_byte() -> None:
+    """And what follows an answer is written after it."""
+
+    async def story() -> None:
+        wire = Wire(SLOW, MADE)
+        seen: list[int] = []
+        jobbook = Jobbook(on_intent=lambda: seen.append(len(wire.creates)))
+        batch, job = batch_at(wire, jobbook=jobbook), job_of()
+        await sent(batch, job)
+        await sent(batch, job)
+        assert seen == [0, 1]
+        assert jobbook.notes == [
+            "intent job-1",
+            "tried job-1: wait",
+            "cleared job-1",
+            "intent job-1",
+            "tried job-1: accept",
+        ]
+
+    play(story)
+
+
+def test_without_an_intent_on_record_nothing_is_sent() -> None:
+    """A disk that is full stops the batch, and the job was not tried."""
+
+    async def story() -> None:
+        wire = Wire(MADE)
+        step, job = await sent(batch_at(wire, jobbook=Jobbook(broken=True)))
+        assert step == Stop(Kind.STORAGE, "the disk is full")
+        assert (wire.creates, job.attempts) == ([], 0)
+
+    play(story)
+
+
+def test_a_batch_that_was_stopped_while_the_intent_was_written_sends_nothing() -> None:
+    """The step says that it is still to be sent; the run decides."""
+
+    async def story() -> None:
+        wire, jobbook = Wire(MADE), Jobbook()
+        batch = batch_at(wire, jobbook=jobbook)
+        jobbook.on_intent = lambda: setattr(batch, "stopped", Stop(Kind.CANCELLED, "enough"))
+        step, job = await sent(batch)
+        assert (step, wire.creates, job.attempts) == (SEND, [], 0)
+
+    play(story)
+
+
+def test_a_job_that_is_called_away_from_the_door_sends_nothing() -> None:
+    """Its batch was stopped while it waited for its turn."""
+
+    async def story() -> None:
+        wire = Wire(MADE)
+        batch = batch_at(wire, limits=Limits(max_in_flight=1))
+        assert batch.account.admission.try_admit() is not None  # somebody else is in
+        waiting = asyncio.create_task(Sending(batch).send(job_of(), Flight()))
+        await asyncio.sleep(1.0)
+        batch.account.admission.dismiss(batch)
+        assert await waiting is SEND
+        assert wire.creates == []
+
+    play(story)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a fault of ours"), asyncio.CancelledError()])
+def test_a_send_that_breaks_gives_its_place_back(error: BaseException) -> None:
+    """Whatever it is."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(error))
+        with pytest.raises(type(error)):
+            await Sending(batch).send(job_of(), Flight())
+        assert batch.account.pacer.in_flight == 0
+
+    play(story)
+
+
+BROKEN_OFF = Failure(kind=Kind.CANCELLED, phase=Phase.SENT, message="broken off")
+
+
+def test_what_was_broken_off_by_us_says_nothing_of_the_gateway() -> None:
+    """A cancelled request is in doubt, and counts for no outage."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(BROKEN_OFF))
+        for _ in range(10):
+            assert isinstance((await sent(batch))[0], Park)
+        assert not batch.account.brake.on
+
+    play(story)
+
+
+def test_what_is_in_doubt_when_its_batch_was_stopped_comes_out_at_once() -> None:
+    """Nobody is left to look it up."""
+
+    class Stopping(Wire):
+        async def post(self, *args: Any) -> Reply | Failure:
+            batch.stopped = Stop(Kind.CANCELLED, "enough")
+            return await super().post(*args)
+
+    async def story() -> None:
+        nonlocal batch
+        batch = batch_at(Stopping(BROKEN_OFF))
+        step, _ = await sent(batch)
+        assert isinstance(step, End)
+        assert isinstance(step.outcome, Unknown)
+
+    batch: Batch
+    play(story)
