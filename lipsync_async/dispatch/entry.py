@@ -135,7 +135,10 @@ class Entry:
         self.taken += 1
         job.begun = True
         job.id = job.id or job.request.external_task_id or self._nameless()
-        return End(unfinished(job, Kind.STORAGE, str(error) or type(error).__name__), write=False)
+        message = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.filename is not None:
+            message = f"{error.strerror}: {error.filename}"
+        return End(unfinished(job, Kind.STORAGE, message), write=False)
 
     def _is_new(self, external_task_id: str) -> bool:
         if self._seen is None:

@@ -107,12 +107,13 @@ def test_a_task_belongs_to_the_first_job_it_is_told_for() -> None:
     assert registry.is_anothers("77", "job-2")
 
 
-def test_a_job_that_is_not_known_to_be_accepted_owns_no_task_that_was_told() -> None:
-    """Neither one that is under way, nor one that was left unknown."""
+def test_a_task_that_was_told_for_a_job_stays_its_own() -> None:
+    """Whatever the job came out as; for another job it is in doubt."""
     registry = Registry()
     registry.is_anothers("77", "job-1")
     came_out(registry, Unknown(external_task_id="job-1", kind=Kind.TIMEOUT))
-    assert registry.is_anothers("77", "job-1")
+    assert not registry.is_anothers("77", "job-1")
+    assert registry.is_anothers("77", "job-2")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["77", "78", "79"]), st.sampled_from(["a", "b", "c"])), max_size=30))

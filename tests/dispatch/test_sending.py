@@ -220,13 +220,32 @@ def test_a_task_that_was_told_for_another_job_is_in_doubt() -> None:
     play(story)
 
 
-def test_a_reply_that_names_another_job_is_in_doubt() -> None:
-    """Its task is not this job's."""
+@pytest.mark.parametrize("named", ["under way", "echoes"])
+def test_a_reply_that_names_another_job_is_in_doubt(named: str) -> None:
+    """A job of ours, or any other at a gateway that was seen to name what it was sent."""
 
     async def story() -> None:
-        step, job = await sent(batch_at(Wire(MADE)), job_of(request("job-2")))
+        batch = batch_at(Wire(MADE))
+        if named == "echoes":
+            batch.account.echoes = True
+        else:
+            batch.claim(job_of(request("job-1")))
+        step, job = await sent(batch, job_of(request("job-2")))
         assert step == Park(1001.0)
         assert job.inquiry is not None
+
+    play(story)
+
+
+def test_a_gateway_may_write_ids_in_a_way_of_its_own() -> None:
+    """It never names a job that was sent, and its tasks are believed."""
+
+    async def story() -> None:
+        batch = batch_at(Wire(MADE))
+        step, _ = await sent(batch, job_of(request("job-2")))
+        assert isinstance(step, End)
+        assert isinstance(step.outcome, Accepted)
+        assert not batch.account.echoes
 
     play(story)
 
@@ -501,18 +520,17 @@ def test_what_was_broken_off_by_us_says_nothing_of_the_gateway() -> None:
 
 def test_what_is_in_doubt_when_its_batch_was_stopped_comes_out_at_once() -> None:
     """Nobody is left to look it up."""
+    batches: list[Batch] = []
 
     class Stopping(Wire):
         async def post(self, *args: Any) -> Reply | Failure:
-            batch.stopped = Stop(Kind.CANCELLED, "enough")
+            batches[0].stopped = Stop(Kind.CANCELLED, "enough")
             return await super().post(*args)
 
     async def story() -> None:
-        nonlocal batch
-        batch = batch_at(Stopping(BROKEN_OFF))
-        step, _ = await sent(batch)
+        batches.append(batch_at(Stopping(BROKEN_OFF)))
+        step, _ = await sent(batches[0])
         assert isinstance(step, End)
         assert isinstance(step.outcome, Unknown)
 
-    batch: Batch
     play(story)
