@@ -214,6 +214,43 @@ class Slots:
         return _at(self._schedule, now) / 120
 
 
+class AtRandom:
+    """Refuses a share of all requests, whatever their pace; what is left goes to the limiter behind it, if any."""
+
+    def __init__(
+        self, dice: random.Random, schedule: Schedule, kind: Kind | None = None, behind: Limiter | None = None
+    ) -> None:
+        self._dice, self._schedule, self._refusal, self._behind = dice, schedule, Refusal(kind), behind
+
+    def submit(self, now: float) -> Refusal | None:
+        if self._dice.random() < _at(self._schedule, now):
+            return self._refusal
+        return self._behind.submit(now) if self._behind else None
+
+    def allowed(self, until: float) -> float:
+        return self._behind.allowed(until) if self._behind else math.inf
+
+    def limit(self, now: float) -> float:
+        return self._behind.limit(now) if self._behind else math.inf
+
+
+class Alternating:
+    """Refuses every second request."""
+
+    def __init__(self, kind: Kind | None = None) -> None:
+        self._refusal, self._seen = Refusal(kind), 0
+
+    def submit(self, now: float) -> Refusal | None:
+        self._seen += 1
+        return None if self._seen % 2 else self._refusal
+
+    def allowed(self, until: float) -> float:
+        return math.inf
+
+    def limit(self, now: float) -> float:
+        return math.inf
+
+
 # -------------------------------------------------------------------------------------------------- client
 
 

@@ -4,6 +4,9 @@ Measured: `Pacer`, told nothing, driven by 64 workers, against models of limiter
 beside three algorithms that people use.
 Goodput: accepted requests as a share of what the limiter would have admitted; waste: the share that was refused.
 Lists: 800 jobs at 20/s; their time over the ideal 40 s, and requests a job.
+Refusals at random: a share p of all requests is refused whatever the pace, with and without a limit behind it.
+Their time is over n / (1 - p) at 20 a second (or at the limit), their requests over n / (1 - p).
+The start: the share of the first 600 requests that is refused by a limit of 60/s, of which news comes 0.5 s late.
 The network: `far` is another continent (30 ms and an exponential of 20 ms one way, so neighbours change places;
 replies after 0.35 s), `near` the same building (1 ms + 0.5 ms; 50 ms).
 Medians over seeds; the fail line and the goal are those of the project's bars, and stand where a bar names the case.
@@ -31,6 +34,8 @@ from benchmarks._limiters import (
     FAR,
     NEAR,
     Algorithm,
+    Alternating,
+    AtRandom,
     Build,
     Envoy,
     FixedWindow,
@@ -41,12 +46,15 @@ from benchmarks._limiters import (
     Nginx,
     PauseAll,
     PerJobBackoff,
+    Refusal,
     Run,
+    Schedule,
     Slots,
     TokenBucket,
     World,
     simulate,
 )
+from lipsync_async.terms import Kind
 
 Figures = tuple[float, float]
 Make = Callable[[Random], Algorithm]
@@ -114,6 +122,100 @@ LISTS = [
 ]
 
 
+@attrs.frozen
+class AtChance:
+    """Refusals at random: so many `jobs`, the time and the requests that would do, and the bar's lines for the time."""
+
+    name: str
+    build: Build
+    jobs: int
+    seconds: float
+    requests: float
+    fail: float | None = None
+    goal: float | None = None
+
+
+KINDS = {"named": Kind.RATE, "empty": None, "1303": Kind.CAPACITY}
+RANDOM_BARS = {0.1: (1.5, 1.1), 0.2: (1.5, 1.1)}
+LATE = Network(0.02, 0.005, 0.48, 0.48)
+
+
+def _at_random(schedule: Schedule, kind: Kind | None, limit: float | None = None, since: float = 0.0) -> Build:
+    def build(world: World, dice: Random) -> Limiter:  # noqa: ARG001
+        limits = ((0.0, limit),) if not since else ((0.0, 1000.0), (since, limit))
+        return AtRandom(dice, schedule, kind, TokenBucket(limits) if limit else None)
+
+    return build
+
+
+def _chance(name: str, kind: Kind | None) -> Iterator[AtChance]:
+    for share in (0.02, 0.05, 0.1, 0.2, 0.5):
+        build = _at_random([(0, share)], kind)
+        bars = RANDOM_BARS.get(share, (None, None))
+        yield AtChance(f"{share:.0%}, {name}", build, 1000, 50 / (1 - share), 1000 / (1 - share), *bars)
+    yield AtChance(f"every second one, {name}", lambda _w, _d: Alternating(kind), 1000, 100, 2000, 3, 1.5)
+
+
+def _mixed() -> Iterator[AtChance]:
+    for share in (0.1, 0.2, 0.5):
+        build = _at_random([(0, share)], None, 20)
+        yield AtChance(f"{share:.0%}, empty, before 20/s", build, 1000, 50, 1000 / (1 - share))
+    yield AtChance("20%, named, before 0.2/s", _at_random([(0, 0.2)], Kind.RATE, 0.2), 200, 1000, 250)
+    yield AtChance("20%, empty, before 0.2/s", _at_random([(0, 0.2)], None, 0.2), 200, 1000, 250)
+    yield AtChance("20% until 30 s, before 20/s", _at_random([(0, 0.2), (30, 0)], None, 20), 2000, 100, 2120)
+    yield AtChance("20% from 30 s, before 20/s", _at_random([(0, 0), (30, 0.2)], None, 20), 2000, 100, 2350)
+    yield AtChance("20%, and 20/s from 10 s", _at_random([(0, 0.2)], None, 20, since=10), 2000, 100, 2500)
+
+
+AT_RANDOM = [random for name, kind in KINDS.items() for random in _chance(name, kind)] + list(_mixed())
+
+
+def at_random(case: AtChance, make: Make, seeds: int, network: Network = FAR) -> Figures:
+    """Time (infinity: not done after sixty times as long) and requests, over those that would do."""
+    most = 60 * case.seconds
+    runs = [
+        simulate(case.build, make, seed + 1, jobs=case.jobs, network=network, seconds=most) for seed in range(seeds)
+    ]
+    time, requests = _median(
+        runs,
+        lambda run: run.elapsed / case.seconds if run.accepted == case.jobs else float("inf"),
+        lambda run: run.requests_per_job * case.jobs / case.requests,
+    )
+    return time, requests
+
+
+class _First:
+    """What a limiter did with the first so many requests."""
+
+    def __init__(self, limiter: Limiter, most: int) -> None:
+        self._limiter, self._most, self.seen, self.refused = limiter, most, 0, 0
+        self.allowed, self.limit = limiter.allowed, limiter.limit
+
+    def submit(self, now: float) -> Refusal | None:
+        refusal = self._limiter.submit(now)
+        self.seen += 1
+        self.refused += refusal is not None and self.seen <= self._most
+        return refusal
+
+
+def started(limiter: Callable[[], Limiter], make: Make, seeds: int) -> float:
+    """The percentage of the first 600 requests that was refused."""
+    refused = []
+    for seed in range(seeds):
+        first = _First(limiter(), 600)
+        simulate(lambda _w, _d, first=first: first, make, seed + 1, jobs=600, network=LATE, seconds=300)  # type: ignore[misc]
+        refused.append(100 * first.refused / min(600, max(1, first.seen)))
+    return statistics.median(refused)
+
+
+STARTS: Mapping[str, Callable[[], Limiter]] = {
+    "60/s, 1 s of burst": lambda: TokenBucket([(0, 60)]),
+    "60/s strict (0.1 s of burst)": lambda: TokenBucket([(0, 60)], burst=0.1),
+    "nginx 60/s, burst 30": lambda: Nginx(60, 30),
+    "HAProxy 60 a second": lambda: HAProxy(60, 1, False),
+}
+
+
 def _median(runs: list[Run], *of: Callable[[Run], float]) -> Iterator[float]:
     return (statistics.median(figure(run) for run in runs) for figure in of)
 
@@ -175,6 +277,21 @@ def _list_line(case: Case, seeds: int) -> str:
     return _row(case.name, f"{near[0]:.2f}", f"{near[1]:.3f}", *bars, verdict, f"{far[0]:.2f}; {far[1]:.3f}")
 
 
+def _random_line(case: AtChance, seeds: int, few: int) -> str:
+    time, requests = at_random(case, Learned, seeds)
+    near = at_random(case, Learned, seeds, NEAR)
+    bars = [f"{bar:g}" if bar else "-" for bar in (case.fail, case.goal)]
+    verdict = ""
+    if case.fail and case.goal:
+        verdict = "**FAIL**" if time > case.fail else "goal" if time <= case.goal else "passes"
+    peers = ("{:.2f}; {:.2f}".format(*at_random(case, make, few)) for make in list(ALGORITHMS.values())[1:])
+    return _row(case.name, f"{time:.2f}", f"{requests:.3f}", *bars, verdict, "{:.2f}; {:.3f}".format(*near), *peers)
+
+
+def _start_line(name: str, limiter: Callable[[], Limiter], seeds: int) -> str:
+    return _row(name, *(f"{started(limiter, make, seeds):.1f}" for make in ALGORITHMS.values()), "8", "4")
+
+
 def _peer_line(measure: Callable[[Case, Make, int], Figures], case: Case, seeds: int, form: str) -> str:
     return _row(case.name, *(form.format(*measure(case, make, seeds)) for make in ALGORITHMS.values()))
 
@@ -198,6 +315,19 @@ def run(quick: bool = False) -> str:
             "limiter | time | requests | fail | goal | verdict | the same from far (no bar)",
             [_list_line(case, seeds) for case in LISTS],
         ),
+        f"### Refusals at random (medians of {seeds} seeds, peers {few}; time and requests over what would do)",
+        "",
+        *_table(
+            "refused | time | requests | fail | goal | verdict | the same from near | "
+            + " | ".join(list(ALGORITHMS)[1:]),
+            [_random_line(case, seeds, few) for case in AT_RANDOM],
+        ),
+        f"### The start: percent refused of the first 600 requests, told 0.5 s late (medians of {seeds} seeds)",
+        "",
+        *_table(
+            "limiter | " + " | ".join(ALGORITHMS) + " | fail | goal",
+            [_start_line(name, limiter, seeds) for name, limiter in STARTS.items()],
+        ),
         f"### Beside what people use (goodput %; waste %; medians of {few} seeds)",
         "",
         *_table(peers, [_peer_line(steady, case, few, "{:.1f}; {:.1f}") for case in compared]),
@@ -214,9 +344,10 @@ def _pace(algorithm: Algorithm) -> float:
 
 def curves(seed: int = 1) -> dict[str, list[tuple[float, float, float]]]:
     """For a plot: by case, (second, learned requests a second, true limit)."""
-    cases = (STEADY[i] for i in (0, 1, 4, 5))
+    cases = [(case.name, case.build, case.seconds) for case in (STEADY[i] for i in (0, 1, 4, 5))]
+    cases.append(("20/s, and 20 % refused at random before it", _at_random([(0, 0.2)], None, 20), 300.0))
     one = partial(simulate, algorithm=Learned, seed=seed, curve=_pace)
-    return {case.name: one(case.build, seconds=case.seconds).curve for case in cases}
+    return {name: one(build, seconds=seconds).curve for name, build, seconds in cases}
 
 
 def main() -> None:

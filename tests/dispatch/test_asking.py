@@ -492,7 +492,7 @@ def test_every_answer_that_is_one_is_told() -> None:
     events: list[Event] = []
 
     async def story() -> None:
-        batch = batch_at(Wire(found={"job-1": [NO_SUCH_TASK, BROKEN, task()]}), observer=events.append)
+        batch = batch_at(Wire(found={"job-1": [NO_SUCH_TASK, NO_SUCH_TASK, BROKEN, task()]}), observer=events.append)
         job = await doubtful(batch)
         await asked_at(batch, job, 1001.0, 1005.0, 1010.0)
 

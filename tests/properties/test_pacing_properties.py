@@ -7,8 +7,10 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from benchmarks._limiters import FAR, NEAR, AtRandom, Learned, Network, TokenBucket, simulate
 from lipsync_async.config import Limits
 from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.pacing.background import Advice, Background, Phase
 from lipsync_async.terms import Kind
 
 KINDS = st.sampled_from([Kind.RATE, Kind.CAPACITY, None])
@@ -135,6 +137,13 @@ class Account(RuleBasedStateMachine):
             assert count <= 1 + per_second * (last - sent_at + 0.001001) + 1e-3
 
     @invariant()
+    def the_background_is_a_share(self) -> None:
+        """Nothing that is refused makes it one, and no test's pace is above the user's."""
+        background = self.pacer._background
+        assert 0 <= background.share < 1
+        assert self.pacer.pace > 0
+
+    @invariant()
     def it_can_be_asked_and_shown(self) -> None:
         """What holds a request back is always one of the words."""
         words = {"", "rate", "gate", "canary", "running tasks", "requests in flight"}
@@ -194,3 +203,57 @@ def test_running_tasks_are_never_more_than_the_user_allows(limit: int, seconds: 
             pacer.completed(now)
             running, last_progress, sighted = running - 1, now, True
         assert running - presumed <= limit
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    share=st.floats(0.08, 0.5),
+    kind=KINDS,
+    seed=st.integers(0, 10_000),
+    network=st.sampled_from([NEAR, FAR]),
+)
+def test_no_share_of_refusals_at_random_stops_a_run(
+    share: float, kind: Kind | None, seed: int, network: Network
+) -> None:
+    """Without a limit, 500 jobs end within an hour; the pace without a floor took a day."""
+    run = simulate(
+        lambda _w, dice: AtRandom(dice, [(0, share)], kind), Learned, seed, jobs=500, seconds=3600, network=network
+    )
+    assert run.accepted == 500
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    rate=st.floats(1, 60),
+    burst=st.floats(0.2, 5),
+    seed=st.integers(0, 10_000),
+    network=st.sampled_from([NEAR, FAR]),
+)
+def test_no_token_bucket_is_taken_for_chance(rate: float, burst: float, seed: int, network: Network) -> None:
+    """At the end of five minutes nothing it refused is believed to be unavoidable, and little was refused."""
+    learned: list[Learned] = []
+
+    def algorithm(dice: random.Random) -> Learned:
+        learned.append(Learned(dice))
+        return learned[0]
+
+    run = simulate(lambda _w, _d: TokenBucket([(0, rate)], burst), algorithm, seed, seconds=300, network=network)
+    assert learned[0].pacer._background.share == 0.0
+    assert run.waste < 15
+
+
+@given(replies=st.lists(st.tuples(st.booleans(), st.floats(0.001, 10)), max_size=300), share=st.floats(0.0, 0.7))
+def test_a_background_moves_by_tests_alone(replies: list[tuple[bool, float]], share: float) -> None:
+    """Whatever is replied, it grows only with the advice to go faster, and a test ends before the next begins."""
+    background, now, testing = Background(), 0.0, False
+    background.share = share
+    background._calm()
+    for refused, pause in replies:
+        now, before = now + pause, background.share
+        advice = background.refused(now, now, None, 1.0, False) if refused else background.accepted(now, now, False)
+        assert 0 <= background.share < 1
+        if background.share > before + 1e-9:
+            assert advice is Advice.RAISE or testing or background.phase is Phase.CALM
+        assert not (testing and advice is Advice.TEST)
+        testing = background.phase is Phase.TESTING
+        assert background.test_pace > 0 or not testing

@@ -11,9 +11,15 @@ import attrs
 from lipsync_async.config import Limits
 from lipsync_async.terms import Kind
 
-from .ceiling import Ceiling
+from .background import Advice, Background
+from .ceiling import DRIP, DRY, Ceiling
 from .gate import Gate
 from .rate import EARLY, Rate
+
+GENTLE = 4
+"""Turns between sends after a refusal for capacity that exceeds the background."""
+UNTRIED = 20.0
+"""Requests a second at most, where a drip hid for long what the rate may be."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +54,7 @@ class Pacer:
     after 300 s without progress at that limit one task is presumed to have ended (all, when none was ever told of).
     """
 
-    __slots__ = ("_accepted", "_ceiling", "_gate", "_in_flight", "_most", "_rate", "_refused")
+    __slots__ = ("_accepted", "_background", "_ceiling", "_gate", "_in_flight", "_most", "_rate", "_refused")
 
     def __init__(self, limits: Limits, *, dice: Callable[[], float] = random.random) -> None:
         self._most = limits.max_in_flight
@@ -56,6 +62,8 @@ class Pacer:
         self._rate = Rate(limits.initial_per_second, limits.max_per_second, limits.target_waste)
         self._gate = Gate(dice)
         self._ceiling = Ceiling(limits.max_running_tasks)
+        self._background = Background()
+        self._background = Background()
 
     def admit(self, now: float) -> float:
         """Ask for a request to be sent.
@@ -94,8 +102,12 @@ class Pacer:
         self._accepted += 1
         if self._gate.shut:
             self._answered(sent_at)
-        self._ceiling.accepted(now)
-        self._rate.accepted(now, sent_at)
+        self._ceiling.accepted(now, sent_at)
+        rate = self._rate
+        if not rate.testing:
+            rate.accepted(now, sent_at)
+        if self._background.active:
+            self._follow(self._background.accepted(now, sent_at, rate.hi == math.inf), now)
 
     def refused(self, now: float, sent_at: float, kind: Kind | None, hint: float | None) -> None:
         """A request was refused.
@@ -105,24 +117,59 @@ class Pacer:
         """
         self._in_flight -= 1
         self._refused += 1
+        advice = self._advice(now, sent_at, kind)
+        if advice is Advice.LEARN:
+            self._learn(now, sent_at, kind, hint)
+        elif hint is not None:
+            self._gate.refuse(now, hint, self._rate.interval)
+        elif self._gate.shut:
+            self._answered(sent_at)  # its canary was answered, and no refusal that teaches nothing shuts it
+        if advice is Advice.TEST and kind is not Kind.CAPACITY and not self._gate.shut:
+            self._rate.refused(now, sent_at)  # to be known when the test is over
+        self._follow(advice, now)
+
+    def _advice(self, now: float, sent_at: float, kind: Kind | None) -> Advice:
+        rate, drip = self._rate, self._ceiling.drip
+        pace = min(rate.pace, 1 / drip) if drip else rate.pace
+        advice = self._background.refused(now, sent_at, kind, pace, rate.hi == math.inf)
+        if advice is Advice.LEARN and kind is Kind.CAPACITY and self._ceiling.outrun(now):
+            return self._background.disprove(now)
+        return advice
+
+    def _follow(self, advice: Advice, now: float) -> None:
+        rate, ceiling, background = self._rate, self._ceiling, self._background
+        rate.kept = 1 - background.share
+        if advice is Advice.TEST:
+            rate.test(background.test_pace)
+            ceiling.spare()
+        elif advice is Advice.RETURN:
+            rate.end_test(now, background.passed)
+            ceiling.resume()
+        elif advice is Advice.RAISE:
+            rate.rise(now, min(rate.pace, UNTRIED) if ceiling.drip else rate.pace)
+            ceiling.disregard()
+
+    def _learn(self, now: float, sent_at: float, kind: Kind | None, hint: float | None) -> None:
         if kind is Kind.CAPACITY or (kind is None and hint is None and self._ceiling.known):
             self._refused_for_capacity(now, sent_at, hint)
         elif sent_at > self._gate.cut_at:
-            self._refused_for_rate(now, kind, hint)
+            self._refused_for_rate(now, sent_at, kind, hint)
         elif hint is not None:
             self._gate.refuse(now, hint, self._rate.interval)
 
     def _refused_for_capacity(self, now: float, sent_at: float, hint: float | None) -> None:
-        self._ceiling.refused(now, sent_at)
+        # Beside a background the refusal may be chance all the same, so the first step is a small one.
+        drip = min(DRIP, GENTLE * self._rate.interval) if self._background.share else DRIP
+        self._ceiling.refused(now, sent_at, max(DRY, drip))
         if hint is not None:
             self._gate.refuse(now, hint, self._rate.interval)
         elif self._gate.shut:
             self._answered(sent_at)  # the ceiling holds things back now
 
-    def _refused_for_rate(self, now: float, kind: Kind | None, hint: float | None) -> None:
+    def _refused_for_rate(self, now: float, sent_at: float, kind: Kind | None, hint: float | None) -> None:
         gate = self._gate
         if not gate.shut:  # else it was the canary, which says nothing of the pace
-            self._rate.refused(now)
+            self._rate.refused(now, sent_at)
         gate.refuse(now, hint, self._rate.interval)
         if kind is None and hint is None and gate.refusals >= 3 and self._ceiling.suspect(now):
             gate.open()

@@ -1,7 +1,8 @@
 """The rate, a bracket: `lo` is believed to hold, `hi` was refused, `pace` is what is sent at now.
 
-STARTING: the pace doubles with every half second in which it was used.
-    Refused: `hi` = pace; try the estimate (between pace/8 and pace/2), with half of it for `lo`.
+STARTING: the pace doubles with every half second in which it was used, and with two round trips at the soonest.
+    Refused: `hi` = the pace at which that request was sent; try the estimate (between hi/8 and hi/2), with half of it
+    for `lo`.
 TRYING a pace above `lo`, until enough was accepted: `lo` = pace.
     Then the middle of the bracket; hold when it is narrow; without a `hi`, gallop upwards.
     Refused: `hi` = pace.
@@ -13,6 +14,7 @@ HOLDING `lo`, until enough was accepted: a fresh wide bracket is halved.
     Then `hi` = `lo`, and `lo` comes down to the estimate; refused again and again, to what was accepted over all.
 
 The estimate is what was accepted over the time it took, since the last refusal: at both its ends the limiter was empty.
+Requests that the background refuses are added to it, for the pace counts them too.
 Sends are spaced by 1/pace.
 Only `CATCH_UP` seconds of a missed turn are made good: a bigger credit halves the first interval after every pause,
 and a strict limiter answers that with a cascade of refusals.
@@ -32,6 +34,9 @@ SLOWEST = 0.02
 FREE = 1000.0
 """Requests a second; past it an account that never refused is not spaced: a timer a job costs more than it saves."""
 
+DOUBLING, TRIPS = 0.5, 2.0
+"""Seconds in which the pace doubles at first, and the least number of round trips for that."""
+
 FIRST_HOLD = 25.0
 LONGEST_HOLD = 800.0
 """Accepted jobs: how long a pace is held before the next is tried."""
@@ -45,6 +50,8 @@ NEAR = 1.3
 """hi/lo below which a refusal ends the search."""
 FAR_BELOW = 0.85
 """A limit that fell, not noise: estimate/lo."""
+FAR_ABOVE = 3.0
+"""`lo` over what passed lately, pauses and all: above this it was a burst that made `lo`."""
 ALARM = 0.05
 """A moving share of refusals that is no noise: `lo` is far off."""
 ENOUGH, FEW = 8, 4
@@ -68,7 +75,8 @@ class Rate:
 
     __slots__ = (
         "_accepted", "_cap", "_count", "_hold", "_initial", "_mark", "_measured", "_need", "_paused", "_step",
-        "_stopped", "_target", "_waste", "hi", "interval", "lo", "next_at", "pace", "phase", "pressed_at",
+        "_stopped", "_target", "_trip", "_untested", "_waste", "hi", "interval", "kept", "lo", "next_at", "pace",
+        "phase", "pressed_at", "testing",
     )  # fmt: skip
 
     def __init__(self, initial: float, cap: float | None, target_waste: float) -> None:
@@ -76,11 +84,15 @@ class Rate:
         self._initial = initial if cap is None else cap
         self._target = target_waste
         self.lo, self.hi = 0.0, math.inf
+        self.kept = 1.0
+        """The share of requests that is not refused whatever the pace: the limit is what was accepted, over this."""
+        self.testing, self._untested = False, initial  # the pace is a test's; what it was before
         self.phase = Phase.STARTING
         self.next_at = self.pressed_at = -math.inf  # the next turn; when somebody last had to wait for one
         self._count, self._need = 0, math.inf  # accepted in this phase while the pace was used, and how many prove it
         self._hold, self._step = FIRST_HOLD, STEP
         self._waste = self._measured = 0.0
+        self._trip = 0.0  # seconds from a request to its reply, while starting
         self._accepted, self._mark, self._paused, self._stopped = 0, math.nan, 0.0, math.nan  # since the last refusal
         self._set(self._initial)
 
@@ -92,7 +104,8 @@ class Rate:
             return
         late = now - self.next_at
         if self.phase is Phase.STARTING:
-            self._start(now)
+            if not self.testing:
+                self._start(now)
         elif late > self.interval:
             self._mark += late  # nobody wanted to send: that time tells nothing of the limit
         self.next_at = (self.next_at if late < CATCH_UP else now - CATCH_UP) + self.interval
@@ -117,12 +130,14 @@ class Rate:
         self._accepted += 1
         if self.interval == 0.0:
             self._measure(now)
+        elif self.phase is Phase.STARTING:
+            self._trip += (now - sent_at - self._trip) / 4 if self._trip else now - sent_at
         elif sent_at <= self.pressed_at + 2 * self.interval:
             self._count += 1
             if self._count >= self._need:
                 self._believe()
 
-    def refused(self, now: float) -> None:
+    def refused(self, now: float, sent_at: float) -> None:
         """A request that was sent since the last cut was refused, and no pause preceded it."""
         self._waste += (1 - self._waste) * MEMORY
         alarmed = self.phase is Phase.HOLDING and self._waste > ALARM
@@ -130,14 +145,37 @@ class Rate:
         if self.interval == 0.0:
             self._bracket(max(self._measured or FREE, self._initial), None)
         elif self.phase is Phase.STARTING:
-            self._bracket(self.pace, limit)
+            sent_with = self.pace / 2 ** ((now - sent_at) / self._doubling())
+            self._bracket(max(self._initial, sent_with), limit)
         elif self.phase is Phase.TRYING:
             self._retreat(limit, now)
         elif limit is not None and (self._waste > self._target or limit < FAR_BELOW * self.lo):
             self._come_down(limit, now)
         if limit is not None:
-            self._accepted, self._mark, self._paused = 0, now, 0.0
+            self._forget(now)
         self._stopped = now
+
+    def test(self, pace: float) -> None:
+        """Go at `pace` for a while; until the test is over, what is accepted teaches nothing else."""
+        self.testing, self._untested = True, self.pace
+        self._set(max(pace, min(SLOWEST, self._initial)))
+
+    def end_test(self, now: float, passed: float) -> None:
+        """The pace matters: back to what it was, but for a `lo` that is far above what `passed` lately."""
+        self.testing = False
+        self._set(self._untested)
+        if self.lo > FAR_ABOVE * passed > 0:  # a burst made it
+            self.lo, self.hi, self._hold = FAR_ABOVE * passed, min(self.hi, self._untested), FIRST_HOLD
+            self._keep()
+        self._forget(now)
+
+    def rise(self, now: float, pace: float) -> None:
+        """The pace was not what was refused: nothing is known above `pace`."""
+        self.testing = False
+        self.lo, self.hi = max(pace, min(SLOWEST, self._initial)), math.inf
+        self._hold, self._step, self._waste = FIRST_HOLD, 2.0, 0.0
+        self._forget(now)
+        self._try(2 * self.lo)
 
     # -------------------------------------------------------------------------------------------- transitions
 
@@ -146,7 +184,11 @@ class Rate:
         if self._mark != self._mark:  # not a number: the first request of all
             self._mark = now
         elif self.pressed_at >= self.next_at - self.interval:
-            self._set(self.pace * 4**self.interval)
+            self._set(self.pace * 2 ** (self.interval / self._doubling()))
+
+    def _doubling(self) -> float:
+        """Seconds; a pace that doubles sooner than refusals are told of is far past the limit by then."""
+        return max(DOUBLING, TRIPS * self._trip)
 
     def _bracket(self, refused: float, limit: float | None) -> None:
         pace = refused / 2 if limit is None else min(refused / 2, max(refused / 8, limit))
@@ -218,10 +260,13 @@ class Rate:
 
     # ---------------------------------------------------------------------------------------------- measuring
 
+    def _forget(self, now: float) -> None:
+        self._accepted, self._mark, self._paused = 0, now, 0.0
+
     def _measure(self, now: float) -> None:
         """Without spacing, the pace is what comes of it: measured over a second."""
         if now - self._mark >= 1:
-            self._measured = self._accepted / (now - self._mark)
+            self._measured = self._accepted / (now - self._mark) / self.kept
             self._accepted, self._mark = 0, now
 
     def _estimate(self, now: float, least: int = ENOUGH) -> float | None:
@@ -233,4 +278,5 @@ class Rate:
         span = now - self._mark
         if self._accepted < least or span < 0.3:
             return None
-        return math.sqrt(self._accepted / span * min(self.pace, self._accepted / max(0.001, span - self._paused)))
+        accepted = self._accepted / self.kept
+        return math.sqrt(accepted / span * min(self.pace, accepted / max(0.001, span - self._paused)))

@@ -9,6 +9,7 @@ from lipsync_async.dispatch.pacing.ceiling import (
     DRIP,
     DRY,
     FASTER,
+    LONGEST_TASK,
     PATIENCE,
     SELDOM,
     SLOWER,
@@ -241,6 +242,75 @@ def test_the_drip_follows_what_happens() -> None:
     for turn in range(30):
         c.refused(100.0 + turn, 99.5 + turn)
     assert c.drip == SLOWEST
+
+
+def test_many_tasks_drip_faster() -> None:
+    """Of four hundred that run for three minutes at most, one ends every 0.45 s; of fewer, the drip is the usual."""
+    c = Ceiling(None)
+    for _ in range(400):
+        c.accepted(0.0)
+    c.refused(1.0, 0.5)
+    assert c.drip == pytest.approx(LONGEST_TASK / 400)
+
+
+def test_a_fast_drip_doubles_while_nothing_is_accepted() -> None:
+    """Up to the usual one, and only a fifth once a task began in between."""
+    c = Ceiling(None)
+    for _ in range(400):
+        c.accepted(0.0)
+    c.refused(1.0, 0.5, 0.1)
+    assert c.drip == 0.1
+    c.refused(2.0, 1.5)
+    assert c.drip == pytest.approx(0.2)
+    c.accepted(3.0)
+    c.refused(4.0, 3.5)
+    assert c.drip == pytest.approx(0.2 * FASTER * SLOWER)
+
+
+def test_more_tasks_than_can_have_ended_disprove_the_limit_once() -> None:
+    """One lived at the refusal, and it may have ended; three that began within seconds after are too many."""
+    c = blind()
+    for turn in range(2):
+        c.accepted(4.0 + turn, 3.0 + turn)
+        assert not c.outrun(6.0)
+    c.accepted(6.0, 5.5)
+    assert c.outrun(6.0)
+    assert not c.outrun(6.0)
+
+
+def test_tasks_that_can_have_ended_disprove_nothing() -> None:
+    """Three that began within two minutes are what one slot may bear."""
+    c = blind()
+    for turn in range(3):
+        c.accepted(40.0 * (turn + 1), 40.0 * (turn + 1))
+    assert not c.outrun(121.0)
+
+
+def test_requests_from_before_the_refusal_disprove_nothing() -> None:
+    """An acceptance is told later than a refusal."""
+    c = blind()
+    for _ in range(9):
+        c.accepted(1.3, 0.9)
+    assert not c.outrun(1.4)
+
+
+def test_a_test_suspends_the_drip() -> None:
+    """And gives it back."""
+    c = blind()
+    c.spare()
+    assert (c.drip, c.wait(1.0, 0)) == (0.0, 0.0)
+    c.resume()
+    assert c.drip == DRIP
+
+
+def test_what_was_no_limit_is_forgotten() -> None:
+    """Neither a drip nor a ceiling is left, but the user's own."""
+    b, c = blind(), sighted(20, cap=30)
+    c.refused(1.0, 0.5)
+    for ceiling in (b, c):
+        ceiling.disregard()
+    assert (b.drip, b.wait(1.0, 0)) == (0.0, 0.0)
+    assert (c.known, c.limit) == (False, 30)
 
 
 def test_a_drip_that_became_fast_ends() -> None:

@@ -269,3 +269,79 @@ def test_without_a_limit_nothing_is_held_back() -> None:
     now = fill(p, 2000)
     assert p.pace == math.inf
     assert [p.admit(now) for _ in range(64)] == [0.0] * 64
+
+
+def known(share: float) -> Pacer:
+    """It has found that share refused whatever the pace."""
+    p = pacer(max_per_second=50)
+    p._background.share = share
+    p._background._calm()
+    return p
+
+
+@pytest.mark.parametrize("kind", [Kind.RATE, Kind.CAPACITY, None])
+def test_refusals_that_no_pace_avoids_hold_nothing_back(kind: Kind | None) -> None:
+    """One in five, as is known: neither the gate, nor the pace, nor the running tasks."""
+    p, now = known(0.2), 0.0
+    for turn in range(500):
+        sent = send(p, now)
+        now = sent + 0.01
+        if turn % 5:
+            p.accepted(now, sent)
+        else:
+            p.refused(now, sent, kind, None)
+            assert p.statistics().gate_open
+    assert p.pace == 50.0
+    assert now == pytest.approx(10.0, rel=0.2)
+
+
+def test_such_a_refusal_s_hint_is_waited_for_all_the_same() -> None:
+    """A Retry-After is never undercut, not even a needless one."""
+    p = known(0.2)
+    sent = send(p, 0.0)
+    p.refused(0.1, sent, Kind.RATE, 30.0)
+    assert p.admit(0.1) > 30.0
+
+
+def test_what_exceeds_the_background_is_a_lesson() -> None:
+    """Twenty in a row where one in five is usual."""
+    p, now = known(0.2), 0.0
+    for _ in range(20):
+        sent = send(p, now)
+        now = sent + 0.01
+        p.refused(now, sent, Kind.RATE, None)
+    assert p.pace < 50.0
+
+
+def test_a_canary_refused_by_chance_opens_the_gate() -> None:
+    """The gateway answers, and the refusal says nothing."""
+    p = known(0.2)
+    p.close(0.0, 1.0)
+    canary = send(p, 1.0)
+    p.refused(canary + 0.1, canary, None, None)
+    assert p.statistics().gate_open
+
+
+def test_capacity_beside_a_background_begins_gently() -> None:
+    """It may be chance all the same: a few turns, not three seconds."""
+    p, now = known(0.2), fill(known(0.2), 1)
+    while p._ceiling.drip == 0.0:
+        sent = send(p, now)
+        now = sent + 0.01
+        p.refused(now, sent, Kind.CAPACITY, None)
+    assert p._ceiling.drip == pytest.approx(4 / 50)
+
+
+def test_tasks_that_cannot_have_ended_end_the_drip() -> None:
+    """Refused for capacity at random from the second request on: within half a minute nothing drips."""
+    p, now = pacer(), 0.0
+    for turn in range(12):
+        sent = send(p, now)
+        now = sent + 0.01
+        if turn % 5 == 1:
+            p.refused(now, sent, Kind.CAPACITY, None)
+        else:
+            p.accepted(now, sent)
+    assert p._background.share > 0
+    assert p._ceiling.drip == 0.0
+    assert now < 30.0

@@ -68,6 +68,23 @@ def test_the_cold_start_doubles_every_half_second() -> None:
     assert r.pace == pytest.approx(32.0, rel=0.25)
 
 
+def test_a_slow_reply_slows_the_start() -> None:
+    """With replies after a second, the pace doubles every two: a refusal is told no later than half a doubling."""
+    r = rate(8.0)
+    r.accepted(1.0, 0.0)
+    pressed_start(r, 2.0)
+    assert r.pace == pytest.approx(16.0, rel=0.1)
+
+
+def test_a_refusal_at_the_start_speaks_of_the_pace_it_was_sent_at() -> None:
+    """Half a second ago, in a start that doubles in half a second; never below where it began."""
+    for pace, hi in ((64.0, 32.0), (9.0, 8.0)):
+        r = rate(8.0)
+        r._set(pace)
+        r.refused(1.0, 0.5)
+        assert r.hi == pytest.approx(hi)
+
+
 def test_an_unused_start_stays_where_it_began() -> None:
     """One job a minute never finds itself at a thousand a second."""
     r = rate(8.0)
@@ -110,7 +127,7 @@ def test_the_first_refusal_brackets_the_limit() -> None:
     """Without an estimate, half the pace is tried, and a quarter is the ground."""
     r = rate(16.0)
     r.sent(0.0)
-    r.refused(0.1)
+    r.refused(0.1, 0.1)
     assert (r.phase, r.lo, r.pace, r.hi) == (Phase.TRYING, 4.0, 8.0, 16.0)
 
 
@@ -120,7 +137,7 @@ def test_the_first_refusal_tries_the_estimate_within_bounds(seconds: float, trie
     r = rate(32.0)
     r.sent(0.0)
     accept(r, 20, seconds)
-    r.refused(seconds)
+    r.refused(seconds, seconds)
     assert r.pace == pytest.approx(tried)
     assert r.lo <= r.pace / 2
 
@@ -135,7 +152,7 @@ def test_where_it_began_is_the_least_that_was_measured() -> None:
     r._mark = 0.0
     accept(r, 300, 0.9)
     accept(r, 1, 1.0)
-    r.refused(1.1)
+    r.refused(1.1, 1.1)
     assert (r.hi, r.pace) == (2000.0, 1000.0)
 
 
@@ -147,7 +164,7 @@ def test_a_measured_rate_is_bracketed() -> None:
     r._accepted, r._mark = 0, 4.0
     accept(r, 599, 4.9)
     accept(r, 1, 5.0)
-    r.refused(5.1)
+    r.refused(5.1, 5.1)
     assert r.hi == pytest.approx(600.0)
     assert r.pace == pytest.approx(300.0)
 
@@ -157,7 +174,7 @@ def test_a_refusal_before_anything_was_measured_assumes_the_edge() -> None:
     r = rate(8.0)
     pressed_start(r, 4.0)
     r._measured = 0.0
-    r.refused(4.1)
+    r.refused(4.1, 4.1)
     assert (r.hi, r.pace) == (FREE, FREE / 2)
 
 
@@ -215,7 +232,7 @@ def test_refused_far_above_the_ground_the_estimate_is_tried() -> None:
     r = trying(5.0, 20.0, hi=40.0)
     r._mark = 0.0
     accept(r, 20, 1.5, used=False)
-    r.refused(20 / 12)
+    r.refused(20 / 12, 20 / 12)
     assert r.hi == 20.0
     assert r.pace == pytest.approx(12.0)
 
@@ -224,7 +241,7 @@ def test_refused_without_an_estimate_the_middle_is_tried() -> None:
     """Seven accepted jobs are too few to tell."""
     r = trying(5.0, 20.0, hi=40.0)
     accept(r, 7, 1.0)
-    r.refused(1.0)
+    r.refused(1.0, 1.0)
     assert r.pace == pytest.approx(10.0)
 
 
@@ -232,7 +249,7 @@ def test_an_estimate_below_the_ground_leads_back_to_it() -> None:
     """There is nothing to try between the ground and itself."""
     r = trying(5.0, 20.0, hi=40.0)
     accept(r, 8, 8.0)
-    r.refused(8.0)
+    r.refused(8.0, 8.0)
     assert (r.phase, r.pace) == (Phase.HOLDING, 5.0)
 
 
@@ -242,7 +259,7 @@ def test_refused_near_the_ground_it_is_held_four_times_as_long() -> None:
     holds = []
     for _ in range(4):
         r._try(12.9)
-        r.refused(0.1)
+        r.refused(0.1, 0.1)
         holds.append(r._hold)
     assert holds == [100.0, 400.0, LONGEST_HOLD, LONGEST_HOLD]
     assert (r.phase, r.pace) == (Phase.HOLDING, 10.0)
@@ -252,7 +269,7 @@ def test_refused_near_the_ground_it_is_held_four_times_as_long() -> None:
 def test_the_edge_between_wide_and_narrow(hi: float, phase: Phase) -> None:
     """1.3 times the ground is still searched."""
     r = trying(10.0, hi, hi=20.0)
-    r.refused(0.1)
+    r.refused(0.1, 0.1)
     assert r.phase is phase
 
 
@@ -262,7 +279,7 @@ def test_only_a_sure_estimate_lowers_the_ground(paused: float, lo: float) -> Non
     r = trying(10.0, 10.6, hi=20.0)
     accept(r, 40, 5.0)
     r._paused = paused
-    r.refused(5.0)
+    r.refused(5.0, 5.0)
     assert r.lo == pytest.approx(lo)
 
 
@@ -299,7 +316,7 @@ def test_one_refusal_while_holding_is_noise() -> None:
     """The ground stays, as long as refusals are rare."""
     r = held(10.0, hi=12.0)
     accept(r, 20, 2.0)
-    r.refused(2.0)
+    r.refused(2.0, 2.0)
     assert (r.phase, r.pace) == (Phase.HOLDING, 10.0)
 
 
@@ -307,9 +324,9 @@ def test_refusals_that_add_up_lower_the_ground() -> None:
     """The second refusal within fifty jobs passes two percent."""
     r = held(10.0, hi=12.0)
     accept(r, 20, 2.0, used=False)
-    r.refused(2.0)
+    r.refused(2.0, 2.0)
     accept(r, 20, 4.0, used=False)
-    r.refused(4.0)
+    r.refused(4.0, 4.0)
     assert r.hi == 10.0
     assert r.lo == pytest.approx(9.7)
     assert r._hold == FIRST_HOLD
@@ -320,7 +337,7 @@ def test_a_limit_that_fell_is_followed_at_once() -> None:
     r = held(10.0, hi=12.0)
     r._hold = LONGEST_HOLD
     accept(r, 20, 5.0)
-    r.refused(5.0)
+    r.refused(5.0, 5.0)
     assert r.lo == pytest.approx(7.0)
     assert r._hold == FIRST_HOLD
 
@@ -330,7 +347,7 @@ def test_few_jobs_are_kept_for_the_next_estimate() -> None:
     r = held(10.0, hi=12.0)
     for turn in (1.0, 2.0, 3.0):
         accept(r, 3, turn)
-        r.refused(turn)
+        r.refused(turn, turn)
     assert r.lo < 10.0
     assert r._accepted == 0
 
@@ -348,7 +365,7 @@ def test_a_pace_that_a_burst_made_is_left_at_once(waste: float, paused: float, o
     """Refused again and again: what was accepted over the whole time is the limit, short pauses and all."""
     r = held(72.0, hi=144.0)
     r._mark, r._accepted, r._paused, r._waste = 0.0, 20, paused, waste
-    r.refused(over)
+    r.refused(over, over)
     assert r.lo == pytest.approx(lo)
 
 
@@ -356,7 +373,7 @@ def test_no_cut_goes_below_the_slowest() -> None:
     """Whatever is refused, the pace finds up again within a minute."""
     r = held(0.021)
     accept(r, 8, 10_000.0)
-    r.refused(10_000.0)
+    r.refused(10_000.0, 10_000.0)
     assert r.pace == SLOWEST
 
 
@@ -394,14 +411,14 @@ def test_idle_time_tells_nothing() -> None:
     r.next_at = 2.0
     r.sent(30_000.0)
     accept(r, 20, 30_002.0)
-    r.refused(30_002.0)
+    r.refused(30_002.0, 30_002.0)
     assert r.lo == 10.0
 
 
 def test_a_pause_is_neither_idle_nor_counted_whole() -> None:
     """The estimate lies between that of the whole time and that of the time without its pause."""
     r = trying(5.0, 20.0, hi=40.0)
-    r.refused(0.4)
+    r.refused(0.4, 0.4)
     r.resumed(1.4)
     r.sent(1.4)
     accept(r, 20, 2.4)
@@ -414,3 +431,61 @@ def test_an_estimate_needs_jobs_and_time(jobs: int, span: float, told: bool) -> 
     r = held(10.0)
     accept(r, jobs, span)
     assert (r._estimate(span) is not None) is told
+
+
+# ------------------------------------------------------------------------------------------ tests of the pace
+
+
+def test_a_test_holds_its_pace_and_gives_the_old_one_back() -> None:
+    """Neither its pace nor its time counts for the estimate."""
+    r = trying(10.0, 14.0, hi=20.0)
+    r.test(6.0)
+    assert (r.pace, r.testing) == (6.0, True)
+    r.end_test(9.0, 9.0)
+    assert (r.pace, r.lo, r.hi, r.phase, r.testing) == (14.0, 10.0, 20.0, Phase.TRYING, False)
+    assert (r._accepted, r._mark) == (0, 9.0)
+
+
+def test_no_test_is_slower_than_the_slowest_or_faster_than_the_cap() -> None:
+    """Both ends of what a pace may be."""
+    r = rate(8.0, cap=50.0)
+    r.test(1e-9)
+    assert r.pace == SLOWEST
+    r.test(1000.0)
+    assert r.pace == 50.0
+
+
+@pytest.mark.parametrize(("passed", "lo"), [(4.0, 10.0), (3.0, 9.0)])
+def test_a_test_unmasks_a_ground_that_a_burst_made(passed: float, lo: float) -> None:
+    """More than three times what passed lately is no ground."""
+    r = held(10.0, hi=12.0)
+    r.test(2.0)
+    r.end_test(9.0, passed)
+    assert r.lo == r.pace == pytest.approx(lo)
+
+
+def test_when_the_pace_was_not_refused_it_rises_in_great_steps() -> None:
+    """Twice the pace is tried, and nothing is known above it."""
+    r = held(1.0, hi=1.2)
+    r.test(0.6)
+    r.rise(9.0, r.pace)
+    assert (r.lo, r.hi, r.phase, r.testing) == (0.6, math.inf, Phase.TRYING, False)
+    assert r.pace == pytest.approx(1.2)
+    accept(r, 2, 12.0)
+    assert r.pace == pytest.approx(2.4)
+
+
+def test_the_background_is_added_to_the_estimate() -> None:
+    """Eight of ten a second are accepted, two refused whatever the pace: the limit is ten requests."""
+    r = held(10.0, hi=12.0)
+    r.kept = 0.8
+    accept(r, 40, 5.0)
+    assert r._estimate(5.0) == pytest.approx(10.0)
+
+
+def test_a_start_does_not_quicken_during_a_test() -> None:
+    """The test's pace is held."""
+    r = rate(8.0)
+    r.test(4.0)
+    pressed_start(r, 2.0)
+    assert r.pace == 4.0

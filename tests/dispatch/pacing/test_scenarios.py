@@ -1,10 +1,28 @@
 """Whole runs in virtual time: lenient figures that a broken rule would miss (the bars are in benchmarks/pacing.py)."""
 
+import random
 from statistics import median
 
 import pytest
 
-from benchmarks._limiters import FAR, NEAR, HAProxy, Learned, Network, Nginx, Slots, TokenBucket, simulate
+from benchmarks._limiters import (
+    FAR,
+    NEAR,
+    Alternating,
+    AtRandom,
+    Build,
+    FixedWindow,
+    HAProxy,
+    Learned,
+    Network,
+    Nginx,
+    Schedule,
+    Slots,
+    TokenBucket,
+    simulate,
+)
+from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.terms import Kind
 
 
 @pytest.mark.parametrize("hints", [False, True])
@@ -83,3 +101,96 @@ def test_running_tasks_are_used_blind(slots: int, waste: float) -> None:
     run = simulate(lambda w, d: Slots(w, d, [(0, slots)]), Learned, 1, seconds=3600)
     assert run.goodput > 70
     assert run.waste < waste
+
+
+def chance(schedule: Schedule, kind: Kind | None = None, limit: Schedule = ()) -> Build:
+    """A share of all requests is refused whatever the pace, before a limit if there is one."""
+    return lambda _w, dice: AtRandom(dice, schedule, kind, TokenBucket(limit) if limit else None)
+
+
+@pytest.mark.parametrize("network", [NEAR, FAR])
+@pytest.mark.parametrize("kind", [Kind.RATE, None, Kind.CAPACITY])
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_refusals_at_random_do_not_stop_the_run(share: float, kind: Kind | None, network: Network) -> None:
+    """1,000 jobs, no limit: within twice what twenty a second would take, and without needless requests."""
+    build, ideal = chance([(0, share)], kind), 50 / (1 - share)
+    runs = [simulate(build, Learned, seed, jobs=1000, network=network, seconds=60 * ideal) for seed in range(1, 6)]
+    assert median(run.accepted for run in runs) == 1000
+    assert median(run.elapsed for run in runs) < 2 * ideal
+    assert median(run.requests_per_job for run in runs) * (1 - share) < 1.05
+
+
+@pytest.mark.parametrize("kind", [Kind.RATE, None, Kind.CAPACITY])
+def test_every_second_request_refused_does_not_stop_the_run(kind: Kind | None) -> None:
+    """Whatever the reason that is given."""
+    run = simulate(lambda _w, _d: Alternating(kind), Learned, 1, jobs=1000, seconds=6000)
+    assert run.accepted == 1000
+    assert run.elapsed < 150
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_a_limit_beside_refusals_at_random_is_used_and_kept(share: float) -> None:
+    """Twenty minutes at 20/s: most of it is used, and little more is refused than chance does."""
+    runs = [simulate(chance([(0, share)], None, [(0, 20)]), Learned, seed, seconds=1200) for seed in range(1, 6)]
+    assert median(run.goodput for run in runs) > 85
+    assert median(run.waste for run in runs) < 100 * share + 6
+
+
+def test_refusals_at_random_that_end_leave_the_limit() -> None:
+    """Twenty percent for a minute, then none: after ten minutes as little is wasted as without them."""
+    runs = [simulate(chance([(0, 0.2), (60, 0)], None, [(0, 20)]), Learned, seed, seconds=900) for seed in range(1, 6)]
+    assert median(run.goodput for run in runs) > 90
+    assert median(run.waste for run in runs) < 4
+
+
+def test_refusals_at_random_that_begin_late_are_borne() -> None:
+    """From the thirtieth second on, at a limit that was found."""
+    build = chance([(0, 0), (30, 0.2)], None, [(0, 20)])
+    runs = [simulate(build, Learned, seed, jobs=2000, seconds=4000) for seed in range(1, 6)]
+    assert median(run.elapsed for run in runs) < 150
+
+
+def share_found(learned: Learned) -> float:
+    """What the pacer believes is refused whatever its pace."""
+    pacer = learned.pacer
+    assert isinstance(pacer, Pacer)
+    return pacer._background.share
+
+
+LIMITS: dict[str, tuple[Build, float, float | None]] = {
+    "token bucket": (lambda _w, _d: TokenBucket([(0, 10)]), 600, None),
+    "strict": (lambda _w, _d: TokenBucket([(0, 10)], burst=0.1), 600, None),
+    "whole-second hints": (lambda _w, _d: TokenBucket([(0, 2)], hints=True), 600, None),
+    "moving": (lambda _w, _d: TokenBucket([(0, 10), (200, 5), (400, 20)]), 600, None),
+    "far down": (lambda _w, _d: TokenBucket([(0, 20), (200, 1), (400, 20)]), 600, None),
+    "fixed window": (lambda _w, _d: FixedWindow(60, 60), 600, None),
+    "nginx": (lambda _w, _d: Nginx(20, 0), 300, None),
+    "HAProxy": (lambda _w, dice: HAProxy(20, 10, True, dice.random()), 300, None),
+    "running tasks, blind": (lambda world, dice: Slots(world, dice, [(0, 20)]), 3600, None),
+    "running tasks, seen": (lambda world, dice: Slots(world, dice, [(0, 20), (1200, 10), (2400, 30)]), 3600, 10.0),
+    "running tasks, code hidden": (lambda world, dice: Slots(world, dice, [(0, 20)], named=False), 3600, None),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_no_limit_is_taken_for_chance(name: str) -> None:
+    """Whatever is refused by a limit, at the end nothing is believed to be unavoidable."""
+    build, seconds, poll = LIMITS[name]
+    found = []
+
+    def learned(dice: random.Random) -> Learned:
+        found.append(Learned(dice))
+        return found[-1]
+
+    for seed in range(1, 6):
+        simulate(build, learned, seed, seconds=seconds, poll=poll)
+    assert [share_found(one) for one in found] == [0.0] * 5
+
+
+def test_a_late_refusal_overshoots_little() -> None:
+    """60/s, told half a second late: of the first 600 requests a tenth at most is refused."""
+    late = Network(0.02, 0.005, 0.48, 0.48)
+    runs = [
+        simulate(lambda _w, _d: TokenBucket([(0, 60)]), Learned, seed, jobs=540, network=late) for seed in range(1, 8)
+    ]
+    assert median(run.waste for run in runs) < 10
