@@ -11,12 +11,21 @@ import ssl
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
 
 from attrs import frozen
 
 TASK_ID = "860000000000000001"
+"""The task of `job-1`, the job that most tests submit."""
+
+
+def task_of(external_task_id: str) -> str:
+    """Returns the task id that the gateways of this module give a job: always the same, and no other job's."""
+    if external_task_id == "job-1":
+        return TASK_ID
+    return str(870_000_000_000_000_000 + int.from_bytes(sha256(external_task_id.encode()).digest()[:6]))
 
 
 @frozen
@@ -160,8 +169,9 @@ def gzipped(body: bytes, level: int = 9) -> bytes:
     return gzip.compress(body, level, mtime=0)
 
 
-def created(external_task_id: str, task_id: str = TASK_ID) -> bytes:
-    """Returns Kling's answer to a create."""
+def created(external_task_id: str, task_id: str | None = None) -> bytes:
+    """Returns Kling's answer to a create; without a `task_id` each job has a task of its own."""
+    task_id = task_id or task_of(external_task_id)
     info = {"task_id": task_id, "task_status": "submitted", "task_info": {"external_task_id": external_task_id}}
     return reply({"code": 0, "message": "SUCCEED", "request_id": "r-1", "data": info})
 
