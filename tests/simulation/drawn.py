@@ -14,7 +14,8 @@ from lipsync_async.gateways import CHAINHUB
 from lipsync_async.gateways import Gateway as Profile
 from lipsync_async.models import LipSyncRequest
 
-from .model import AFTER, BEFORE, Gateway, Ways
+from .gateway import Gateway
+from .ways import AFTER, BEFORE, Ways
 from .report import Interruption, RunReport
 from .stand import CrashingStore, GroupJournal, request
 

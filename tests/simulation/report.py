@@ -7,7 +7,7 @@ from attrs import Factory, define
 from lipsync_async.dispatch.account import Event
 from lipsync_async.outcomes import Outcome
 
-from .model import ModelWire
+from .line import ModelWire
 
 
 class Broken(Exception):  # noqa: N818 - raised by the caller's own code

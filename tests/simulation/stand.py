@@ -18,7 +18,8 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.credential import Credential
 from tests import makers
 
-from .model import EPOCH, ModelWire
+from .line import ModelWire
+from .replies import EPOCH
 
 
 class SimClient(LipSyncClient):

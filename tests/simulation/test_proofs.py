@@ -20,7 +20,10 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Unknown
 from lipsync_async.terms import Kind
 
-from .model import GOOD_KEY, Gateway, ModelWire, Ways
+from .gateway import Gateway
+from .line import ModelWire
+from .replies import GOOD_KEY
+from .ways import Ways
 from .stand import SimClient, request
 from .virtual import VirtualLoop
 

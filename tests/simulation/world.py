@@ -19,7 +19,8 @@ from lipsync_async.outcomes import NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
 
 from .invariants import Invariants
-from .model import GOOD_KEY, ModelWire, token
+from .line import ModelWire
+from .replies import GOOD_KEY, token
 from .report import Broken, Interruption, RunReport, Told
 from .stand import CrashingStore, GroupJournal, SimClient
 from .virtual import Crash, VirtualLoop
