@@ -27,6 +27,8 @@ class Gateway(Lookups):
     def __init__(self, ways: Ways, dice: Random, start: float = 1000.0) -> None:
         super().__init__(ways, dice)
         self.now = start
+        self.home = "ours"
+        """The account of those who were here before us."""
         self.peak_running = 0
         self.list_version = 0
         """Which writing of the list is submitted: bytes may differ from one to the next."""
@@ -156,7 +158,7 @@ class Gateway(Lookups):
         task = Task(
             task_id=str(860_000_000_000_000_000 + len(self.tasks)),
             external_task_id=external_task_id,
-            account="ours" if post is None else self.account_of(post.authorization),
+            account=self.home if post is None else self.account_of(post.authorization),
             at=now,
             ends=now + self.dice.uniform(*ways.task_seconds),
             found_from=now + ways.store_delay,

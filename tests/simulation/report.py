@@ -33,6 +33,12 @@ class RunReport:
     interruption: Interruption
     told: list[Outcome] = Factory(list)
     pulled: int = 0
+    odd: int = 0
+    """Items of the source that were no requests."""
+    fired: bool = False
+    """The caller's own code raised."""
+    contents: dict[str, str] = Factory(dict)
+    """What each id stood for in the list of this run."""
     whole: bool = True
     """The whole list was to come out."""
     raised: BaseException | None = None
