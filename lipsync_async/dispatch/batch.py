@@ -40,3 +40,7 @@ class Batch:
         """The job came out."""
         for registry in self.registries:
             registry.release(job)
+
+    def is_anothers(self, task_id: str, external_task_id: str) -> bool:
+        """Whether the task id was told for another job, in this client or journal; if not, it is this job's now."""
+        return any([registry.is_anothers(task_id, external_task_id) for registry in self.registries])

@@ -77,7 +77,7 @@ class Sending:
         """Whether the reply's task was told for another job: it is in doubt (contract, section 5)."""
         assert isinstance(result, Reply)
         assert result.task_id is not None
-        return self._account.registry.is_anothers(result.task_id, job.id)
+        return self._batch.is_anothers(result.task_id, job.id)
 
     async def _confirm_route(self, verdict: Verdict, result: Reply | Failure, flight: Flight) -> Verdict:
         """A route seems to be missing: asked by a GET, for a page may stand for a task that was made (section 4)."""
