@@ -162,7 +162,7 @@ class Drawn:
                 job = evolve(job, session_id=f"session-of-run-{number}")
             if "corrected" in self.kinds and job.external_task_id in changed:
                 face = job.face_choose[0]
-                job = evolve(job, face_choose=(evolve(face, audio_id=f"{face.audio_id}-corrected"),))
+                job = evolve(job, face_choose=(evolve(face, audio_id=f"{str(face.audio_id)[:12]}-c{number}"),))
             self.jobs[place] = job
 
     def _move_clock(self) -> Callable[[float], float]:

@@ -64,8 +64,10 @@ class Invariants(Drawn):
         jobs_of: dict[str, str] = {}
         for outcome in report.told:
             if isinstance(outcome, Accepted):
+                if outcome.replayed:
+                    continue  # another run's word
                 first = jobs_of.setdefault(outcome.task_id, outcome.external_task_id)
-                if first != outcome.external_task_id and not outcome.replayed:
+                if first != outcome.external_task_id:
                     self.faults.append(f"run {report.number}: {outcome.task_id} is {first}'s and {outcome}'s")
 
     def _check_share(self, report: RunReport) -> None:
@@ -143,10 +145,12 @@ class Invariants(Drawn):
         posts = [post for post in gateway.posts_of.get(name, ()) if post.run <= report.number]
         if "corrected" in self.kinds and isinstance(outcome, Rejected) and outcome.kind is Kind.ALREADY_EXISTS:
             return None
-        if self.mode == "calls" and isinstance(outcome, NotSent) and tasks:
-            later = report.told[report.told.index(outcome) + 1 :]  # true when it was told; a second call sent it
-            if any(other.external_task_id == name for other in later):
-                return None
+        if self.mode == "calls" and isinstance(outcome, NotSent):  # true when it was told; a second call may have sent it
+            told_at = report.told_at[next(place for place, it in enumerate(report.told) if it is outcome)]
+            posts_before = [post for post in posts if post.at < told_at or post.run < report.number]
+            tasks = [task for task in tasks if task.post in posts_before]
+        if self.mode == "calls" and isinstance(outcome, Unknown) and outcome.kind is Kind.CANCELLED:
+            return None  # of a job that another call had under way
         if self.strangers and any(task.post is None for task in gateway.tasks if task.external_task_id == name):
             return self._check_stranger(tell, outcome)
         match outcome:
@@ -237,6 +241,8 @@ class Invariants(Drawn):
             tell = f"at the end {name} is {outcome.name} ({getattr(outcome, 'message', '')})"
             if self.strangers or name.startswith("probe-"):
                 continue
+            if self.mode == "calls" and (made == [] or isinstance(outcome, NotSent)):
+                continue  # it joined a call that was given up
             if isinstance(outcome, NotSent):
                 self.faults.append(tell)
             findable = ways.lookups == "external" and self.ambiguous == "lookup" and (made or self.trust)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from attrs import Factory, define
 
 from lipsync_async.dispatch.account import Event
@@ -32,6 +34,8 @@ class RunReport:
     number: int
     interruption: Interruption
     told: list[Outcome] = Factory(list)
+    told_at: list[float] = Factory(list)
+    """When each of them was told, by the loop's clock."""
     pulled: int = 0
     odd: int = 0
     """Items of the source that were no requests."""
@@ -58,6 +62,7 @@ class RunReport:
         """The caller is told."""
         if not self.dead:
             self.told.append(outcome)
+            self.told_at.append(asyncio.get_running_loop().time())
 
 
 class Told(dict[str, Outcome]):

@@ -83,6 +83,10 @@ class Work(Invariants):
                 report.hear(await client.submit(job))
             except LipSyncError as error:
                 report.hear(_outcome_of(error, job))
+            except (Exception, asyncio.CancelledError):
+                if not self._is_callers(report):
+                    raise
+                report.pulled -= 1
 
         async with asyncio.TaskGroup() as group:
             for job in self.jobs:
@@ -90,6 +94,11 @@ class Work(Invariants):
                 group.create_task(one(job))
                 if self.source_pause:
                     await asyncio.sleep(self.source_pause)
+
+    def _is_callers(self, report: RunReport) -> bool:
+        """Whether an error is what the caller's own key raised, and no cancellation."""
+        task = asyncio.current_task()
+        return report.fired and task is not None and not task.cancelling()
 
     async def _call_each(self, client: SimClient, report: RunReport) -> None:
         """Callers that give up, and call again; some call twice at once."""
@@ -106,6 +115,10 @@ class Work(Invariants):
                 return False
             except LipSyncError as error:
                 outcome = _outcome_of(error, job)
+            except (Exception, asyncio.CancelledError):
+                if not self._is_callers(report):
+                    raise
+                return True
             report.pulled += 1
             report.hear(outcome)
             return True
