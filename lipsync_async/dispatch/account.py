@@ -164,7 +164,7 @@ class Account:
             return
         try:
             self.observer(Event(name=name, at=self.loop.time(), **values))
-        except (Exception, asyncio.CancelledError):
+        except (Exception, asyncio.CancelledError, GeneratorExit):
             if not self._told_of_observer:
                 self._told_of_observer = True
                 LOG.exception("the observer failed; this is told once")

@@ -52,7 +52,7 @@ class Asking:
         """A task that was told for another job is in doubt."""
         account, task_id = self._account, answer.reply.task_id
         step = inquiry.found(answer, job.id, account.gateway.clock_skew)
-        if step is lookup.Next.ADOPT and task_id is not None and account.registry.is_anothers(task_id, job.id):
+        if step is lookup.Next.ADOPT and task_id is not None and self._batch.is_anothers(task_id, job.id):
             return inquiry.failed()
         return step
 

@@ -40,3 +40,10 @@ class Batch:
         """The job came out."""
         for registry in self.registries:
             registry.release(job)
+
+    def is_anothers(self, task_id: str, external_task_id: str) -> bool:
+        """Whether the task id was told for another job, in this client or journal; if not, it is this job's now."""
+        anothers = False
+        for registry in self.registries:  # each of them is told
+            anothers |= registry.is_anothers(task_id, external_task_id)
+        return anothers

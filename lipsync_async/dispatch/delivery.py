@@ -80,7 +80,7 @@ class Delivery:
             )
         try:
             waiting = self._deliver(job, outcome)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the caller's own
+        except (Exception, asyncio.CancelledError, GeneratorExit) as error:  # noqa: BLE001 - the caller's own
             self._fail(callers_error(error, "on_progress"))
             waiting = None
         if waiting is not None:
@@ -128,7 +128,7 @@ class Delivery:
 
     def _hook_done(self, job: Job, hook: asyncio.Future[Any]) -> None:
         error = asyncio.CancelledError() if hook.cancelled() else hook.exception()
-        if not self._finished and isinstance(error, Exception | asyncio.CancelledError):
+        if not self._finished and isinstance(error, Exception | asyncio.CancelledError | GeneratorExit):
             self._fail(callers_error(error, "on_progress"))
         self._pass_on(job)
 

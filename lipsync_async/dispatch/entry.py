@@ -15,7 +15,7 @@ from .batch import Batch
 from .endings import unfinished
 from .job import NOTHING, Job
 from .jobbook import UNHASHABLE, hash_sound
-from .lookup import Inquiry
+from .lookup import Ambiguity, Inquiry
 from .steps import SEND, End, Join, Next, Park
 
 READS = 3
@@ -61,10 +61,11 @@ class Entry:
             return self._join(job, first)
         before, job.waits_for = job.waits_for, None
         if before is not None and before.outcome is not None and isinstance(before.outcome, Rejected | Unknown):
+            self._batch.release(job)  # what is known of the id is what the other knows: this one has nothing to add
             return End(_same_for(job, before.outcome), write=False)
         known = self._recall(job, first_time=True)
         if known is not None:
-            return End(known, write=isinstance(known, Accepted) and self._batch.jobbook is not None)
+            return known
         return SEND if job.inquiry is None else self._take_up(job)
 
     def sweep(self, job: Job) -> Outcome:
@@ -76,9 +77,11 @@ class Entry:
             job.id = job.id or getattr(job.request, "external_task_id", None) or self._nameless()
             if not errors_of(check(job.request, self._account.gateway)):
                 first = self._batch.claim(job)
-                known = self._recall(job) if first is None else _left_by(job, first)
+                if first is not None:
+                    return _left_by(job, first)
+                known = self._recall(job)
                 if known is not None:
-                    return known
+                    return known.outcome
         return unfinished(job, Kind.CANCELLED, "the batch was cancelled")
 
     def _nameless(self) -> str:
@@ -156,15 +159,23 @@ class Entry:
 
     # -- what is known of it ----------------------------------------------------------------------------------------
 
-    def _recall(self, job: Job, *, first_time: bool = False) -> Outcome | None:
-        """What this client, or an earlier run with the same journal, knows of this job."""
+    def _recall(self, job: Job, *, first_time: bool = False) -> End | None:
+        """What this client, or an earlier run with the same journal, knows of this job.
+
+        What the journal holds is not written again: it would lose what the record says beyond the outcome.
+        """
         jobbook = self._batch.jobbook
         if jobbook is not None:
             replayed = jobbook.recall(job, retry_rejected=self._batch.options.retry_rejected, first=first_time)
-            if replayed is not None or job.inquiry is not None:
-                return replayed
+            if replayed is not None:
+                return End(replayed, write=False)
+            if job.inquiry is not None:
+                return None
         before = self._account.registry.recall(job.id)
-        return None if before is None else _remembered(job, before)
+        outcome = None if before is None else _remembered(job, before)
+        if outcome is None:
+            return None
+        return End(outcome, write=isinstance(outcome, Accepted) and jobbook is not None)
 
 
 def _remembered(job: Job, before: Job) -> Outcome | None:
@@ -183,9 +194,22 @@ def _remembered(job: Job, before: Job) -> Outcome | None:
         return msgspec.structs.replace(outcome, replayed=True, line=job.line)
     job.inquiry = before.inquiry.again() if before.inquiry is not None else None
     job.ambiguity = before.ambiguity
-    if job.inquiry is None and before.ambiguity is not None:
-        job.inquiry = Inquiry(before.ambiguity, since=0.0, first_intent_at=before.first_sent_at, mark=before.mark)
+    if job.inquiry is None:
+        doubt = before.ambiguity or _doubt_of(outcome)
+        job.inquiry = Inquiry(doubt, since=0.0, first_intent_at=before.first_sent_at, mark=before.mark)
     return None
+
+
+def _doubt_of(outcome: Outcome | None) -> Ambiguity:
+    """What came out unknown is in doubt, even where its job does not say why."""
+    assert isinstance(outcome, Unknown)
+    return Ambiguity(
+        attempt=outcome.attempt or 1,
+        sent_at=outcome.sent_at,
+        phase=outcome.phase,
+        kind=outcome.kind,
+        message=outcome.message,
+    )
 
 
 def is_same(job: Job, other: Job) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
+from lipsync_async.errors import HookError
+
 WINDOWS = 4
 """How many windows of parked jobs pause the source."""
 EARLY = 1e-6
@@ -106,7 +108,7 @@ class Intake(Generic[New, Old]):
             if not self._exhausted and (self._stopped or len(self._heap) < self._room) and self._puller is None:
                 end = StopIteration if self._async is None else StopAsyncIteration
                 try:
-                    return next(self._sync) if self._async is None else await self._pull(self._async)
+                    return self._take() if self._async is None else await self._pull(self._async)
                 except end:
                     self._exhausted = True
                     self._wake_all()
@@ -118,6 +120,12 @@ class Intake(Generic[New, Old]):
                 return NOTHING_LEFT  # those who idle are enough for what is parked
             else:
                 await self._rest()
+
+    def _take(self) -> New:
+        try:
+            return next(self._sync)
+        except GeneratorExit as error:  # it would end the worker as if nobody wanted it any more
+            raise HookError("the source of the jobs raised GeneratorExit") from error
 
     async def _pull(self, source: AsyncIterator[New]) -> New:
         self._puller = asyncio.current_task()

@@ -136,6 +136,8 @@ class Jobbook:
         """`done` is called when it is durable, or will never be. A job that was never sent leaves no line."""
         match outcome:
             case Accepted():
+                if job.request is not NOTHING:  # a job that was told again was never intended in this journal
+                    job.core = job.core or core_fingerprint(job.request)
                 record = self._record(
                     job,
                     State.ACCEPTED,

@@ -36,6 +36,10 @@ MISSING = frozenset({404, 405, 410})
 """Statuses of a route that is not there."""
 
 
+DENIALS = ANSWERS - {200}
+"""Statuses that tell an id that never was from one that is there."""
+
+
 class Wire(Protocol):
     """What sends: `Transport`, or a gateway model in virtual time."""
 
@@ -92,8 +96,9 @@ class Queries:
         if finding is Finding.FOUND and not answer.reply.external_task_id:
             # It does not say whose task it is: would it say the same of an id that never was?
             nobody = await self._get(_fresh(self._url / never()), flight)
-            if not isinstance(nobody, TaskReply) or judge_query(nobody) is Finding.FOUND:
+            if isinstance(nobody, TaskReply) and judge_query(nobody) is Finding.FOUND:
                 self._trust.ended = True
+            if not isinstance(nobody, TaskReply) or not _denies(nobody):
                 return answer, Finding.PROVES_NOTHING
         return answer, finding
 
@@ -140,6 +145,11 @@ class Queries:
         if delay:
             await asyncio.sleep(delay)
         return Headers(await self._credential.headers(), **NO_CACHE)
+
+
+def _denies(answer: TaskReply) -> bool:
+    """It knows of no such id, in whatever words; a server in trouble knows nothing."""
+    return judge_query(answer) in NONE or (judge_query(answer) is not Finding.FOUND and answer.reply.status in DENIALS)
 
 
 def never() -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 
 from attrs import evolve
 
-from lipsync_async.errors import JournalError, LipSyncError
+from lipsync_async.errors import HookError, JournalError, LipSyncError
+from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 from lipsync_async.wire import encode
 from lipsync_async.wire.flight import Flight
@@ -98,7 +100,7 @@ class Sending:
         """Whether the reply's task was told for another job: it is in doubt (contract, section 5)."""
         assert isinstance(result, Reply)
         assert result.task_id is not None
-        return self._account.registry.is_anothers(result.task_id, job.id)
+        return self._batch.is_anothers(result.task_id, job.id)
 
     async def _confirm_route(self, verdict: Verdict, result: Reply | Failure, flight: Flight) -> Verdict:
         """A route seems to be missing: asked by a GET, for a page may stand for a task that was made (section 4)."""
@@ -112,7 +114,7 @@ class Sending:
         """The caller's leave, the key and the intent, then bytes; a `Next` where nothing was sent."""
         batch, account = self._batch, self._account
         if batch.options.allow is not None and not job.allowed:
-            refusal = batch.options.allow(job.request)
+            refusal = _ask_leave(batch.options.allow, job)
             if refusal is not None:
                 return Stop(Kind.QUOTA, refusal)
             job.allowed = True
@@ -264,3 +266,10 @@ class Sending:
         if policy == "report" or self._batch.stopped is not None:
             return End(unfinished(job, ambiguity.kind, ambiguity.message))
         return Park(account.when_to_ask(inquiry))
+
+
+def _ask_leave(allow: Callable[[LipSyncRequest], str | None], job: Job) -> str | None:
+    try:
+        return allow(job.request)
+    except GeneratorExit as error:  # it would end the worker as if nobody wanted it any more
+        raise HookError("allow raised GeneratorExit") from error

@@ -11,7 +11,7 @@ from hashlib import blake2b
 import msgspec
 from multidict import CIMultiDict
 
-from lipsync_async.errors import ConfigurationError
+from lipsync_async.errors import ConfigurationError, HookError
 from lipsync_async.terms import Kind
 
 KEY_PATIENCE = 60.0
@@ -124,7 +124,10 @@ class Credential:
 
 async def _ask(source: Callable[[], str | Awaitable[str]]) -> object:
     """What the caller's callable gives, at once or in time."""
-    given = source()
+    try:
+        given = source()
+    except GeneratorExit as error:  # it would end the worker as if nobody wanted it any more
+        raise HookError("the callable for the API key raised GeneratorExit") from error
     return given if isinstance(given, str) else await _in_time(given)
 
 

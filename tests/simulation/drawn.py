@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import get_args
@@ -14,15 +16,27 @@ from lipsync_async.gateways import CHAINHUB
 from lipsync_async.gateways import Gateway as Profile
 from lipsync_async.models import LipSyncRequest
 
-from .model import AFTER, BEFORE, Gateway, Ways
-from .report import Interruption, RunReport
+from .gateway import Gateway
+from .kinds import draw_kinds, draw_ways
+from .replies import EPOCH
+from .report import Broken, Interruption, RunReport
 from .stand import CrashingStore, GroupJournal, request
 
 INTERRUPTIONS = (
     "cancel", "cancel_twice", "scope", "stop", "leave",
-    "hook_raises", "hook_hangs", "key_hangs", "source_raises", "source_stops", "observer_raises",
+    "hook_raises", "hook_hangs", "key_hangs", "key_raises", "source_raises", "source_stops", "observer_raises",
 )  # fmt: skip
 WITH_JOURNAL = ("crash_at", "crash_at", "crash_step", "crash_step", "crash_step", "disk_full")
+
+
+ACCOUNTS = {"good-key": "ours", "second-key": "ours", "other-key": "theirs"}
+ISSUERS = ("access-key-1", "access-key-2")
+JUMPS = (0.0, -7200.0, 7200.0, -30.0, 30.0, -90_000.0, 90_000.0)
+"""By how much a wall clock is wrong."""
+RAISED: tuple[type[BaseException], ...] = (
+    Broken, Broken, asyncio.CancelledError, StopAsyncIteration, StopIteration, GeneratorExit, ValueError,
+)  # fmt: skip
+"""What the caller's code raises."""
 
 
 class Drawn:
@@ -32,7 +46,8 @@ class Drawn:
         self.seed = seed
         self.dice = dice = Random(f"world-{seed}")
         self.directory = directory
-        self.mode = dice.choices(("many", "stream", "submit"), (6, 4, 1))[0]
+        self.kinds = draw_kinds(dice)
+        self.mode = dice.choices(("many", "stream", "submit", "calls"), (6, 4, 1, 2))[0]
         kinds = ("none", "memory", "group", "disk") if directory is not None else ("none", "memory", "group")
         self.journal = "none" if self.mode == "submit" else dice.choices(kinds, (3, 4, 4, 1)[: len(kinds)])[0]
         self.count = dice.choice((1, 2, 3, 5, 10, 20, 40, 80, dice.randint(1, 300)))
@@ -52,21 +67,30 @@ class Drawn:
             max_outage=dice.choice((40.0, 120.0)),
         )
         self.settle = dice.choice((10.0, 60.0))
-        self.gateway = Gateway(self._ways(), Random(f"gateway-{seed}"))
-        lookups = self.gateway.ways.lookups
-        self.trust = lookups == "external" and dice.random() < 0.4
+        self.hold = dice.choice((30.0, 120.0, 300.0))
+        ways = draw_ways(dice, self.kinds, self.settle, self.hold)
+        self.gateway = Gateway(ways, Random(f"gateway-{seed}"))
+        believed = ways.lookups == "external" and not self.kinds & {"blind", "slow"}  # else the user's word is wrong
+        self.trust = believed and dice.random() < 0.4
         self.ambiguous: Ambiguous = dice.choices(get_args(Ambiguous), (8, 1, 1))[0]
         self.options = RunOptions(
             id_prefix=dice.choice(("", "p-")), ambiguous=self.ambiguous, retry_rejected=dice.random() < 0.2
         )
-        self.profile: Profile = evolve(CHAINHUB, settle_time=self.settle, lists_tasks=self.gateway.ways.lists)
+        self.profile: Profile = evolve(
+            CHAINHUB, settle_time=self.settle, hold_time=self.hold, lists_tasks=self.gateway.ways.lists
+        )
         self.credential = dice.choices(("key", "sync", "async", "token"), (5, 1, 1, 1))[0]
+        if self.credential == "token":
+            self.gateway.home = ISSUERS[0]
+        self.gateway.accounts = dict(ACCOUNTS)
+        self.clients = dice.choice((1, 1, 2)) if self.mode == "calls" and self.journal != "none" else 1
+        self.raises: type[BaseException] = dice.choice(RAISED)
         self.jobs = self._jobs()
         self.async_source = self.mode == "stream" and dice.random() < 0.5
         self.source_pause = dice.choice((0.0, 0.0, 0.05, 1.0))
         self.consumer_pause = dice.choice((0.0, 0.0, 0.0, 0.02, 0.3))
         self.hook = dice.choice(("none", "none", "sync", "async"))
-        self.strangers = dice.random() < 0.1
+        self.strangers = "strangers" in self.kinds
         for job in self.jobs if self.strangers else ():
             if job.external_task_id and dice.random() < 0.2:
                 self.gateway.make(job.external_task_id, -100_000.0, None)
@@ -77,17 +101,22 @@ class Drawn:
         self.store: CrashingStore | None = None
         self.group: GroupJournal | None = None
 
+    @property
+    def single(self) -> bool:
+        """Each job is a call of its own."""
+        return self.mode in {"submit", "calls"}
+
     def __repr__(self) -> str:
         ways = self.gateway.ways
         return (
-            f"<World {self.seed}: {self.mode}, {self.count} jobs, journal {self.journal}, {self.ambiguous}, "
+            f"<World {self.seed}: {sorted(self.kinds)}, {self.mode}, {self.count} jobs, journal {self.journal}, {self.ambiguous}, "
             f"trust {self.trust}, window {self.limits.max_in_flight}, {ways}, "
             f"runs {[(report.interruption, report.crashed, report.raised) for report in self.reports]}>"
         )
 
     def story(self) -> str:
         """The world, its runs and what broke, as text."""
-        lines = [f"world {self.seed}: {self.mode}, {self.count} jobs, journal {self.journal}"]
+        lines = [f"world {self.seed}: {self.mode}, {self.count} jobs, journal {self.journal}, {sorted(self.kinds)}"]
         lines += [f"  ambiguous: {self.ambiguous}, trust in look-ups: {self.trust}"]
         lines += [f"  {self.limits}", f"  {self.retry}", f"  {self.timeouts}", f"  {self.gateway.ways}"]
         for report in self.reports:
@@ -102,46 +131,6 @@ class Drawn:
 
     # -- drawing ----------------------------------------------------------------------------------------------------
 
-    def _ways(self) -> Ways:
-        dice = self.dice
-        latency = dice.choice((0.0, 0.02, 0.3))
-        dark = dice.uniform(0, 60) if dice.random() < 0.2 else 1e12
-        late = self.settle * dice.uniform(0.05, 0.5)
-        ways = Ways(
-            latency=latency,
-            upload=dice.choice((0.0, 0.1)),
-            rate=dice.choice((None, None, 3.0, 30.0)),
-            burst=dice.choice((1.0, 5.0)),
-            hints=dice.random() < 0.3,
-            masked=dice.random() < 0.1,
-            slots=dice.choice((None, None, None, 5, 30)),
-            task_seconds=dice.choice(((2.0, 5.0), (20.0, 60.0))),
-            duplicates=dice.choice(("refuse", "accept")),
-            lookups=dice.choices(("external", "task_id", "none", "broken"), (6, 1, 1, 1))[0],
-            lookup_faults=dice.choice((0.0, 0.0, 0.2)),
-            lookup_latency=dice.choice((0.01, 0.5, 3.0)),
-            store_delay=dice.choice((0.0, 0.0, self.settle * 0.3)),
-            lists=dice.random() < 0.3,
-            faults=self._drawn_faults(),
-            late_by=late,
-            dark=(1000.0 + dark, 1000.0 + dark + dice.choice((5.0, 100.0, 1e12))),
-            darkness=dice.choice(("502", "connect_refused", "hang_before", "lost_before")),
-            key_dies_at=1000.0 + dice.uniform(0, 30) if dice.random() < 0.05 else 1e12,
-            key_code=dice.choice((1000, 1002, 1004)),
-            token_life=dice.choice((3.0, 30.0)),
-            balance=dice.randint(0, 100) if dice.random() < 0.05 else 1e12,
-            clock_error=dice.uniform(-200, 200),
-        )
-        if ways.masked and ways.slots is not None:
-            ways.slots = None  # a hidden limit on slots is found by patience alone: see the proofs
-        return ways
-
-    def _drawn_faults(self) -> dict[str, float]:
-        dice = self.dice
-        total = dice.choice((0.0, 0.02, 0.1, 0.4))
-        names = dice.sample((*BEFORE, *AFTER), dice.randint(1, 6))
-        return {name: total / len(names) for name in names}
-
     def _jobs(self) -> list[LipSyncRequest]:
         dice = self.dice
         named = dice.choice((0.0, 1.0, 0.5))
@@ -154,11 +143,36 @@ class Drawn:
                 jobs.append(request(number, given, session_id=""))
             elif kind < 0.1:
                 jobs.append(request(number, given, face_id=dice.choice(("policy", "refused"))))
-            elif kind < 0.15 and jobs and self.mode != "submit":
+            elif kind < 0.15 and jobs and not self.single:
                 jobs.append(dice.choice(jobs))
             else:
                 jobs.append(request(number, given))
         return jobs
+
+    def _rewrite(self, number: int) -> None:
+        """What the caller changed in the list before this run."""
+        if not number or not self.kinds & {"corrected", "rewritten"}:
+            return
+        self.gateway.list_version += 1
+        changed = {job.external_task_id for job in self.jobs if job.external_task_id and self.dice.random() < 0.3}
+        for place, job in enumerate(self.jobs):
+            if not job.external_task_id or not job.session_id:
+                continue
+            if "rewritten" in self.kinds:
+                job = evolve(job, session_id=f"session-of-run-{number}")
+            if "corrected" in self.kinds and job.external_task_id in changed:
+                face = job.face_choose[0]
+                job = evolve(job, face_choose=(evolve(face, audio_id=f"{str(face.audio_id)[:12]}-c{number}"),))
+            self.jobs[place] = job
+
+    def _move_clock(self) -> Callable[[float], float]:
+        """The wall clock of a run, for a moment of the loop's: it may be wrong by hours, and be set meanwhile."""
+        if "clocks" not in self.kinds:
+            return lambda now: EPOCH + now
+        dice = self.dice
+        before, after = dice.choice(JUMPS), dice.choice(JUMPS)
+        moved = self.now + 10 ** dice.uniform(-1, 2)
+        return lambda now: EPOCH + now + (before if now < moved else after)
 
     def _interruption(self) -> Interruption:
         dice = self.dice
@@ -168,9 +182,9 @@ class Drawn:
             name = "cancel"
         if name in {"source_raises", "source_stops"} and self.mode != "stream":
             name = "stop"
-        if name == "observer_raises" and (not self.observed or self.mode == "submit"):
+        if name == "observer_raises" and (not self.observed or self.single):
             name = "scope"
-        if name == "scope" and self.mode == "submit":
+        if name == "scope" and self.single:
             name = "cancel"  # a cancelled scope knocks at asyncio's TaskGroup without a pause, and no time passes
         return Interruption(
             name=name,

@@ -14,7 +14,7 @@ from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import derive_id
 
 from .drawn import Drawn
-from .report import Broken, RunReport
+from .report import RunReport
 
 
 class Invariants(Drawn):
@@ -27,6 +27,16 @@ class Invariants(Drawn):
         """The gateway's look-ups prove what is not so."""
         ways = self.gateway.ways
         return ways.forgets_after < 1e11
+
+    @property
+    def mixed_up(self) -> bool:
+        """Replies tell other jobs' tasks without a word of whose they are."""
+        return "swaps" in self.kinds and not self.gateway.ways.swap_named
+
+    @property
+    def obscured(self) -> bool:
+        """What was lost need not be found, even by a look-up that is answered."""
+        return bool(self.kinds & {"blind", "anything", "pages", "keys", "clocks", "swaps", "corrected"})
 
     def id_of(self, job: LipSyncRequest) -> str:
         """The id under which a job goes."""
@@ -46,6 +56,30 @@ class Invariants(Drawn):
         ):
             self.faults.append(f"run {report.number}: {report.parked} jobs were parked")
         self._check_reason(report)
+        self._check_task_ids(report)
+        self._check_share(report)
+
+    def _check_task_ids(self, report: RunReport) -> None:
+        """No task is told for two jobs."""
+        jobs_of: dict[str, str] = {}
+        for outcome in report.told:
+            if isinstance(outcome, Accepted):
+                if outcome.replayed:
+                    continue  # another run's word
+                first = jobs_of.setdefault(outcome.task_id, outcome.external_task_id)
+                if first != outcome.external_task_id:
+                    self.faults.append(f"run {report.number}: {outcome.task_id} is {first}'s and {outcome}'s")
+
+    def _check_share(self, report: RunReport) -> None:
+        """Where most replies say nothing, the brake works: the rest is not sent."""
+        if "share" not in self.kinds or self.single or self.ambiguous == "resend":
+            return
+        unknown = sum(isinstance(outcome, Unknown) for outcome in report.told)
+        most = self.limits.max_in_flight + 50 + 30
+        for one in self.reports[: report.number]:
+            most += sum(isinstance(outcome, Unknown) for outcome in one.told) + one.crashed * most
+        if unknown > most:
+            self.faults.append(f"run {report.number}: {unknown} unknown before the brake")
 
     def _check_grace(self, report: RunReport, ended: float) -> None:
         """A cancellation is always raised again, and soon."""
@@ -53,19 +87,22 @@ class Invariants(Drawn):
             return
         if not isinstance(report.raised, asyncio.CancelledError):
             self.faults.append(f"run {report.number}: a cancellation was swallowed ({report.raised!r})")
-        grace = self.timeouts.submit_grace if self.mode == "submit" else self.timeouts.grace
+        grace = self.timeouts.submit_grace if self.single else self.timeouts.grace
         if ended - report.interrupted_at > grace + LAST_WORDS + 0.1:
             self.faults.append(f"run {report.number}: {ended - report.interrupted_at} s of grace")
 
     def _check_reason(self, report: RunReport) -> None:
         name = report.interruption.name
-        wanted = {"hook_raises", "source_raises"}
-        if isinstance(report.raised, Broken) and name not in {*wanted, "observer_raises"}:
+        wanted = {"hook_raises", "source_raises", "key_raises"}
+        if report.raised is None:
+            if report.fired and name in {"hook_raises", "source_raises"} and not report.crashed:
+                self.faults.append(f"run {report.number}: {self.raises.__name__} of the caller's {name} was lost")
+        elif report.interrupted_at is None and name not in {*wanted, "scope"}:
             self.faults.append(f"run {report.number}: {report.raised!r} came out of the blue")
 
     def _check_count(self, report: RunReport) -> None:
         told = Counter(outcome.external_task_id for outcome in report.told)
-        if isinstance(report.raised, asyncio.CancelledError) and self.mode == "submit":
+        if isinstance(report.raised, asyncio.CancelledError) and self.single:
             return
         if self.mode == "many":
             wanted = {self.id_of(job) for job in self.jobs if job.session_id or job.external_task_id}
@@ -80,7 +117,8 @@ class Invariants(Drawn):
             self.faults.append(f"run {report.number}: {report.pulled} jobs in, {len(report.told)} out")
         elif (
             report.interruption.name == "none"
-            and report.pulled != len(self.jobs)
+            and not self.single
+            and report.pulled - report.odd != len(self.jobs)
             and not any(isinstance(outcome, NotSent | Unknown) for outcome in report.told)  # else the batch was stopped
         ):
             self.faults.append(f"run {report.number}: only {report.pulled} of {len(self.jobs)} jobs were pulled")
@@ -99,17 +137,34 @@ class Invariants(Drawn):
             if excess > 0:
                 self.faults.append(f"run {report.number}: {excess} requests too many for {rate}/s")
 
-    def _check_outcome(self, report: RunReport, outcome: Outcome) -> None:
+    def _check_outcome(self, report: RunReport, outcome: Outcome) -> None:  # noqa: C901 - a table of outcomes
         name = outcome.external_task_id
         tell = f"run {report.number}: {name}"
         gateway = self.gateway
         tasks = gateway.ours(name, report.number)
         posts = [post for post in gateway.posts_of.get(name, ()) if post.run <= report.number]
+        if "corrected" in self.kinds and isinstance(outcome, Rejected) and outcome.kind is Kind.ALREADY_EXISTS:
+            return None
+        if self.mode == "calls" and isinstance(
+            outcome, NotSent
+        ):  # true when it was told; a second call may have sent it
+            told_at = report.told_at[next(place for place, it in enumerate(report.told) if it is outcome)]
+            posts_before = [post for post in posts if post.at < told_at or post.run < report.number]
+            tasks = [task for task in tasks if task.post in posts_before]
+        if self.mode == "calls" and isinstance(outcome, Unknown) and outcome.kind is Kind.CANCELLED:
+            return None  # of a job that another call had under way
         if self.strangers and any(task.post is None for task in gateway.tasks if task.external_task_id == name):
             return self._check_stranger(tell, outcome)
         match outcome:
+            case Accepted() if self.mixed_up:
+                if outcome.task_id not in gateway.by_id:
+                    self.faults.append(f"{tell} is accepted as {outcome.task_id}, which is no task")
             case Accepted():
-                if not any(task.task_id == outcome.task_id for task in tasks):
+                made = next((task for task in tasks if task.task_id == outcome.task_id), None)
+                wanted = report.contents.get(name)
+                if made is not None and made.post is not None and wanted and made.post.content != wanted:
+                    self.faults.append(f"{tell} is accepted as a task of {made.post.content}, not of {wanted}")
+                if made is None:
                     self.faults.append(f"{tell} is accepted as {outcome.task_id}, but the gateway has {tasks}")
             case Unknown():
                 doubt = any(post.told in {"doubt", "accepted", "nothing"} for post in posts)
@@ -128,6 +183,10 @@ class Invariants(Drawn):
         made = self.gateway.ours(outcome.external_task_id)
         if isinstance(outcome, Accepted) and outcome.task_id not in {task.task_id for task in made}:
             self.faults.append(f"{tell} was adopted, but it is another customer's")
+        if isinstance(outcome, Rejected) and outcome.kind is Kind.ALREADY_EXISTS and outcome.found_task_id is not None:
+            task = self.gateway.by_id.get(outcome.found_task_id)
+            if task is None or task.external_task_id != outcome.external_task_id:
+                self.faults.append(f"{tell} exists already as {outcome.found_task_id}, which is {task}")
 
     def _check_the_end(self) -> None:
         self.gateway.advance(self.now + 100_000)
@@ -160,11 +219,19 @@ class Invariants(Drawn):
                         self.faults.append(f"{name} was {before.task_id}, now it is {outcome.task_id}")
                     if report.interruption.name != "disk_full":  # then it is told, but cannot be kept
                         known[name] = outcome
+                elif before is not None and self._is_refused_for_another(report, outcome):
+                    continue
                 elif before is not None and outcome.kind is not Kind.DUPLICATE_ID:
                     told_now = report.interruption.name
                     self.faults.append(
                         f"{name} was accepted, and is {outcome.name} in run {report.number} ({told_now})"
                     )
+
+    def _is_refused_for_another(self, report: RunReport, outcome: Outcome) -> bool:
+        """The id stood for other content before."""
+        name = outcome.external_task_id
+        contents = {one.contents.get(name) for one in self.reports[: report.number + 1]}
+        return len(contents) > 1 and isinstance(outcome, Rejected) and outcome.kind is Kind.ALREADY_EXISTS
 
     def _check_last_run(self) -> None:
         """The last run met a healthy gateway: what can be accepted is, what was lost is found."""
@@ -174,11 +241,14 @@ class Invariants(Drawn):
             name = outcome.external_task_id
             made = [task for task in self.gateway.ours(name) if task.found_from <= last.started_at]
             tell = f"at the end {name} is {outcome.name} ({getattr(outcome, 'message', '')})"
-            if self.strangers:
+            if self.strangers or name.startswith("probe-"):
                 continue
+            if self.mode == "calls" and (made == [] or isinstance(outcome, NotSent)):
+                continue  # it joined a call that was given up
             if isinstance(outcome, NotSent):
                 self.faults.append(tell)
             findable = ways.lookups == "external" and self.ambiguous == "lookup" and (made or self.trust)
+            findable = findable and not self.obscured
             if isinstance(outcome, Unknown) and findable:
                 self.faults.append(f"{tell}; {made}")
 
@@ -188,7 +258,7 @@ class Invariants(Drawn):
             posts = self.gateway.posts_of.get(outcome.external_task_id, [])
             if isinstance(outcome, Rejected) and outcome.kind in {Kind.DUPLICATE_ID, Kind.VALIDATION}:
                 continue
-            if self.mode == "submit" or len(set(map(self.id_of, self.jobs))) != len(self.jobs):
+            if self.single or len(set(map(self.id_of, self.jobs))) != len(self.jobs):
                 continue
             if outcome.attempts + outcome.refusals != len(posts):
                 self.faults.append(f"{outcome} after {[(post.told, post.fault) for post in posts]}")

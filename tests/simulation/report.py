@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from attrs import Factory, define
 
 from lipsync_async.dispatch.account import Event
 from lipsync_async.outcomes import Outcome
 
-from .model import ModelWire
+from .line import ModelWire
 
 
 class Broken(Exception):  # noqa: N818 - raised by the caller's own code
@@ -32,7 +34,15 @@ class RunReport:
     number: int
     interruption: Interruption
     told: list[Outcome] = Factory(list)
+    told_at: list[float] = Factory(list)
+    """When each of them was told, by the loop's clock."""
     pulled: int = 0
+    odd: int = 0
+    """Items of the source that were no requests."""
+    fired: bool = False
+    """The caller's own code raised."""
+    contents: dict[str, str] = Factory(dict)
+    """What each id stood for in the list of this run."""
     whole: bool = True
     """The whole list was to come out."""
     raised: BaseException | None = None
@@ -52,6 +62,7 @@ class RunReport:
         """The caller is told."""
         if not self.dead:
             self.told.append(outcome)
+            self.told_at.append(asyncio.get_running_loop().time())
 
 
 class Told(dict[str, Outcome]):

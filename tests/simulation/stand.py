@@ -18,16 +18,25 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.credential import Credential
 from tests import makers
 
-from .model import EPOCH, ModelWire
+from .line import ModelWire
+from .replies import EPOCH
 
 
 class SimClient(LipSyncClient):
     """The real client with a modelled gateway: its random numbers are seeded, and its clock is that of the loop."""
 
-    def __init__(self, *args: Any, dice: Random, wire: Callable[[], Any], **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        dice: Random,
+        wire: Callable[[], Any],
+        wall_clock: Callable[[float], float] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self._dice = dice
         self._make_wire = wire
+        self._wall_clock = wall_clock or (lambda now: EPOCH + now)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -39,7 +48,7 @@ class SimClient(LipSyncClient):
             self._retry,
             observer=self._observer,
             dice=self._dice.random,
-            wall_clock=lambda: EPOCH + loop.time(),
+            wall_clock=lambda: self._wall_clock(loop.time()),
         )
         self._account.trust.told = self._trust_lookups
         return self

@@ -20,9 +20,12 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Unknown
 from lipsync_async.terms import Kind
 
-from .model import GOOD_KEY, Gateway, ModelWire, Ways
+from .gateway import Gateway
+from .line import ModelWire
+from .replies import GOOD_KEY
 from .stand import SimClient, request
 from .virtual import VirtualLoop
+from .ways import Ways
 
 TIMEOUTS = Timeouts(total=20.0, connect=5.0)
 JOBS = [request(number, f"job-{number:04}") for number in range(200)]

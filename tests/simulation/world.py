@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import Any
 
@@ -11,24 +12,22 @@ import anyio
 
 from lipsync_async.dispatch.account import Event
 from lipsync_async.dispatch.intake import Intake
-from lipsync_async.dispatch.streaming import LAST_WORDS, Progress
-from lipsync_async.errors import DuplicateIdError, JobError, LipSyncError
-from lipsync_async.journal import InlineJournal
-from lipsync_async.models import LipSyncRequest
-from lipsync_async.outcomes import NotSent, Outcome, Rejected, Unknown
-from lipsync_async.terms import Kind
+from lipsync_async.dispatch.streaming import LAST_WORDS
+from lipsync_async.errors import LipSyncError
 
-from .invariants import Invariants
-from .model import GOOD_KEY, ModelWire, token
-from .report import Broken, Interruption, RunReport, Told
-from .stand import CrashingStore, GroupJournal, SimClient
+from .drawn import ISSUERS
+from .line import ModelWire
+from .replies import GOOD_KEY, token
+from .report import Interruption, RunReport
+from .stand import CrashingStore, SimClient, request
 from .virtual import Crash, VirtualLoop
+from .work import Work
 
 LONGEST = 100_000.0
 """Virtual seconds after which a run counts as one that does not end."""
 
 
-class World(Invariants):
+class World(Work):
     """One seed's story."""
 
     # -- playing ----------------------------------------------------------------------------------------------------
@@ -58,6 +57,9 @@ class World(Invariants):
         loop = VirtualLoop(self.now)
         report = RunReport(number=number, interruption=interruption, started_at=self.now)
         self.reports.append(report)
+        self._rewrite(number)
+        report.contents = {self.id_of(job): job.face_choose[0].audio_id or "" for job in self.jobs}
+        self._wall_clock = self._move_clock()
         self._open_store(report)
         limit = self.now + LONGEST
         ended = False
@@ -112,32 +114,39 @@ class World(Invariants):
     def _key(self, report: RunReport, loop: VirtualLoop) -> Any:
         async def later() -> str:
             await asyncio.sleep(0.1)
-            return GOOD_KEY
+            return key
 
         async def never() -> str:
             await loop.create_future()
-            return GOOD_KEY
+            return key
 
-        if report.interruption.name == "key_hangs":
-            return never
-        match self.credential:
-            case "sync":
-                return lambda: GOOD_KEY
-            case "async":
+        def raising() -> str:
+            report.fired = True
+            raise self.raises
+
+        changed = "keys" in self.kinds and self.dice.random() < 0.5
+        key = self.dice.choice(("second-key", "other-key", "other-key")) if changed else GOOD_KEY
+        match report.interruption.name, self.credential:
+            case "key_hangs", _:
+                return never
+            case "key_raises", _:
+                return raising
+            case _, "sync":
+                return lambda: key
+            case _, "async":
                 return later
-            case "token":
-                return lambda: token(loop.now)
+            case _, "token":
+                return lambda: token(loop.now, ISSUERS[changed])
             case _:
-                return GOOD_KEY
+                return key
 
-    async def _life(self, report: RunReport, loop: VirtualLoop) -> None:
+    def _client(self, report: RunReport, loop: VirtualLoop, number: int = 0) -> SimClient:
         step = self.store.step if self.store is not None else None
-        if report.interruption.name == "crash_at":
-            loop.call_at(report.started_at + report.interruption.at, self._crash)
-        client = SimClient(
+        return SimClient(
             self.profile,
-            dice=Random(f"client-{self.seed}-{report.number}"),
+            dice=Random(f"client-{self.seed}-{report.number}-{number}"),
             wire=lambda: ModelWire(self.gateway, self.timeouts, report.number, step),
+            wall_clock=self._wall_clock,
             api_key=self._key(report, loop),
             limits=self.limits,
             retry=self.retry,
@@ -145,6 +154,19 @@ class World(Invariants):
             trust_lookups=self.trust,
             observer=self._observer(report) if self.observed else None,
         )
+
+    async def _life(self, report: RunReport, loop: VirtualLoop) -> None:
+        if report.interruption.name == "crash_at":
+            loop.call_at(report.started_at + report.interruption.at, self._crash)
+        client = self._client(report, loop)
+        async with AsyncExitStack() as stack:
+            self.others = [self._client(report, loop, number) for number in range(1, self.clients)]
+            for other in self.others:
+                await stack.enter_async_context(other)
+            await self._one_life(client, report)
+
+    async def _one_life(self, client: SimClient, report: RunReport) -> None:
+        had_giant = self.gateway.ways.giant
         async with client:
             report.wire = client.wire
             try:
@@ -153,11 +175,22 @@ class World(Invariants):
             finally:
                 if self.group is not None and not report.dead:
                     self.group.commit()  # who opened the journal closes it
+            if had_giant and not self.gateway.ways.giant and report.raised is None:
+                await self._probe(client, report)
             report.trusted = client.account.trust.holds
             if client.account.pacer.in_flight:
                 self.faults.append(f"run {report.number}: {client.account.pacer.in_flight} in flight for ever")
             if client.account.admission.waiting:
                 self.faults.append(f"run {report.number}: somebody is left at the door")
+
+    async def _probe(self, client: SimClient, report: RunReport) -> None:
+        """One giant Retry-After ends its batch; what comes later is sent, or comes out at once."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with suppress(LipSyncError):
+            await client.submit(request(99_999, f"probe-{report.number}"))
+        if loop.time() - began > 5_000.0:
+            self.faults.append(f"run {report.number}: what came after a giant hint took {loop.time() - began} s")
 
     def _observer(self, report: RunReport) -> Callable[[Event], None]:
         def observe(event: Event) -> None:
@@ -165,7 +198,7 @@ class World(Invariants):
                 return  # that of a gate that moves reaches whoever moved it
             report.events.append(event)
             if report.interruption.name == "observer_raises" and len(report.events) == report.interruption.count:
-                raise Broken("observer")
+                raise self.raises
 
         return observe
 
@@ -181,7 +214,9 @@ class World(Invariants):
         timers = list(self._timers(client, report, cancel))
         try:
             await work
-        except (Broken, DuplicateIdError, TimeoutError, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError, GeneratorExit) as error:
+            if report.dead:
+                raise
             report.raised = error
         for timer in timers:
             timer.cancel()
@@ -212,114 +247,6 @@ class World(Invariants):
         else:
             await self._submit(client, report)
 
-    async def _submit(self, client: SimClient, report: RunReport) -> None:
-        match self.mode:
-            case "many":
-                await self._submit_many(client, report)
-            case "stream":
-                await self._stream(client, report)
-            case _:
-                await self._submit_each(client, report)
-
-    def _open_journal(self) -> Any:
-        self.group = None
-        if self.store is None:
-            return None
-        if self.journal == "group":
-            self.group = GroupJournal(self.store, self.dice, self.dice.choice((0.001, 0.1)))
-            return self.group
-        return InlineJournal(self.store)
-
-    async def _submit_many(self, client: SimClient, report: RunReport) -> None:
-        report.pulled = len(self.jobs)
-        result = await client.submit_many(
-            self.jobs,
-            into=Told(report),
-            journal=self._open_journal(),
-            options=self.options,
-            on_progress=self._hook(report),
-        )
-        report.result_keys = list(result)
-
-    async def _stream(self, client: SimClient, report: RunReport) -> None:
-        source = self._async_jobs(client, report) if self.async_source else self._sync_jobs(client, report)
-        stream = client.stream(
-            source, journal=self._open_journal(), options=self.options, on_progress=self._hook(report)
-        )
-        taken = 0
-        try:
-            async with stream as outcomes:
-                async for outcome in outcomes:
-                    report.hear(outcome)
-                    taken += 1
-                    if report.interruption.name == "leave" and taken >= report.interruption.count:
-                        break
-                    if self.consumer_pause:
-                        await asyncio.sleep(self.consumer_pause)
-        finally:
-            for outcome in stream.rest:
-                report.hear(outcome)
-
-    async def _submit_each(self, client: SimClient, report: RunReport) -> None:
-        async def one(job: LipSyncRequest) -> None:
-            try:
-                report.hear(await client.submit(job))
-            except LipSyncError as error:
-                report.hear(_outcome_of(error, job))
-
-        async with asyncio.TaskGroup() as group:
-            for job in self.jobs:
-                report.pulled += 1
-                group.create_task(one(job))
-                if self.source_pause:
-                    await asyncio.sleep(self.source_pause)
-
-    def _hook(self, report: RunReport) -> Any:
-        raising = report.interruption.name == "hook_raises"
-        hanging = report.interruption.name == "hook_hangs"
-        if self.hook == "none" and not raising and not hanging:
-            return None
-        seen = 0
-
-        def count() -> None:
-            nonlocal seen
-            seen += 1
-            if raising and seen == report.interruption.count:
-                raise Broken("hook")
-
-        async def pause(_: Progress) -> None:
-            count()
-            if hanging and seen >= report.interruption.count:
-                await asyncio.get_running_loop().create_future()
-            await asyncio.sleep(0.05)
-
-        def note(_: Progress) -> Awaitable[None] | None:
-            count()
-            return None
-
-        return pause if self.hook == "async" or hanging else note
-
-    def _sync_jobs(self, client: SimClient, report: RunReport) -> Iterator[LipSyncRequest]:
-        for number, job in enumerate(self.jobs):
-            self._trouble_at_the_source(number, client, report)
-            report.pulled += 1
-            yield job
-
-    async def _async_jobs(self, client: SimClient, report: RunReport) -> AsyncIterator[LipSyncRequest]:
-        for number, job in enumerate(self.jobs):
-            self._trouble_at_the_source(number, client, report)
-            if self.source_pause:
-                await asyncio.sleep(self.source_pause)
-            report.pulled += 1
-            yield job
-
-    def _trouble_at_the_source(self, number: int, client: SimClient, report: RunReport) -> None:
-        if number == report.interruption.count:
-            if report.interruption.name == "source_raises":
-                raise Broken("source")
-            if report.interruption.name == "source_stops":
-                client.stop()
-
 
 class _parked:  # noqa: N801 - used as a function
     """Watches how many jobs are parked in any run."""
@@ -339,16 +266,3 @@ class _parked:  # noqa: N801 - used as a function
 
     def __exit__(self, *_: object) -> None:
         Intake.park = self._usual  # type: ignore[method-assign]
-
-
-def _outcome_of(error: LipSyncError, job: LipSyncRequest) -> Outcome:
-    name = error.external_task_id or job.external_task_id or ""
-    kind = Kind(error.kind or "validation")
-    match type(error).__name__:
-        case "OutcomeUnknownError":
-            return Unknown(external_task_id=name, kind=kind)
-        case "NotSentError":
-            return NotSent(external_task_id=name, kind=kind)
-        case _:
-            assert isinstance(error, JobError) or kind is Kind.VALIDATION
-            return Rejected(external_task_id=name, kind=kind)
