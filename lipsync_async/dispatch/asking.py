@@ -19,6 +19,9 @@ from .steps import ASK, End, Next, Park
 WITNESS_LOOKS = 2
 """Half of the machines behind one address may not know what the others do: a witness is asked for twice."""
 
+EXAMINATION = 4
+"""How often a job that seems to be absent and its witness are asked for in turns, before it is sent again."""
+
 
 class Asking:
     """Looks up the jobs of one batch."""
@@ -43,6 +46,8 @@ class Asking:
             step = await self._missing(job, inquiry, finding, flight)
         else:
             step = self._unproven(inquiry)
+        if step is lookup.Next.ABSENT and self._batch.stopped is None and not account.trust.told:
+            step, answer = await self._examine(job, inquiry, answer, flight)
         if self._batch.stopped is not None and step is lookup.Next.ABSENT:
             return ASK
         account.observe("look_up", external_task_id=job.id, action=step.value)
@@ -84,6 +89,27 @@ class Asking:
             if not heard:
                 break
         return heard
+
+    async def _examine(
+        self, job: Job, inquiry: Inquiry, absent: TaskReply | Failure, flight: Flight
+    ) -> tuple[lookup.Next, TaskReply | Failure]:
+        """Before a job is sent again: it and the witness, asked for in turns.
+
+        Where some machines behind one address do not know what the others do, the job is found among them, or the
+        witness is missed.  What no answer came to is asked again.
+        """
+        left = EXAMINATION
+        for _ in range(2 * EXAMINATION):
+            answer, finding = await self._account.queries.look_up(job.id, flight)
+            if finding is Finding.FOUND and isinstance(answer, TaskReply):
+                return self._found(job, inquiry, answer), answer
+            heard = await self._account.queries.hear_witness(inquiry.mark, flight)
+            if heard is False or self._batch.stopped is not None:
+                break
+            left -= finding in NONE and heard is True
+            if not left:
+                return lookup.Next.ABSENT, absent
+        return inquiry.failed(), absent
 
     def _unproven(self, inquiry: Inquiry) -> lookup.Next:
         """The answer says nothing of this job; a gateway that answers for any id is not asked for long."""

@@ -243,7 +243,7 @@ class Invariants(Drawn):
             tell = f"at the end {name} is {outcome.name} ({getattr(outcome, 'message', '')})"
             if self.strangers or name.startswith("probe-"):
                 continue
-            if self.mode == "calls" and (made == [] or isinstance(outcome, NotSent)):
+            if self.mode == "calls":
                 continue  # it joined a call that was given up
             if isinstance(outcome, NotSent):
                 self.faults.append(tell)

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from lipsync_async.dispatch import sending
+from lipsync_async.dispatch import jobbook, queries, sending, streaming
 from lipsync_async.dispatch.account import Account
 from lipsync_async.dispatch.asking import Asking
+from lipsync_async.dispatch.batch import Batch
 from lipsync_async.dispatch.brake import Brake
 from lipsync_async.dispatch.intake import Intake
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import Jobbook
 from lipsync_async.dispatch.lookup import Inquiry, Next
 from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.registry import Registry
 from lipsync_async.dispatch.run import Run
 from lipsync_async.dispatch.sending import Sending
 from lipsync_async.dispatch.steps import Next as Step
@@ -25,21 +27,30 @@ from lipsync_async.journal import State
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, Outcome
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
-from lipsync_async.wire import verdicts
+from lipsync_async.wire import TaskReply, verdicts
+from lipsync_async.wire.credential import Credential
+from lipsync_async.wire.verdicts import Finding
 
 from .world import World
 
-SEEDS = range(1_000)
+SEEDS = range(2_000)
 """Looked through until the first that complains."""
 
 Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+async def believe(
+    _asking: Asking, _job: Job, _inquiry: Inquiry, absent: TaskReply | Failure, _flight: Any
+) -> tuple[Next, TaskReply | Failure]:
+    """In place of the examination before a job is sent again."""
+    return Next.ABSENT, absent
 
 
 def send_before_intent(patch: pytest.MonkeyPatch) -> None:
     """The intent is written when the answer is there."""
     usual = Jobbook.tried
 
-    async def intend(_book: Jobbook, _job: Job) -> None:
+    async def intend(_book: Jobbook, _job: Job, _credential: Any) -> None:
         return
 
     def tried(book: Jobbook, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
@@ -54,10 +65,10 @@ def resend_on_reset(patch: pytest.MonkeyPatch) -> None:
     """A reset after the last slice is taken for one before."""
     usual = verdicts.judge
 
-    def judge(result: Reply | Failure, gateway: Gateway, *, seen_reply: bool = True) -> Verdict:
+    def judge(result: Reply | Failure, gateway: Gateway, **names: Any) -> Verdict:
         if isinstance(result, Failure) and result.kind is Kind.CONNECTION and result.phase is Phase.SENT:
             return Verdict(Action.RETRY, Kind.CONNECTION)
-        return usual(result, gateway, seen_reply=seen_reply)
+        return usual(result, gateway, **names)
 
     patch.setattr(sending, "judge", judge)
 
@@ -112,10 +123,8 @@ def lose_the_unfinished(patch: pytest.MonkeyPatch) -> None:
 def believe_any_absence(patch: pytest.MonkeyPatch) -> None:
     """The first not-found is a proof."""
 
-    def missing(_inquiry: Inquiry, _now: float, *, trusted: bool, settle_time: float) -> Next:
-        return Next.ABSENT
-
-    patch.setattr(Inquiry, "missing", missing)
+    patch.setattr(Inquiry, "missing", lambda *_args, **_names: Next.ABSENT)
+    patch.setattr(Asking, "_examine", believe)
 
 
 def charge_for_refusals(patch: pytest.MonkeyPatch) -> None:
@@ -157,6 +166,104 @@ def wait_for_a_canary_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("tests.simulation.world.LONGEST", 2_000.0)
 
 
+def no_address_of_its_own(patch: pytest.MonkeyPatch) -> None:
+    """A look-up uses the task's plain address, so that a cache may answer."""
+    patch.setattr(queries, "_fresh", lambda url: url)
+
+
+def believe_a_framework(patch: pytest.MonkeyPatch) -> None:
+    """Any 404 says that there is no such task, and no witness is asked for."""
+    usual = queries.judge_query
+
+    def judge_query(task: TaskReply, **names: Any) -> Finding:
+        return Finding.NO_SUCH_TASK if task.reply.status == 404 else usual(task, **names)
+
+    async def hear(_asking: Asking, _inquiry: Inquiry, _flight: Any) -> bool:
+        return True
+
+    patch.setattr(queries, "judge_query", judge_query)
+    patch.setattr(Asking, "_hear_witness", hear)
+    patch.setattr(Asking, "_examine", believe)
+
+
+def ignore_the_hold_time(patch: pytest.MonkeyPatch) -> None:
+    """What a gateway may still be working on is taken for lost."""
+    patch.setattr(sending, "may_go_on", lambda _result: False)
+
+
+def forget_calls(patch: pytest.MonkeyPatch) -> None:
+    """A client remembers nothing of the calls that are over."""
+    patch.setattr(Registry, "recall", lambda _registry, _id: None)
+
+
+def never_join(patch: pytest.MonkeyPatch) -> None:
+    """A second call of an id that is under way is a job of its own."""
+
+    def claim(batch: Batch, job: Job) -> Job | None:
+        job.claimed = True
+        return None
+
+    patch.setattr(Batch, "claim", claim)
+
+
+def forget_for_a_joined_job(patch: pytest.MonkeyPatch) -> None:
+    """A joined job takes the place of the one that is in doubt, without what is known: the worlds found it."""
+    patch.setattr(Registry, "recall", _recall_only_what_was_sent(Registry.recall))
+
+
+def _recall_only_what_was_sent(usual: Callable[[Registry, str], Job | None]) -> Callable[[Registry, str], Job | None]:
+    def recall(registry: Registry, name: str) -> Job | None:
+        job = usual(registry, name)
+        return None if job is not None and job.inquiry is not None else job
+
+    return recall
+
+
+def ignore_whose_key(patch: pytest.MonkeyPatch) -> None:
+    """All keys are of one account."""
+    patch.setattr(Credential, "mark", lambda _credential, _salt: b"the same")
+
+
+def ignore_whose_task(patch: pytest.MonkeyPatch) -> None:
+    """A reply's task is the job's, whatever it names."""
+    usual = verdicts.judge
+
+    def judge(
+        result: Reply | Failure, gateway: Gateway, *, seen_reply: bool = True, external_task_id: str | None = None
+    ) -> Verdict:
+        return usual(result, gateway, seen_reply=seen_reply)
+
+    patch.setattr(sending, "judge", judge)
+    patch.setattr(Batch, "is_anothers", lambda *_: False)
+
+
+def adopt_anothers(patch: pytest.MonkeyPatch) -> None:
+    """A create that was refused as a duplicate is taken for ours."""
+    patch.setattr(Job, "owned", property(lambda _job: True))
+
+
+def take_corrected_for_the_same(patch: pytest.MonkeyPatch) -> None:
+    """An id is its content."""
+    patch.setattr(jobbook, "_is_same", lambda _record, _job: True)
+
+
+def let_hooks_lose(patch: pytest.MonkeyPatch) -> None:
+    """What a source raises is its end."""
+    patch.setattr(Run, "fail", lambda run, _error: run.stop(streaming.CANCELLED))
+
+
+def no_brake_on_a_share(patch: pytest.MonkeyPatch) -> None:
+    """Only a row of ambiguous replies brakes."""
+    patch.setattr(Brake, "_is_crowded", lambda _brake: False)
+    patch.setattr("lipsync_async.dispatch.brake.ROW", 1_000_000)
+
+
+def obey_a_giant_hint(patch: pytest.MonkeyPatch) -> None:
+    """The pause that ended a batch holds for what comes after it."""
+    patch.setattr(Pacer, "lift", lambda _pacer, _now: None)
+    patch.setattr("tests.simulation.world.LONGEST", 1e10)
+
+
 PLANTS: tuple[tuple[Plant, str], ...] = (
     (send_before_intent, "paid for twice"),
     (resend_on_reset, "paid for twice"),
@@ -168,6 +275,19 @@ PLANTS: tuple[tuple[Plant, str], ...] = (
     (charge_for_refusals, "refusals"),
     (too_many_at_once, "in flight"),
     (wait_for_a_canary_for_ever, "did not end"),
+    (no_address_of_its_own, "paid for twice"),
+    (believe_a_framework, "paid for twice"),
+    (ignore_the_hold_time, "paid for twice"),
+    (forget_calls, "paid for twice"),
+    (never_join, "paid for twice"),
+    (forget_for_a_joined_job, "paid for twice"),
+    (ignore_whose_key, "paid for twice"),
+    (ignore_whose_task, "is accepted as"),
+    (adopt_anothers, "was adopted"),
+    (take_corrected_for_the_same, "is accepted as a task of"),
+    (let_hooks_lose, "was lost"),
+    (no_brake_on_a_share, "before the brake"),
+    (obey_a_giant_hint, "giant hint|did not end"),
 )
 
 
@@ -176,5 +296,7 @@ def test_a_planted_bug_is_caught(plant: Plant, complaint: str, monkeypatch: pyte
     """Some world complains of the bug, and of just that."""
     plant(monkeypatch)
     words = complaint.split("|")
+    # `python -m pytest -s` tells the seeds
     caught = next((seed for seed in SEEDS if any(word in "".join(World(seed).play().faults) for word in words)), None)
+    print(plant.__name__, caught)
     assert caught is not None

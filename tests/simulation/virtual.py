@@ -124,7 +124,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 def _bury(task: asyncio.Task[Any]) -> None:
     coroutine: Any = task.get_coro()
     for _ in range(20):  # each `await` of its last words is refused
-        with contextlib.suppress(Exception, asyncio.CancelledError, Crash):
+        with contextlib.suppress(Exception, asyncio.CancelledError, BaseExceptionGroup, Crash):
             coroutine.close()
             return
 

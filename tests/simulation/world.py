@@ -122,7 +122,7 @@ class World(Work):
 
         def raising() -> str:
             report.fired = True
-            raise self.raises
+            raise ValueError if self.raises is GeneratorExit else self.raises
 
         changed = "keys" in self.kinds and self.dice.random() < 0.5
         key = self.dice.choice(("second-key", "other-key", "other-key")) if changed else GOOD_KEY
