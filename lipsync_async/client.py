@@ -14,12 +14,12 @@ import anyio
 from attrs import evolve
 
 from lipsync_async.config import RunOptions
-from lipsync_async.dispatch.account import Account, Observer
+from lipsync_async.dispatch.account import Account, Observer, callers_error
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import UNHASHABLE, hash_sound
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
 from lipsync_async.dispatch.queries import told_of
-from lipsync_async.dispatch.run import YIELD_EVERY, Run
+from lipsync_async.dispatch.run import YIELD_EVERY, Run, is_cancelled
 from lipsync_async.dispatch.streaming import (
     CANCELLED,
     STOPPED,
@@ -317,8 +317,9 @@ class LipSyncClient:
             count += 1
             if not count % YIELD_EVERY:
                 await asyncio.sleep(0)
-            job = Job(request, request.external_task_id or await self._derived(request, options))
-            job.derived = not request.external_task_id
+            given = getattr(request, "external_task_id", None)  # what is no request at all is rejected in its turn
+            job = Job(request, given or await self._derived(request, options))
+            job.derived = not given
             if not job.id:
                 nameless.append(job)
                 continue
@@ -353,6 +354,7 @@ class LipSyncClient:
                 worker.result()
         if run.failure is not None:
             raise run.failure
+        run.check(jobs)
 
 
 def _content(request: LipSyncRequest) -> LipSyncRequest:
@@ -360,12 +362,17 @@ def _content(request: LipSyncRequest) -> LipSyncRequest:
 
 
 async def _each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
-    if isinstance(jobs, AsyncIterable):
-        async for request in jobs:
-            yield request
-    else:
-        for request in jobs:
-            yield request
+    try:
+        if isinstance(jobs, AsyncIterable):
+            async for request in jobs:
+                yield request
+        else:
+            for request in jobs:
+                yield request
+    except (asyncio.CancelledError, StopAsyncIteration) as error:
+        if is_cancelled(error):
+            raise
+        raise callers_error(error, "the source of the jobs") from error
 
 
 def find_key(gateway: Gateway, given: str | None) -> str:
