@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lipsync_async.dispatch.endings import accepted, ambiguous, interrupted, rejected, unfinished
-from lipsync_async.dispatch.job import Job
-from lipsync_async.dispatch.jobbook import NOTHING
+from lipsync_async.dispatch.job import NOTHING, Job
 from lipsync_async.dispatch.lookup import Inquiry
 from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict

@@ -11,7 +11,7 @@ def test_a_new_job_stands_at_the_beginning() -> None:
     """Nothing was done, nothing is known."""
     job = Job(NOTHING, "job-1", line=4)
     assert job.told() == {"external_task_id": "job-1", "attempts": 0, "refusals": 0, "line": 4}
-    assert not (job.begun or job.claimed or job.allowed or job.resumed or job.ended)
+    assert not any((job.begun, job.claimed, job.allowed, job.resumed, job.ended))
     assert repr(job) == "<Job job-1, 0 attempts, 0 refusals>"
 
 

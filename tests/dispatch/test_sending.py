@@ -503,16 +503,17 @@ def test_what_is_in_doubt_when_its_batch_was_stopped_comes_out_at_once() -> None
     """Nobody is left to look it up."""
 
     class Stopping(Wire):
+        batch: Batch
+
         async def post(self, *args: Any) -> Reply | Failure:
-            batch.stopped = Stop(Kind.CANCELLED, "enough")
+            self.batch.stopped = Stop(Kind.CANCELLED, "enough")
             return await super().post(*args)
 
     async def story() -> None:
-        nonlocal batch
-        batch = batch_at(Stopping(BROKEN_OFF))
-        step, _ = await sent(batch)
+        wire = Stopping(BROKEN_OFF)
+        wire.batch = batch_at(wire)
+        step, _ = await sent(wire.batch)
         assert isinstance(step, End)
         assert isinstance(step.outcome, Unknown)
 
-    batch: Batch
     play(story)
