@@ -14,12 +14,12 @@ import anyio
 from attrs import evolve
 
 from lipsync_async.config import RunOptions
-from lipsync_async.dispatch.account import Account, Observer
+from lipsync_async.dispatch.account import Account, Observer, callers_error
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import UNHASHABLE, hash_sound
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
 from lipsync_async.dispatch.queries import told_of
-from lipsync_async.dispatch.run import YIELD_EVERY, Run
+from lipsync_async.dispatch.run import YIELD_EVERY, Run, is_cancelled
 from lipsync_async.dispatch.streaming import (
     CANCELLED,
     STOPPED,
@@ -362,6 +362,7 @@ class LipSyncClient:
                 worker.result()
         if run.failure is not None:
             raise run.failure
+        run.check(jobs)
 
 
 def _content(request: LipSyncRequest) -> LipSyncRequest:
@@ -369,12 +370,17 @@ def _content(request: LipSyncRequest) -> LipSyncRequest:
 
 
 async def _each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
-    if isinstance(jobs, AsyncIterable):
-        async for request in jobs:
-            yield request
-    else:
-        for request in jobs:
-            yield request
+    try:
+        if isinstance(jobs, AsyncIterable):
+            async for request in jobs:
+                yield request
+        else:
+            for request in jobs:
+                yield request
+    except (asyncio.CancelledError, StopAsyncIteration) as error:
+        if is_cancelled(error):
+            raise
+        raise callers_error(error, "the source of the jobs") from error
 
 
 def find_key(gateway: Gateway, given: str | None) -> str:

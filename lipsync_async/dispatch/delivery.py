@@ -45,6 +45,8 @@ class Delivery:
         """Jobs whose outcome is on its way to the disk, or to a hook of the caller's that takes its time."""
         self._heard = asyncio.Event()
         self._finished = False
+        self.told = 0
+        """Jobs that came out."""
 
     def has(self, job: Job) -> bool:
         """Whether the job has come out, or is about to."""
@@ -66,6 +68,7 @@ class Delivery:
     def tell(self, job: Job, outcome: Outcome) -> None:
         """Tells the outcome to the observer and to the caller."""
         account = self._account
+        self.told += not job.ended
         job.ended, job.outcome = True, outcome
         if job.claimed:
             self._batch.release(job)

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterable, Iterable
 from functools import partial
 
 from lipsync_async.config import RunOptions
+from lipsync_async.errors import LipSyncError
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Kind
 from lipsync_async.wire.flight import Flight
@@ -92,6 +93,12 @@ class Run:
                 self._delivery.tell(job, self._entry.sweep(job))
         self._delivery.finish()
 
+    def check(self, jobs: int | None = None) -> None:
+        """Raises `LipSyncError` where not every job came out; after `finish`. `jobs` is how many were handed in."""
+        handed_in = max(self._entry.taken, jobs or 0)
+        if self._delivery.told < handed_in:
+            raise LipSyncError(f"only {self._delivery.told} of {handed_in} jobs came out: a fault of this library's")
+
     def stop(self, stop: Stop, *, leave_source: bool = False) -> None:
         """Intake ends; requests in flight may finish; all else comes out as not sent.
 
@@ -123,7 +130,7 @@ class Run:
                 try:
                     await self._walk(job, flight)
                 except (Exception, asyncio.CancelledError) as error:
-                    if _is_cancelled(error):  # its grace is over: nothing is waited for any more
+                    if is_cancelled(error):  # its grace is over: nothing is waited for any more
                         if not self._delivery.has(job):
                             self._delivery.cut_off(job, interrupted(job, flight.phase, "the batch was cancelled"))
                         raise
@@ -141,7 +148,7 @@ class Run:
             try:
                 return await self._intake.next()
             except (Exception, asyncio.CancelledError) as error:
-                if _is_cancelled(error):
+                if is_cancelled(error):
                     raise
                 self.fail(callers_error(error, "the source of the jobs"))
 
@@ -191,7 +198,7 @@ class Run:
             self.stop(end.stop)
 
 
-def _is_cancelled(error: BaseException) -> bool:
+def is_cancelled(error: BaseException) -> bool:
     """Whether the worker was cancelled; a `CancelledError` that nobody asked for is the caller's own."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

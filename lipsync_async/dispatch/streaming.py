@@ -152,6 +152,8 @@ class OutcomeStream:
             self._ready.clear()
             with anyio.CancelScope(shield=True):
                 await self._journal.__aexit__(kind, error, trace)
+        if error is None:
+            run.check()
 
     def __aiter__(self) -> AsyncIterator[Outcome]:
         return self

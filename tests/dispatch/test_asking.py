@@ -9,7 +9,7 @@ import pytest
 
 from lipsync_async import RetryPolicy, RunOptions
 from lipsync_async.dispatch.account import Event
-from lipsync_async.dispatch.asking import WITNESS_LOOKS, Asking
+from lipsync_async.dispatch.asking import EXAMINATION, EXAMINATION, WITNESS_LOOKS, Asking
 from lipsync_async.dispatch.batch import Batch
 from lipsync_async.dispatch.brake import ROW, Doubt, Stop
 from lipsync_async.dispatch.job import Job
@@ -218,7 +218,8 @@ def test_a_witness_beside_it_makes_a_not_found_count() -> None:
         assert job.inquiry.not_founds == 2
         assert await ask(batch, job, 1060.0) == Park(1060.0)
         assert job.inquiry is None
-        assert wire.asked == ["job-1", "job-1", *["witness"] * WITNESS_LOOKS] * 3
+        looks, examination = ["job-1", "job-1", *["witness"] * WITNESS_LOOKS], ["job-1", "job-1", "witness"]
+        assert wire.asked == looks * 3 + examination * EXAMINATION
 
     play(story)
 

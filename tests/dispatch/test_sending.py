@@ -520,16 +520,18 @@ def test_what_was_broken_off_by_us_says_nothing_of_the_gateway() -> None:
 
 def test_what_is_in_doubt_when_its_batch_was_stopped_comes_out_at_once() -> None:
     """Nobody is left to look it up."""
-    batches: list[Batch] = []
 
     class Stopping(Wire):
+        batch: Batch
+
         async def post(self, *args: Any) -> Reply | Failure:
-            batches[0].stopped = Stop(Kind.CANCELLED, "enough")
+            self.batch.stopped = Stop(Kind.CANCELLED, "enough")
             return await super().post(*args)
 
     async def story() -> None:
-        batches.append(batch_at(Stopping(BROKEN_OFF)))
-        step, _ = await sent(batches[0])
+        wire = Stopping(BROKEN_OFF)
+        wire.batch = batch_at(wire)
+        step, _ = await sent(wire.batch)
         assert isinstance(step, End)
         assert isinstance(step.outcome, Unknown)
 

@@ -122,7 +122,6 @@ def lose_the_unfinished(patch: pytest.MonkeyPatch) -> None:
 
 def believe_any_absence(patch: pytest.MonkeyPatch) -> None:
     """The first not-found is a proof."""
-
     patch.setattr(Inquiry, "missing", lambda *_args, **_names: Next.ABSENT)
     patch.setattr(Asking, "_examine", believe)
 
