@@ -9,7 +9,7 @@ import pytest
 
 from lipsync_async import RetryPolicy, RunOptions
 from lipsync_async.dispatch.account import Event
-from lipsync_async.dispatch.asking import EXAMINATION, EXAMINATION, WITNESS_LOOKS, Asking
+from lipsync_async.dispatch.asking import EXAMINATION, WITNESS_LOOKS, Asking
 from lipsync_async.dispatch.batch import Batch
 from lipsync_async.dispatch.brake import ROW, Doubt, Stop
 from lipsync_async.dispatch.job import Job

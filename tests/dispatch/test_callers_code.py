@@ -112,8 +112,15 @@ def test_none_alone_is_refused_before_anything_is_sent() -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("source", [Sync, Async])
-@pytest.mark.parametrize(("raised", "expected"), RAISES)
+@pytest.mark.parametrize(
+    ("source", "raised", "expected"),
+    [
+        (source, *row)
+        for source in (Sync, Async)
+        for row in RAISES
+        if not (source is Async and row[0] is StopAsyncIteration)  # the plain end of an async source
+    ],
+)
 @pytest.mark.parametrize("journal", [True, False])
 def test_a_source_that_raises(
     way: str,
@@ -124,8 +131,6 @@ def test_a_source_that_raises(
     tmp_path: Path,
 ) -> None:
     """A list is read before anything is sent; of a stream everything that it gave comes out."""
-    if source is Async and raised is StopAsyncIteration:
-        return  # the plain end of an async source
 
     async def main() -> None:
         told: list[Outcome] = []
@@ -175,16 +180,21 @@ def hooks(raised: type[BaseException], at: int) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("way", [*WAYS, "submit"])
-@pytest.mark.parametrize("where", ["allow", "progress", "async progress", "key", "async key"])
+@pytest.mark.parametrize(
+    ("way", "where"),
+    [
+        (way, where)
+        for way in (*WAYS, "submit")
+        for where in ("allow", "progress", "async progress", "key", "async key")
+        if way != "submit" or "progress" not in where  # it has none
+    ],
+)
 @pytest.mark.parametrize(("raised", "expected"), RAISES)
 @pytest.mark.parametrize("journal", [True, False])
 def test_code_of_the_callers_that_raises(
     way: str, where: str, raised: type[BaseException], expected: type[Exception], journal: bool, tmp_path: Path
 ) -> None:
     """Every job comes out; what was sent is accepted, and the call raises the caller's error."""
-    if way == "submit" and "progress" in where:
-        return  # it has none
 
     async def main() -> None:
         settings = hooks(raised, at=1 if way == "submit" else 3)[where]
