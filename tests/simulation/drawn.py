@@ -93,7 +93,7 @@ class Drawn:
         self.strangers = "strangers" in self.kinds
         for job in self.jobs if self.strangers else ():
             if job.external_task_id and dice.random() < 0.2:
-                self.gateway.make(job.external_task_id, -100_000.0, None)
+                self.gateway.make(job.external_task_id, dice.choice((-100_000.0, 950.0)), None)
         self.observed = dice.random() < 0.3
         self.now = 1000.0
         self.reports: list[RunReport] = []

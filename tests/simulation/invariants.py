@@ -179,7 +179,10 @@ class Invariants(Drawn):
     def _check_stranger(self, tell: str, outcome: Outcome) -> None:
         """Another customer's task is never taken for ours."""
         made = self.gateway.ours(outcome.external_task_id)
-        if isinstance(outcome, Accepted) and outcome.task_id not in {task.task_id for task in made}:
+        posts = self.gateway.posts_of.get(outcome.external_task_id, ())
+        doubt = any(post.told in {"doubt", "nothing"} for post in posts) or any(one.crashed for one in self.reports)
+        others = outcome.task_id not in {task.task_id for task in made} if isinstance(outcome, Accepted) else False
+        if others and not doubt:  # after an attempt of ours that is in doubt, a young task may well be ours
             self.faults.append(f"{tell} was adopted, but it is another customer's")
         if isinstance(outcome, Rejected) and outcome.kind is Kind.ALREADY_EXISTS and outcome.found_task_id is not None:
             task = self.gateway.by_id.get(outcome.found_task_id)

@@ -187,7 +187,7 @@ class Work(Invariants):
         if number == report.interruption.count:
             if report.interruption.name == "source_raises":
                 report.fired = True
-                raise self.raises
+                raise ValueError if self.async_source and self.raises is GeneratorExit else self.raises
             if report.interruption.name == "source_stops":
                 client.stop()
 
