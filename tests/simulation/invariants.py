@@ -145,7 +145,9 @@ class Invariants(Drawn):
         posts = [post for post in gateway.posts_of.get(name, ()) if post.run <= report.number]
         if "corrected" in self.kinds and isinstance(outcome, Rejected) and outcome.kind is Kind.ALREADY_EXISTS:
             return None
-        if self.mode == "calls" and isinstance(outcome, NotSent):  # true when it was told; a second call may have sent it
+        if self.mode == "calls" and isinstance(
+            outcome, NotSent
+        ):  # true when it was told; a second call may have sent it
             told_at = report.told_at[next(place for place, it in enumerate(report.told) if it is outcome)]
             posts_before = [post for post in posts if post.at < told_at or post.run < report.number]
             tasks = [task for task in tasks if task.post in posts_before]

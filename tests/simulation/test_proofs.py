@@ -23,9 +23,9 @@ from lipsync_async.terms import Kind
 from .gateway import Gateway
 from .line import ModelWire
 from .replies import GOOD_KEY
-from .ways import Ways
 from .stand import SimClient, request
 from .virtual import VirtualLoop
+from .ways import Ways
 
 TIMEOUTS = Timeouts(total=20.0, connect=5.0)
 JOBS = [request(number, f"job-{number:04}") for number in range(200)]

@@ -214,7 +214,7 @@ class World(Work):
         timers = list(self._timers(client, report, cancel))
         try:
             await work
-        except (Exception, asyncio.CancelledError, GeneratorExit) as error:  # noqa: BLE001
+        except (Exception, asyncio.CancelledError, GeneratorExit) as error:
             if report.dead:
                 raise
             report.raised = error
