@@ -43,4 +43,5 @@ class Batch:
 
     def is_anothers(self, task_id: str, external_task_id: str) -> bool:
         """Whether the task id was told for another job, in this client or journal; if not, it is this job's now."""
-        return any([registry.is_anothers(task_id, external_task_id) for registry in self.registries])
+        told = [registry.is_anothers(task_id, external_task_id) for registry in self.registries]  # each takes note
+        return any(told)

@@ -109,8 +109,8 @@ class Drawn:
     def __repr__(self) -> str:
         ways = self.gateway.ways
         return (
-            f"<World {self.seed}: {sorted(self.kinds)}, {self.mode}, {self.count} jobs, journal {self.journal}, {self.ambiguous}, "
-            f"trust {self.trust}, window {self.limits.max_in_flight}, {ways}, "
+            f"<World {self.seed}: {sorted(self.kinds)}, {self.mode}, {self.count} jobs, journal {self.journal}, "
+            f"{self.ambiguous}, trust {self.trust}, window {self.limits.max_in_flight}, {ways}, "
             f"runs {[(report.interruption, report.crashed, report.raised) for report in self.reports]}>"
         )
 
