@@ -33,6 +33,8 @@ FOUND = {
     701: "a job that joined another in doubt made the client forget the doubt: paid twice",
     14: "what was replayed was written again without its core: the next writing of the list was refused",
     91: "the same, with another journal",
+    101372: "the same, for what was looked up and stayed unknown",
+    201292: "the same, after a cancelled call",
     12142: "an id that never was met a 5xx: any task was adopted",
     11462: "two clients of one journal told one task for two jobs",
     10607: "the same, after a crash",
