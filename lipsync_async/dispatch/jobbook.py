@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -71,6 +72,8 @@ class Jobbook:
         if record is None:
             return None
         exactly = record.fingerprint == job.fingerprint
+        if exactly:
+            job.core = job.core or record.core or b""
         if record.state in MAY_BE_CHARGED and not exactly and not _is_same(record, job):
             return _exists_already(record, job)
         if record.state is State.ACCEPTED:
@@ -136,8 +139,6 @@ class Jobbook:
         """`done` is called when it is durable, or will never be. A job that was never sent leaves no line."""
         match outcome:
             case Accepted():
-                if job.request is not NOTHING:  # a job that was told again was never intended in this journal
-                    job.core = job.core or core_fingerprint(job.request)
                 record = self._record(
                     job,
                     State.ACCEPTED,
@@ -174,13 +175,21 @@ class Jobbook:
             first_intent_at=job.first_sent_at,
             last_intent_at=job.sent_at,
             line=job.line,
-            core=job.core or None,
+            core=_core_of(job) or None,
             key=job.key or None,
             owned=job.owned,
             ended_at=job.ended_at,
             history=tuple(job.tries),
             **values,
         )
+
+
+def _core_of(job: Job) -> bytes:
+    """Known where the job was intended in this journal; one that this client remembers, or looked up, was not."""
+    if not job.core and job.request is not NOTHING:
+        with suppress(*UNHASHABLE):
+            job.core = core_fingerprint(job.request)
+    return job.core
 
 
 def _not_waited_for(_: JournalError | None) -> None:

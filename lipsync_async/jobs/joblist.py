@@ -55,15 +55,13 @@ class JobList:
         self._folder = SoundFolder(base, sounds_under)
         self._spooled = spooled
         head, found = head_of(path), path.stat()
-        self.origin = origin or (found.st_dev, found.st_ino)
+        self.origin: tuple[int, int] = origin or (found.st_dev, found.st_ino)
         """Device and inode of the file that the list comes from, whatever copy of it is read."""
         if encoding := wide_encoding(head):
             path = self._narrowed(path, encoding)
             head, found = head_of(path), path.stat()
         self._path = path
         self._stamp = stamp(found)
-        self.origin = origin or (found.st_dev, found.st_ino)
-        """Device and inode of the file that the list comes from, be it a spooled one."""
         try:
             self.format: str = sniff(head, name)
         except JobListError:

@@ -100,7 +100,7 @@ def result_line(record: Record) -> dict[str, Any]:
     return {
         "external_task_id": record.external_task_id,
         "outcome": _OUTCOMES.get(record.state, record.state.value),
-        "task_id": record.task_id,
+        "task_id": record.task_id or record.found_task_id,
         "task_status": record.task_status,
         "attempts": record.attempts,
         "refusals": record.refusals,

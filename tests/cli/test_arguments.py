@@ -15,7 +15,18 @@ from lipsync_async.cli.arguments import make_parser
 
 from .helpers import command
 
-COMMANDS = ("check", "submit", "reconcile", "status", "journal", "journal export", "demo", "sandbox")
+COMMANDS = (
+    "check",
+    "submit",
+    "reconcile",
+    "look-up",
+    "settle",
+    "status",
+    "journal",
+    "journal export",
+    "demo",
+    "sandbox",
+)
 
 
 def parsers(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:

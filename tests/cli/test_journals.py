@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lipsync_async.journal import Reader, Record, State, Store
 from lipsync_async.outcomes import RESULT_FIELDS
 from lipsync_async.sandbox import Sandbox
 
-from .helpers import job, results, write
+from .helpers import KEY, job, results, write
 
 
 def journal(path: Path, *records: Record, gateway: str = "http://127.0.0.1") -> Path:
@@ -27,6 +28,12 @@ def journal(path: Path, *records: Record, gateway: str = "http://127.0.0.1") -> 
 def record(name: str, state: State, **values: object) -> Record:
     """A job's page."""
     return Record(external_task_id=name, fingerprint=b"1", state=state, **values)  # type: ignore[arg-type]
+
+
+def key_of(path: Path) -> bytes:
+    """The mark that this journal has for the key of the sandbox."""
+    with Reader(path) as reader:
+        return blake2b(KEY.encode(), key=reader.salt, digest_size=8).digest()
 
 
 def test_status_shows_the_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +116,8 @@ def test_reconcile_sends_nothing(
     """What is proven absent is set free for the next run; what cannot be proven stays unknown (here: nobody trusts)."""
     monkeypatch.setattr("lipsync_async.dispatch.lookup.UNTRUSTED_DELAYS", (0.0, 0.0, 0.0))
     url = lipsync_sandbox.base_url
-    path = journal(tmp_path / "run.db", record("a", State.OPEN, first_intent_at=1.0, attempts=1), gateway=url)
+    path = journal(tmp_path / "run.db", gateway=url)
+    journal(path, record("a", State.OPEN, first_intent_at=1.0, attempts=1, key=key_of(path)), gateway=url)
     assert main(["reconcile", str(path), "--gateway", url]) == 4
     assert results(capsys.readouterr().out.replace('"line":null', '"line":1'))[0]["outcome"] == "unknown"
     from attrs import evolve
@@ -136,7 +144,8 @@ def test_reconcile_calls_a_witness(
     url, path = lipsync_sandbox.base_url, tmp_path / "run.db"
     jobs = write(tmp_path / "jobs.jsonl", [job("a")])
     assert main(["submit", str(jobs), "--gateway", url, "--journal", str(path), "--quiet"]) == 0
-    journal(path, record("lost", State.UNKNOWN, first_intent_at=time.time(), attempts=1, line=2), gateway=url)
+    lost = record("lost", State.UNKNOWN, first_intent_at=time.time(), attempts=1, line=2, key=key_of(path))
+    journal(path, lost, gateway=url)
     capsys.readouterr()
     hasty = evolve(gateway_for(url), settle_time=0.2)
     monkeypatch.setattr("lipsync_async.cli.reconcile.gateway_for", lambda _: hasty)

@@ -25,7 +25,8 @@ def test_result_lines_have_the_stable_names() -> None:
         store.write([job(state.value, state) for state in State] + [FULL])
         lines = list(iter_result_lines(store))
     names = (
-        "external_task_id outcome task_id task_status attempts refusals kind http_status code message request_id line"
+        "external_task_id outcome task_id task_status attempts refusals kind "
+        "http_status code message request_id line schema"
     )
     assert [list(line) for line in lines] == [names.split()] * len(lines)
     assert [line["outcome"] for line in lines] == [

@@ -93,7 +93,7 @@ class Drawn:
         self.strangers = "strangers" in self.kinds
         for job in self.jobs if self.strangers else ():
             if job.external_task_id and dice.random() < 0.2:
-                self.gateway.make(job.external_task_id, -100_000.0, None)
+                self.gateway.make(job.external_task_id, dice.choice((-100_000.0, 950.0)), None)
         self.observed = dice.random() < 0.3
         self.now = 1000.0
         self.reports: list[RunReport] = []
@@ -109,8 +109,8 @@ class Drawn:
     def __repr__(self) -> str:
         ways = self.gateway.ways
         return (
-            f"<World {self.seed}: {sorted(self.kinds)}, {self.mode}, {self.count} jobs, journal {self.journal}, {self.ambiguous}, "
-            f"trust {self.trust}, window {self.limits.max_in_flight}, {ways}, "
+            f"<World {self.seed}: {sorted(self.kinds)}, {self.mode}, {self.count} jobs, journal {self.journal}, "
+            f"{self.ambiguous}, trust {self.trust}, window {self.limits.max_in_flight}, {ways}, "
             f"runs {[(report.interruption, report.crashed, report.raised) for report in self.reports]}>"
         )
 

@@ -137,51 +137,59 @@ class Invariants(Drawn):
             if excess > 0:
                 self.faults.append(f"run {report.number}: {excess} requests too many for {rate}/s")
 
-    def _check_outcome(self, report: RunReport, outcome: Outcome) -> None:  # noqa: C901 - a table of outcomes
+    def _check_outcome(self, report: RunReport, outcome: Outcome) -> None:
         name = outcome.external_task_id
         tell = f"run {report.number}: {name}"
-        gateway = self.gateway
-        tasks = gateway.ours(name, report.number)
-        posts = [post for post in gateway.posts_of.get(name, ()) if post.run <= report.number]
+        posts = [post for post in self.gateway.posts_of.get(name, ()) if post.run <= report.number]
+        if self._is_excused(outcome):
+            return
+        if self.strangers and any(task.post is None for task in self.gateway.tasks if task.external_task_id == name):
+            self._check_stranger(tell, outcome)
+        elif isinstance(outcome, Accepted):
+            self._check_accepted(report, outcome)
+        elif isinstance(outcome, Unknown):
+            doubt = any(post.told in {"doubt", "accepted", "nothing"} for post in posts)
+            crashed = any(one.crashed or one.interruption.name == "disk_full" for one in self.reports)
+            if not doubt and not crashed and outcome.kind is not Kind.DUPLICATE_ID:
+                self.faults.append(f"{tell} is unknown ({outcome.kind}), but nothing of it was in doubt")
+        elif outcome.kind is not Kind.DUPLICATE_ID:
+            tasks = self.gateway.ours(name, report.number)
+            if self.mode == "calls" and isinstance(outcome, NotSent):  # it was true when it was told
+                told_at = report.told_at[next(place for place, it in enumerate(report.told) if it is outcome)]
+                before = [post for post in posts if post.at < told_at or post.run < report.number]
+                tasks = [task for task in tasks if task.post in before]
+            if tasks and not self.lies:
+                self.faults.append(f"{tell} is {outcome.name} ({outcome.kind}), but {tasks} was made")
+
+    def _is_excused(self, outcome: Outcome) -> bool:
+        """The id stood for other content, or another call had the job under way."""
         if "corrected" in self.kinds and isinstance(outcome, Rejected) and outcome.kind is Kind.ALREADY_EXISTS:
-            return None
-        if self.mode == "calls" and isinstance(
-            outcome, NotSent
-        ):  # true when it was told; a second call may have sent it
-            told_at = report.told_at[next(place for place, it in enumerate(report.told) if it is outcome)]
-            posts_before = [post for post in posts if post.at < told_at or post.run < report.number]
-            tasks = [task for task in tasks if task.post in posts_before]
-        if self.mode == "calls" and isinstance(outcome, Unknown) and outcome.kind is Kind.CANCELLED:
-            return None  # of a job that another call had under way
-        if self.strangers and any(task.post is None for task in gateway.tasks if task.external_task_id == name):
-            return self._check_stranger(tell, outcome)
-        match outcome:
-            case Accepted() if self.mixed_up:
-                if outcome.task_id not in gateway.by_id:
-                    self.faults.append(f"{tell} is accepted as {outcome.task_id}, which is no task")
-            case Accepted():
-                made = next((task for task in tasks if task.task_id == outcome.task_id), None)
-                wanted = report.contents.get(name)
-                if made is not None and made.post is not None and wanted and made.post.content != wanted:
-                    self.faults.append(f"{tell} is accepted as a task of {made.post.content}, not of {wanted}")
-                if made is None:
-                    self.faults.append(f"{tell} is accepted as {outcome.task_id}, but the gateway has {tasks}")
-            case Unknown():
-                doubt = any(post.told in {"doubt", "accepted", "nothing"} for post in posts)
-                crashed = any(one.crashed or one.interruption.name == "disk_full" for one in self.reports)
-                if not doubt and not crashed and outcome.kind is not Kind.DUPLICATE_ID:
-                    self.faults.append(f"{tell} is unknown ({outcome.kind}), but nothing of it was in doubt")
-            case Rejected() if outcome.kind is Kind.DUPLICATE_ID:
-                pass
-            case NotSent() | Rejected():
-                if tasks and not self.lies:
-                    self.faults.append(f"{tell} is {outcome.name} ({outcome.kind}), but {tasks} was made")
-        return None
+            return True
+        return self.mode == "calls" and isinstance(outcome, Unknown) and outcome.kind is Kind.CANCELLED
+
+    def _check_accepted(self, report: RunReport, outcome: Accepted) -> None:
+        """Its task is there, and is this job's."""
+        name = outcome.external_task_id
+        tell = f"run {report.number}: {name} is accepted as"
+        if self.mixed_up:
+            if outcome.task_id not in self.gateway.by_id:
+                self.faults.append(f"{tell} {outcome.task_id}, which is no task")
+            return
+        tasks = self.gateway.ours(name, report.number)
+        made = next((task for task in tasks if task.task_id == outcome.task_id), None)
+        wanted = report.contents.get(name)
+        if made is None:
+            self.faults.append(f"{tell} {outcome.task_id}, but the gateway has {tasks}")
+        elif made.post is not None and wanted and made.post.content != wanted:
+            self.faults.append(f"{tell} a task of {made.post.content}, not of {wanted}")
 
     def _check_stranger(self, tell: str, outcome: Outcome) -> None:
         """Another customer's task is never taken for ours."""
         made = self.gateway.ours(outcome.external_task_id)
-        if isinstance(outcome, Accepted) and outcome.task_id not in {task.task_id for task in made}:
+        posts = self.gateway.posts_of.get(outcome.external_task_id, ())
+        doubt = any(post.told in {"doubt", "nothing"} for post in posts) or any(one.crashed for one in self.reports)
+        others = outcome.task_id not in {task.task_id for task in made} if isinstance(outcome, Accepted) else False
+        if others and not doubt:  # after an attempt of ours that is in doubt, a young task may well be ours
             self.faults.append(f"{tell} was adopted, but it is another customer's")
         if isinstance(outcome, Rejected) and outcome.kind is Kind.ALREADY_EXISTS and outcome.found_task_id is not None:
             task = self.gateway.by_id.get(outcome.found_task_id)

@@ -76,10 +76,14 @@ def _add_kinds(ways: Ways, dice: Random, kinds: frozenset[str], hold: float) -> 
     if "blind" in kinds:
         ways.blind = dice.choice((0.5, 0.25, 0.25, 0.1))
         ways.lists = False
+    _add_creates(ways, dice, kinds, hold)
     if "anything" in kinds:
         ways.anything = dice.choice(("named", "bare"))
     if "pages" in kinds:
         ways.lists, ways.page_cap, ways.pages = True, 30, dice.choice(("steady", "shift", "stuck"))
+
+
+def _add_creates(ways: Ways, dice: Random, kinds: frozenset[str], hold: float) -> None:
     if "slow" in kinds:
         ways.faults = {**ways.faults, SLOW: 0.1}
         ways.slow_by = 0.1 * hold, 0.95 * hold

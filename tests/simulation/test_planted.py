@@ -34,7 +34,7 @@ from lipsync_async.wire.verdicts import Finding
 from .world import World
 
 SEEDS = range(2_000)
-"""Looked through until the first that complains."""
+"""Looked through until the first that complains, where the named one does not."""
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -172,7 +172,7 @@ def no_address_of_its_own(patch: pytest.MonkeyPatch) -> None:
 
 def believe_a_framework(patch: pytest.MonkeyPatch) -> None:
     """Any 404 says that there is no such task, and no witness is asked for."""
-    usual = queries.judge_query
+    usual = verdicts.judge_query
 
     def judge_query(task: TaskReply, **names: Any) -> Finding:
         return Finding.NO_SUCH_TASK if task.reply.status == 404 else usual(task, **names)
@@ -263,39 +263,37 @@ def obey_a_giant_hint(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("tests.simulation.world.LONGEST", 1e10)
 
 
-PLANTS: tuple[tuple[Plant, str], ...] = (
-    (send_before_intent, "paid for twice"),
-    (resend_on_reset, "paid for twice"),
-    (forget_the_outcome, "was accepted, and is"),
-    (clear_what_is_in_doubt, "paid for twice"),
-    (lose_the_parked, "lost|out"),
-    (lose_the_unfinished, "lost|out"),
-    (believe_any_absence, "paid for twice"),
-    (charge_for_refusals, "refusals"),
-    (too_many_at_once, "in flight"),
-    (wait_for_a_canary_for_ever, "did not end"),
-    (no_address_of_its_own, "paid for twice"),
-    (believe_a_framework, "paid for twice"),
-    (ignore_the_hold_time, "paid for twice"),
-    (forget_calls, "paid for twice"),
-    (never_join, "paid for twice"),
-    (forget_for_a_joined_job, "paid for twice"),
-    (ignore_whose_key, "paid for twice"),
-    (ignore_whose_task, "is accepted as"),
-    (adopt_anothers, "was adopted"),
-    (take_corrected_for_the_same, "is accepted as a task of"),
-    (let_hooks_lose, "was lost"),
-    (no_brake_on_a_share, "before the brake"),
-    (obey_a_giant_hint, "giant hint|did not end"),
+PLANTS: tuple[tuple[Plant, str, int], ...] = (
+    (send_before_intent, "paid for twice", 11),
+    (resend_on_reset, "paid for twice", 10),
+    (forget_the_outcome, "was accepted, and is", 5),
+    (clear_what_is_in_doubt, "paid for twice", 47),
+    (lose_the_parked, "lost|out", 2),
+    (lose_the_unfinished, "lost|out", 2),
+    (believe_any_absence, "paid for twice", 30),
+    (charge_for_refusals, "refusals", 23),
+    (too_many_at_once, "in flight", 5),
+    (wait_for_a_canary_for_ever, "did not end", 31),
+    (no_address_of_its_own, "paid for twice", 595),
+    (believe_a_framework, "paid for twice", 50),
+    (ignore_the_hold_time, "paid for twice", 215),
+    (forget_calls, "paid for twice", 37),
+    (never_join, "paid for twice", 6),
+    (forget_for_a_joined_job, "paid for twice", 101),
+    (ignore_whose_key, "paid for twice", 50),
+    (ignore_whose_task, "is accepted as", 55),
+    (adopt_anothers, "was adopted", 80),
+    (take_corrected_for_the_same, "is accepted as a task of", 15),
+    (let_hooks_lose, "was lost", 93),
+    (no_brake_on_a_share, "before the brake", 521),
+    (obey_a_giant_hint, "giant hint|did not end", 57),
 )
 
 
-@pytest.mark.parametrize(("plant", "complaint"), PLANTS, ids=[plant.__name__ for plant, _ in PLANTS])
-def test_a_planted_bug_is_caught(plant: Plant, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some world complains of the bug, and of just that."""
+@pytest.mark.parametrize(("plant", "complaint", "seed"), PLANTS, ids=[plant.__name__ for plant, _, _ in PLANTS])
+def test_a_planted_bug_is_caught(plant: Plant, complaint: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some world complains of the bug, and of just that: most likely the one that is named."""
     plant(monkeypatch)
     words = complaint.split("|")
-    # `python -m pytest -s` tells the seeds
-    caught = next((seed for seed in SEEDS if any(word in "".join(World(seed).play().faults) for word in words)), None)
-    print(plant.__name__, caught)
-    assert caught is not None
+    seeds = (seed, *SEEDS)
+    assert any(any(word in "".join(World(number).play().faults) for word in words) for number in seeds)

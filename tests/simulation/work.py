@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 
 from lipsync_async.dispatch.streaming import Progress
-from lipsync_async.errors import JobError, LipSyncError
+from lipsync_async.errors import HookError, JobError, LipSyncError
 from lipsync_async.journal import InlineJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import NotSent, Outcome, Rejected, Unknown
@@ -81,6 +81,8 @@ class Work(Invariants):
         async def one(job: LipSyncRequest) -> None:
             try:
                 report.hear(await client.submit(job))
+            except HookError:
+                report.pulled -= 1
             except LipSyncError as error:
                 report.hear(_outcome_of(error, job))
             except (Exception, asyncio.CancelledError):
@@ -103,39 +105,42 @@ class Work(Invariants):
     async def _call_each(self, client: SimClient, report: RunReport) -> None:
         """Callers that give up, and call again; some call twice at once."""
         journal = self._open_journal()
-        clients = [client, *self.others]
-        dice = self.dice
-
-        async def call(job: LipSyncRequest, patience: float | None) -> bool:
-            one = dice.choice(clients)
-            try:
-                async with asyncio.timeout(patience):
-                    outcome: Outcome = await one.submit(job, journal=journal, options=self.options)
-            except TimeoutError:
-                return False
-            except LipSyncError as error:
-                outcome = _outcome_of(error, job)
-            except (Exception, asyncio.CancelledError):
-                if not self._is_callers(report):
-                    raise
-                return True
-            report.pulled += 1
-            report.hear(outcome)
-            return True
-
-        async def insist(job: LipSyncRequest) -> None:
-            for _ in range(dice.choice((0, 1, 1, 2))):
-                if await call(job, 10 ** dice.uniform(-2.5, 1.5)):
-                    return
-                await asyncio.sleep(dice.choice((0.0, 0.0, 1.0, 30.0)))
-            await call(job, None)
-
         async with asyncio.TaskGroup() as group:
             for job in self.jobs:
-                for _ in range(dice.choice((1, 1, 2))):
-                    group.create_task(insist(job))
+                for _ in range(self.dice.choice((1, 1, 2))):
+                    group.create_task(self._insist(job, [client, *self.others], journal, report))
                 if self.source_pause:
                     await asyncio.sleep(self.source_pause)
+
+    async def _insist(self, job: LipSyncRequest, clients: list[SimClient], journal: Any, report: RunReport) -> None:
+        """Calls with little patience, and one without end."""
+        dice = self.dice
+        for _ in range(dice.choice((0, 1, 1, 2))):
+            if await self._call(job, dice.choice(clients), journal, report, 10 ** dice.uniform(-2.5, 1.5)):
+                return
+            await asyncio.sleep(dice.choice((0.0, 0.0, 1.0, 30.0)))
+        await self._call(job, dice.choice(clients), journal, report, None)
+
+    async def _call(
+        self, job: LipSyncRequest, client: SimClient, journal: Any, report: RunReport, patience: float | None
+    ) -> bool:
+        """One call; whether it was waited for to its end."""
+        try:
+            async with asyncio.timeout(patience):
+                outcome: Outcome = await client.submit(job, journal=journal, options=self.options)
+        except TimeoutError:
+            return False
+        except HookError:
+            return True  # the caller's own
+        except LipSyncError as error:
+            outcome = _outcome_of(error, job)
+        except (Exception, asyncio.CancelledError):
+            if not self._is_callers(report):
+                raise
+            return True
+        report.pulled += 1
+        report.hear(outcome)
+        return True
 
     def _hook(self, report: RunReport) -> Any:
         raising = report.interruption.name == "hook_raises"
@@ -187,7 +192,7 @@ class Work(Invariants):
         if number == report.interruption.count:
             if report.interruption.name == "source_raises":
                 report.fired = True
-                raise self.raises
+                raise ValueError if self.async_source and self.raises is GeneratorExit else self.raises
             if report.interruption.name == "source_stops":
                 client.stop()
 
