@@ -51,6 +51,8 @@ class Drawn:
         kinds = ("none", "memory", "group", "disk") if directory is not None else ("none", "memory", "group")
         self.journal = "none" if self.mode == "submit" else dice.choices(kinds, (3, 4, 4, 1)[: len(kinds)])[0]
         self.count = dice.choice((1, 2, 3, 5, 10, 20, 40, 80, dice.randint(1, 300)))
+        if "share" in self.kinds and not self.single:
+            self.count = max(self.count, 200)  # a share shows in long lists alone
         self.timeouts = Timeouts(
             total=dice.choice((5.0, 20.0)), connect=dice.choice((1.0, 4.0)), grace=dice.choice((0.0, 1.0, 10.0))
         )

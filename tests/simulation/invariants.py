@@ -187,7 +187,9 @@ class Invariants(Drawn):
         """Another customer's task is never taken for ours."""
         made = self.gateway.ours(outcome.external_task_id)
         posts = self.gateway.posts_of.get(outcome.external_task_id, ())
-        doubt = any(post.told in {"doubt", "nothing"} for post in posts) or any(one.crashed for one in self.reports)
+        doubt = any(post.told in {"doubt", "nothing"} for post in posts) or any(
+            one.crashed or one.interruption.name == "disk_full" for one in self.reports
+        )
         others = outcome.task_id not in {task.task_id for task in made} if isinstance(outcome, Accepted) else False
         if others and not doubt:  # after an attempt of ours that is in doubt, a young task may well be ours
             self.faults.append(f"{tell} was adopted, but it is another customer's")

@@ -285,8 +285,8 @@ PLANTS: tuple[tuple[Plant, str, int], ...] = (
     (adopt_anothers, "was adopted", 80),
     (take_corrected_for_the_same, "is accepted as a task of", 15),
     (let_hooks_lose, "was lost", 93),
-    (no_brake_on_a_share, "before the brake", 521),
-    (obey_a_giant_hint, "giant hint|did not end", 57),
+    (no_brake_on_a_share, "before the brake", 311),
+    (obey_a_giant_hint, "giant hint|did not end", 27),
 )
 
 
