@@ -38,6 +38,7 @@ from lipsync_async.wire.credential import ApiKey, Credential, usable_key
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.identity import derive_id
 from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
+from lipsync_async.wire.verdicts import Finding
 
 from .config import Limits, RetryPolicy, Timeouts
 from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
@@ -225,7 +226,9 @@ class LipSyncClient:
         account = self._ready()
         flight = Flight()
         with account.wire.watching(flight):
-            answer, finding = await account.queries.look_up(external_task_id, flight)
+            answer, finding = await account.queries.look_up(external_task_id, flight, fresh=False)
+            if finding is not Finding.FOUND:
+                answer, finding = await account.queries.look_up(external_task_id, flight)
         return told_of(external_task_id, answer, finding)
 
     async def submit_many(

@@ -35,7 +35,9 @@ class Asking:
         account, inquiry = self._account, job.inquiry
         assert inquiry is not None
         generation = account.credential.generation
-        answer, finding = await account.queries.look_up(job.id, flight)
+        # Some gateways do not know a query: where the plain address finds the task, it is found.
+        fresh, inquiry.asked_plainly = inquiry.asked_plainly, True
+        answer, finding = await account.queries.look_up(job.id, flight, fresh=fresh)
         if isinstance(answer, TaskReply) and answer.reply.status == 401:
             return await self._ask_with_new_key(job, inquiry, generation, answer)
         if account.brake.on and not _is_word(answer):
@@ -43,7 +45,7 @@ class Asking:
         if finding is Finding.FOUND and isinstance(answer, TaskReply):
             step = self._found(job, inquiry, answer)
         elif finding in NONE:
-            step = await self._missing(job, inquiry, finding, flight)
+            step = await self._missing(job, inquiry, finding, flight, fresh=fresh)
         else:
             step = self._unproven(inquiry)
         if step is lookup.Next.ABSENT and self._batch.stopped is None and not account.trust.told:
@@ -61,7 +63,9 @@ class Asking:
             return inquiry.failed()
         return step
 
-    async def _missing(self, job: Job, inquiry: Inquiry, finding: Finding, flight: Flight) -> lookup.Next:
+    async def _missing(
+        self, job: Job, inquiry: Inquiry, finding: Finding, flight: Flight, *, fresh: bool
+    ) -> lookup.Next:
         """A not-found counts where a witness of the same key is found right beside it (contract, section 5).
 
         The user's word replaces the witness, but for another account's key, and for words that are not the platform's.
@@ -73,12 +77,13 @@ class Asking:
         counts: bool | None = told or inquiry.naming
         if not counts:
             counts = await self._hear_witness(inquiry, flight)
-            if counts is None and account.trust.witness(inquiry.mark, account.loop.time(), 0.0) is not None:
+            if counts is None and account.trust.holds:
                 return inquiry.failed()  # it is too young, or could not be asked for: later it can
         return inquiry.missing(
             account.loop.time(),
             trusted=account.trust.holds,
             counts=bool(counts),
+            fresh=fresh,
             settle_time=account.gateway.settle_time,
         )
 
@@ -116,7 +121,7 @@ class Asking:
         account = self._account
         if account.trust.holds or not account.trust.ended:
             return inquiry.failed()
-        return inquiry.missing(account.loop.time(), trusted=False, counts=False, settle_time=0.0)
+        return inquiry.missing(account.loop.time(), trusted=False, counts=False, fresh=True, settle_time=0.0)
 
     async def _ask_with_new_key(self, job: Job, inquiry: Inquiry, generation: int, answer: TaskReply) -> Next:
         """A look-up was not let in: once more with a new key; where there is none, it proves nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from lipsync_async.errors import Violation
@@ -102,10 +104,9 @@ class Entry:
         assert inquiry is not None
         inquiry.since = account.loop.time()
         job.resumed = True
-        if job.ended_at is not None and not account.trust.told:
-            hold = account.gateway.hold_time
-            left = job.ended_at + hold - account.wall_clock()
-            inquiry.held_until = inquiry.since + min(hold, max(0.0, left))  # the clock may have been set meanwhile
+        if job.ended_at is not None and inquiry.held_until == -math.inf and not account.trust.told:
+            # Anew, whatever the wall clock says: it may have been set forward since.
+            inquiry.held_until = inquiry.since + account.gateway.hold_time
         return Park(account.when_to_ask(inquiry))
 
     def _join(self, job: Job, first: Job) -> Next:

@@ -95,6 +95,8 @@ class Inquiry:
     """Before it the gateway may still be working on the request, and a not-found proves nothing."""
     doubt: Doubt | None = None
     """The brake's count of it: a task that was found is in doubt no longer."""
+    asked_plainly: bool = False
+    """It was asked for at its plain address; from then on at one that no cache has seen."""
     asked: int = 0
     """Answers that said *not found*, whether they counted or not."""
     not_founds: int = 0
@@ -137,10 +139,11 @@ class Inquiry:
         self.failures += 1
         return Next.GIVE_UP if self.failures >= MAX_FAILURES else Next.ASK
 
-    def missing(self, now: float, *, trusted: bool, counts: bool, settle_time: float) -> Next:
+    def missing(self, now: float, *, trusted: bool, counts: bool, settle_time: float, fresh: bool = True) -> Next:
         """A look-up answered: no such task.
 
         `counts`: the gateway was shown to find what is there, at the same moment and with the same account's key.
+        `fresh`: no cache can have answered.
         """
         if trusted and not counts and not self.naming:
             return self.failed()
@@ -149,7 +152,7 @@ class Inquiry:
         self.asked += 1
         if not trusted or self.naming:
             return Next.GIVE_UP if self.asked >= NOT_FOUNDS else Next.ASK
-        if now < self.held_until:
+        if not fresh or now < self.held_until:
             return Next.ASK
         if not self.not_founds:  # who came late to ask must not ask three times at once
             self.since += max(0.0, now - max(planned, self.since))

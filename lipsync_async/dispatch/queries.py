@@ -30,13 +30,11 @@ PAGE = 500
 """Tasks of a page of the task list, the most that can be asked for."""
 MAX_PAGES = 20
 NONE = frozenset({Finding.NO_SUCH_TASK, Finding.GATEWAY_SAYS_NONE})
-ANSWERS = frozenset({200, 400, 404, 410, 422})
-"""Statuses with which a gateway, or a cache before it, speaks of the task."""
 MISSING = frozenset({404, 405, 410})
 """Statuses of a route that is not there."""
 
 
-DENIALS = ANSWERS - {200}
+DENIALS = frozenset({400, 404, 410, 422})
 """Statuses that tell an id that never was from one that is there."""
 
 
@@ -72,19 +70,16 @@ class Queries:
         self._trust = trust
         self._loop = asyncio.get_running_loop()
 
-    async def look_up(self, external_task_id: str, flight: Flight) -> tuple[TaskReply | Failure, Finding]:
+    async def look_up(
+        self, external_task_id: str, flight: Flight, *, fresh: bool = True
+    ) -> tuple[TaskReply | Failure, Finding]:
         """Asks for a task by its external id, then in the task list where the gateway has one.
 
-        What is not found at the task's plain address is asked for again at one that no cache has seen.
+        `fresh`: at an address that no cache has seen; at the plain one a not-found proves nothing.
         """
-        answer, finding = await self._ask(self._url / external_task_id, external_task_id, flight)
-        if finding is Finding.FOUND or not isinstance(answer, TaskReply) or answer.reply.status not in ANSWERS:
-            return answer, finding
-        return await self._look_up_freshly(external_task_id, flight)
-
-    async def _look_up_freshly(self, external_task_id: str, flight: Flight) -> tuple[TaskReply | Failure, Finding]:
-        answer, finding = await self._ask(_fresh(self._url / external_task_id), external_task_id, flight)
-        if finding in NONE and self._gateway.lists_tasks and isinstance(answer, TaskReply):
+        url = self._url / external_task_id
+        answer, finding = await self._ask(_fresh(url) if fresh else url, external_task_id, flight)
+        if fresh and finding in NONE and self._gateway.lists_tasks and isinstance(answer, TaskReply):
             return await self._look_through_list(external_task_id, answer, finding, flight)
         return answer, finding
 
@@ -116,7 +111,7 @@ class Queries:
         witness = self._trust.witness(mark, self._loop.time(), self._gateway.settle_time)
         if witness is None:
             return None
-        answer, finding = await self._look_up_freshly(witness.external_task_id, flight)
+        answer, finding = await self.look_up(witness.external_task_id, flight)
         if finding is Finding.PROVES_NOTHING:
             return None
         found = isinstance(answer, TaskReply) and finding is Finding.FOUND and answer.reply.task_id == witness.task_id

@@ -48,11 +48,16 @@ def play(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def doubtful(batch: Batch, ambiguity: Ambiguity = DOUBT, **values: Any) -> Job:
-    """A job that was sent once with the present key, and is in doubt since 1000."""
+    """A job that was sent once with the present key, is in doubt since 1000, and was asked for at its plain address."""
     await batch.account.credential.headers()
     job = job_of()
     job.attempts, job.sent_at, job.first_sent_at, job.doubtful = 1, EPOCH, EPOCH, True
-    usual: dict[str, Any] = {"since": 1000.0, "mark": batch.account.mark, "first_intent_at": EPOCH}
+    usual: dict[str, Any] = {
+        "since": 1000.0,
+        "mark": batch.account.mark,
+        "first_intent_at": EPOCH,
+        "asked_plainly": True,
+    }
     job.inquiry = Inquiry(ambiguity, **usual | values)
     return job
 
@@ -119,7 +124,7 @@ def test_a_gateway_that_finds_what_never_was_proves_nothing() -> None:
         assert steps[:2] == [Park(1005.0), Park(1015.0)]
         assert isinstance(steps[2], End)
         assert isinstance(steps[2].outcome, Unknown)
-        assert wire.asked == ["job-1", "never"] * 6  # at the plain address, then past every cache
+        assert wire.asked == ["job-1", "never"] * 3
         assert batch.account.trust.ended
 
     play(story)
@@ -205,6 +210,27 @@ def test_the_users_word_is_for_the_platforms_words_and_the_present_key_alone(
     play(story)
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_task_is_asked_for_plainly_first(trusted: bool) -> None:
+    """Where its plain address finds it, it is found; what is not found there, a cache may have said."""
+
+    async def story() -> None:
+        wire = Wire(found=WITNESS if trusted else {})
+        batch = batch_at(wire)
+        job = await doubtful(batch, asked_plainly=False)
+        if trusted:
+            knows_witness(batch)
+        await ask(batch, job, 1002.0)
+        assert job.inquiry is not None
+        assert (job.inquiry.not_founds, job.inquiry.asked) == (0, 1)
+        assert not wire.urls[0].query
+        await ask(batch, job, 1005.0)
+        assert job.inquiry.not_founds == int(trusted)
+        assert [url.path.rpartition("/")[2] for url in wire.urls if not url.query] == ["job-1"]
+
+    play(story)
+
+
 def test_a_witness_beside_it_makes_a_not_found_count() -> None:
     """It is asked for right after, each time, twice: half of the machines may not know what the others do."""
 
@@ -218,7 +244,7 @@ def test_a_witness_beside_it_makes_a_not_found_count() -> None:
         assert job.inquiry.not_founds == 2
         assert await ask(batch, job, 1060.0) == Park(1060.0)
         assert job.inquiry is None
-        looks, examination = ["job-1", "job-1", *["witness"] * WITNESS_LOOKS], ["job-1", "job-1", "witness"]
+        looks, examination = ["job-1", *["witness"] * WITNESS_LOOKS], ["job-1", "witness"]
         assert wire.asked == looks * 3 + examination * EXAMINATION
 
     play(story)
@@ -263,9 +289,24 @@ def test_a_witness_that_is_young_or_cannot_be_asked_for_is_waited_for(witness: A
         batch = batch_at(Wire(found={"witness": witness}))
         job = await doubtful(batch)
         knows_witness(batch, at=1000.0)
+        batch.account.trust.proven = True
         assert await ask(batch, job, 1002.0) == Park(1004.0)
         assert job.inquiry is not None
         assert (job.inquiry.failures, job.inquiry.asked, batch.account.trust.ended) == (1, 0, False)
+
+    play(story)
+
+
+def test_where_nothing_was_ever_found_three_looks_are_enough() -> None:
+    """A young witness that is not found gives no trust, and does not draw the question out."""
+
+    async def story() -> None:
+        batch = batch_at(Wire())
+        job = await doubtful(batch)
+        knows_witness(batch, at=1000.0)
+        steps = await asked_at(batch, job, 1001.0, 1005.0, 1015.0)
+        assert isinstance(steps[-1], End)
+        assert isinstance(steps[-1].outcome, Unknown)
 
     play(story)
 
@@ -493,7 +534,7 @@ def test_every_answer_that_is_one_is_told() -> None:
     events: list[Event] = []
 
     async def story() -> None:
-        batch = batch_at(Wire(found={"job-1": [NO_SUCH_TASK, NO_SUCH_TASK, BROKEN, task()]}), observer=events.append)
+        batch = batch_at(Wire(found={"job-1": [NO_SUCH_TASK, BROKEN, task()]}), observer=events.append)
         job = await doubtful(batch)
         await asked_at(batch, job, 1001.0, 1005.0, 1010.0)
 

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from lipsync_async import LipSyncClient, RetryPolicy
 from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
 from lipsync_async.terms import Kind, Phase, TaskStatus
+from lipsync_async.wire.identity import derive_id
 from tests.makers import request
 
 from .acts import KEY, tell
@@ -144,8 +145,6 @@ STOPPED: dict[str, tuple[bytes, Kind]] = {
     "1004 sample with a fixed key": (sample("e06"), Kind.AUTH),
     "quota sample": (sample("g07"), Kind.QUOTA),
     "invalid token sample": (sample("g10"), Kind.AUTH),
-    "route missing sample": (sample("g13"), Kind.CONFIGURATION),
-    "HTML 200 sample": (sample("g14"), Kind.CONFIGURATION),
     "action unsupported sample": (sample("g18"), Kind.CONFIGURATION),
     "1000": (kling(1000, 401), Kind.AUTH),
     "1001": (kling(1001, 401), Kind.AUTH),
@@ -164,11 +163,15 @@ STOPPED: dict[str, tuple[bytes, Kind]] = {
     "401 with nothing": (reply(b"", 401), Kind.AUTH),
     "402": (said(402), Kind.QUOTA),
     "403 with a page": (page(403, "Forbidden"), Kind.PERMISSION),
-    "404 with a page": (page(404, "Not Found"), Kind.CONFIGURATION),
     "405": (reply(b"", 405), Kind.CONFIGURATION),
     "407": (reply(b"", 407), Kind.CONFIGURATION),
     "501": (reply(b"", 501), Kind.CONFIGURATION),
     "511 of a portal": (page(511, "Log in"), Kind.CONFIGURATION),
+}
+MISSING: dict[str, bytes] = {
+    "route missing sample": sample("g13"),
+    "HTML 200 sample": sample("g14"),
+    "404 with a page": page(404, "Not Found"),
 }
 
 WAITED_FOR: dict[str, tuple[bytes, Kind]] = {
@@ -358,6 +361,24 @@ def test_what_stops_the_batch_is_confirmed_once(name: str, framing: Framing) -> 
 
 
 @framed
+@pytest.mark.parametrize("name", MISSING)
+def test_a_missing_route_is_confirmed_by_a_get(name: str, framing: Framing) -> None:
+    """Not by a second create: a page may stand for a task that was made."""
+    body = MISSING[name]
+    told = tell(always=served(framing, body, found=page(404, "Not Found")))
+    assert isinstance(told.outcome, NotSent), told.outcome
+    assert (told.outcome.kind, told.server.total, told.server.look_ups) == (Kind.CONFIGURATION, 1, 1)
+
+
+@framed
+def test_a_page_at_a_gateway_that_has_the_route_is_in_doubt(framing: Framing) -> None:
+    """A GET of it is answered as the platform does: the task may have been made, and one create was sent."""
+    told = tell(always=served(framing, MISSING["HTML 200 sample"]))
+    assert isinstance(told.outcome, Unknown), told.outcome
+    assert (told.outcome.kind, told.server.total) == (Kind.PROTOCOL, 1)
+
+
+@framed
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("name", WAITED_FOR)
 def test_what_asks_to_wait_costs_no_attempt(name: str, times: int, framing: Framing) -> None:
@@ -425,12 +446,12 @@ EXISTS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", EXISTS)
-def test_an_id_that_exists_is_unknown_when_it_is_the_users(name: str) -> None:
+def test_an_id_that_exists_is_named_when_it_is_the_users(name: str) -> None:
     """Another customer of the account may own `job-1`: the task is named, not adopted, and nothing is sent again."""
     told = tell(always=answering(EXISTS[name], found=created("job-1", "77")))
     outcome = told.outcome
-    assert isinstance(outcome, Unknown), outcome
-    assert (outcome.kind, outcome.found_task_id, told.server.total) == (Kind.DUPLICATE_ID, "77", 1)
+    assert isinstance(outcome, Rejected), outcome
+    assert (outcome.kind, outcome.found_task_id, told.server.total) == (Kind.ALREADY_EXISTS, "77", 1)
 
 
 @pytest.mark.parametrize("name", EXISTS)
@@ -439,8 +460,9 @@ def test_an_id_that_exists_is_adopted_when_it_was_derived(name: str) -> None:
 
     async def main() -> None:
         job = request(None)
+        found = created(derive_id(job), "77")
         async with (
-            RawServer(always=answering(EXISTS[name], found=reply({"code": 0, "data": {"id": "77"}}))) as server,
+            RawServer(always=answering(EXISTS[name], found=found)) as server,
             LipSyncClient(server.url, api_key=KEY) as client,
         ):
             (outcome,) = (await client.submit_many([job])).values()
