@@ -95,17 +95,12 @@ class Reader:
         others = [state.value for state in State if state not in states]
         which = f"seq > ? AND COALESCE(state, '') NOT IN ({', '.join('?' * len(others))})" if others else "seq > ?"
         query = f"{self._select} WHERE {which} ORDER BY seq LIMIT {_PAGE}"
-        # In pages, for one query that stays open would keep the WAL from being written back into the file.
-        last = 0
-        while rows := self._rows(query, (last, *others)):
-            last = rows[-1][-1]
+        for rows in self._pages(query, others):
             yield from map(self._record, rows)
 
     def settled_ids(self) -> Iterator[str]:
         """The ids of what a resumed run has only to tell again: accepted or rejected. Raises `JournalError`."""
-        last = 0
-        while rows := self._rows(_SETTLED, (last,)):
-            last = rows[-1][-1]
+        for rows in self._pages(_SETTLED):
             for external_task_id, seq in rows:
                 if not is_text(external_task_id):
                     raise damaged_row(self.path, seq, external_task_id, "its id is no text")
@@ -183,6 +178,18 @@ class Reader:
             return from_row(row[:-1]) if self._sealed else from_unsealed(row[:-1])
         except DamagedRowError as error:
             raise damaged_row(self.path, row[-1], row[1], str(error)) from error
+
+    def _pages(self, query: str, values: Sequence[Any] = ()) -> Iterator[list[Row]]:
+        """The rows after the last one that was read, `_PAGE` at a time.
+
+        One query that stays open would keep the WAL from being written back into the file.
+        """
+        last = 0
+        while rows := self._rows(query, (last, *values)):
+            if type(rows[-1][-1]) is not int or rows[-1][-1] <= last:  # a damaged tree may lead round in a circle
+                raise damaged(self.path, "its rows are out of order")
+            last = rows[-1][-1]
+            yield rows
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
         try:

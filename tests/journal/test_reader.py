@@ -135,3 +135,15 @@ def test_a_salt_is_made_once(path: Path) -> None:
         database.close()
         with pytest.raises(JournalError, match=told):
             Reader(path)
+
+
+@pytest.mark.parametrize("read", ["records", "settled_ids"])
+def test_a_tree_that_leads_round_in_a_circle_is_damaged(path: Path, read: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that never come to an end (found by changing single bytes of a file) end with an error that says so."""
+    with open_store(path) as store:
+        store.write([job("a", State.ACCEPTED, task_id="1"), job("b", State.ACCEPTED, task_id="2")])
+    with Reader(path) as reader:
+        usual = reader._rows
+        monkeypatch.setattr(reader, "_rows", lambda query, values=(): usual(query, (0, *values[1:])))
+        with pytest.raises(JournalError, match="damaged"):
+            list(getattr(reader, read)())

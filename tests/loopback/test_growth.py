@@ -82,7 +82,7 @@ from attrs import evolve
 
 async def play(connection):
     await connection.some(6_900_000)
-    await connection.send(raw.reply({"code": 0, "data": {"task_id": "1"}}))
+    await connection.send(raw.reply({"code": 0, "data": {"task_id": str(id(connection))}}))
     await connection.hang()
 
 async def main(count):
