@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -9,7 +10,14 @@ from hypothesis import HealthCheck, settings
 
 from lipsync_async.journal import Store
 
-settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The gate (CI is set) looks at the same examples each time; everybody's own runs look further.
+settings.register_profile(
+    "any-machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+    database=None,
+)
 settings.load_profile("any-machine")
 
 
