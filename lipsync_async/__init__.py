@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import LipSyncClient
-    from .config import Ambiguous, Limits, RetryPolicy, RunOptions, Timeouts
+    from .config import Ambiguous, Following, Limits, RetryPolicy, RunOptions, Timeouts
     from .dispatch.account import Event, Observer
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
@@ -63,6 +63,7 @@ __all__ = [
     "Event",
     "FaceChoice",
     "Facts",
+    "Following",
     "Gateway",
     "InvalidRequestError",
     "JobError",
@@ -111,6 +112,7 @@ _NAMES_OF = {
     "client": ("LipSyncClient",),
     "config": (
         "Ambiguous",
+        "Following",
         "Limits",
         "RetryPolicy",
         "RunOptions",
