@@ -26,6 +26,7 @@ import msgspec
 from lipsync_async.config import Following
 
 from .durations import Durations
+from .fates import Absence
 from .freshness import Freshness
 
 COLD = 30.0
@@ -55,9 +56,8 @@ class Followed(msgspec.Struct, kw_only=True, gc=False, eq=False):
     """When a look last said that it runs."""
     due: float = math.inf
     """When to look next; infinity: it is out for an answer, or ended."""
-    missing: int = 0
-    """Not-founds in a row that count (`fates.Missing`)."""
-    missing_since: float = math.inf
+    absence: Absence | None = None
+    """Its not-founds, where there were any since it was last found."""
 
 
 class Planner:
