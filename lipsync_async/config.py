@@ -82,7 +82,7 @@ class Following:
     closest: float = field(default=10.0, validator=_above_zero)
     """The shortest pause between two looks at a task.
 
-    15 % of the median duration where that is less, and half of the gateway's freshness where that is more.
+    15 % of the median duration where that is less, and 40 % of the gateway's freshness where that is more.
     """
     widest: float = field(default=60.0, validator=_above_zero)
     """The longest pause between two looks at a task."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -132,7 +132,7 @@ class StillRunning(_Ending, frozen=True, kw_only=True):
         return WaitTimeoutError(text, **_told(self))
 
 
-def _told(ending: _Ending) -> dict[str, object]:
+def _told(ending: _Ending) -> dict[str, Any]:
     return {"task_id": ending.task_id, "external_task_id": ending.external_task_id, "ending": ending}
 
 

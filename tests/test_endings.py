@@ -52,7 +52,7 @@ def test_each_has_its_error(ending: Any, error: type[TaskError], text: str) -> N
         assert told.ending == ending
         assert told.task_id == ending.task_id
         assert told.external_task_id == ending.external_task_id
-    assert DONE.error() is None
+    DONE.error()  # there is nothing to raise
 
 
 def test_a_timeout_is_a_timeout() -> None:

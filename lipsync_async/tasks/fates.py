@@ -59,28 +59,26 @@ CODE_SIGNS: Mapping[int | str, Sign] = {
 STATUS_SIGNS: Mapping[int, Sign] = {401: Sign.KEY, 402: Sign.PAUSE, 403: Sign.PAUSE, 429: Sign.SLOWER}
 """The same by its HTTP status; every other says nothing."""
 
-REASONS: tuple[tuple[re.Pattern[str], FailureKind], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), kind)
-    for pattern, kind in (
-        # The platform refused for running tasks after the gateway had accepted.
-        (r"parallel task|resource pack limit|\b1303\b|concurren|并发|负载已饱和", FailureKind.CAPACITY),
-        # new-api's own words: what it ends by itself says nothing of the content.
-        (
-            r"任务超时|^upstream returned (an )?(error|unrecognized message)|task (has )?(timed? ?out|timeout)"
-            r"|server (internal (error|timeout)|temporarily unavailable)|\b500[0-2]\b|bad gateway|上游",
-            FailureKind.GATEWAY,
-        ),
-        (
-            r"risk control|content polic|sensitive|moderation|violat|prohibited|inappropriate|nsfw|\b130[01]\b"
-            r"|敏感|违规|违反|审核|风控",
-            FailureKind.CONTENT,
-        ),
-        (
-            r"\b(face|audio|video|sound|image|voice|session|media|file)s?\b|resolution|duration|format|codec|download"
-            r"|人脸|音频|视频|声音|图片|文件|时长|格式|分辨率|下载",
-            FailureKind.MEDIA,
-        ),
-    )
+_CAPACITY = r"parallel task|resource pack limit|\b1303\b|concurren|并发|负载已饱和"
+"""The platform refused for running tasks after the gateway had accepted."""
+_GATEWAY = (
+    r"任务超时|^upstream returned (an )?(error|unrecognized message)|task (has )?(timed? ?out|timeout)"
+    r"|server (internal (error|timeout)|temporarily unavailable)|\b500[0-2]\b|bad gateway|上游"
+)
+"""new-api's own words, and trouble behind it: neither says anything of the content."""
+_CONTENT = (
+    r"risk control|content polic|sensitive|moderation|violat|prohibited|inappropriate|nsfw|\b130[01]\b"
+    r"|敏感|违规|违反|审核|风控"
+)
+_MEDIA = (
+    r"\b(face|audio|video|sound|image|voice|session|media|file)s?\b|resolution|duration|format|codec|download"
+    r"|人脸|音频|视频|声音|图片|文件|时长|格式|分辨率|下载"
+)
+REASONS: tuple[tuple[re.Pattern[str], FailureKind], ...] = (
+    (re.compile(_CAPACITY, re.IGNORECASE), FailureKind.CAPACITY),
+    (re.compile(_GATEWAY, re.IGNORECASE), FailureKind.GATEWAY),
+    (re.compile(_CONTENT, re.IGNORECASE), FailureKind.CONTENT),
+    (re.compile(_MEDIA, re.IGNORECASE), FailureKind.MEDIA),
 )
 """Why a task failed, by its reason; the first that fits, and `unknown` where none does."""
 

@@ -145,7 +145,7 @@ def test_the_envelopes_word_is_no_reason() -> None:
 def test_a_success_has_its_video_and_its_price() -> None:
     """As the platform tells them; without a URL it is a success without a video."""
     videos = [{"id": "1", "url": "https://cdn.example/1.mp4", "duration": "7.041"}]
-    told = {"task_result": {"videos": videos}, "final_unit_deduction": "1", "updated_at": 1722769600000}
+    told: dict[str, Any] = {"task_result": {"videos": videos}, "final_unit_deduction": "1", "updated_at": 1722769600000}
     ending = ending_of(Sign.SUCCEEDED, state_of("A", native("succeed", **told)))
     assert isinstance(ending, Succeeded)
     assert ending.video_url == "https://cdn.example/1.mp4"

@@ -94,10 +94,10 @@ def test_pauses_grow_with_the_age() -> None:
 
 @given(median=st.floats(0.1, 1000.0), freshness=st.floats(0.0, 600.0), age=st.floats(0.0, 1e5))
 def test_pauses_keep_within_their_bounds(median: float, freshness: float, age: float) -> None:
-    """max(min(10 s, 15 % of the median), F / 2) to 60 s, whatever was learned."""
+    """max(min(10 s, 15 % of the median), 40 % of F) to 60 s, whatever was learned."""
     it = learned(median, freshness)
     task = it.follow("a", age, born=0.0)
-    least = min(60.0, max(min(10.0, 0.15 * median), freshness / 2))
+    least = min(60.0, max(min(10.0, 0.15 * median), 0.4 * freshness))
     assert it.closest() == pytest.approx(least)
     assert it.pause(task, age) == pytest.approx(max(least, min(60.0, 0.08 * age)))
 
