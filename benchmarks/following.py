@@ -2,7 +2,8 @@
 
 Measured: `Planner`, as the client uses it, against models of gateways; replies come after 0.2 s.
 Tasks are created every 6 s, so that some 20 of 60 to 180 s run at once.
-Their durations are drawn, and every status becomes visible on a grid of F seconds: the gateway's freshness. The gateway tells when a task ended (*told*), or does not (*not told*).
+Their durations are drawn, and every status becomes visible on a grid of F seconds: the gateway's freshness.
+The gateway tells when a task ended (*told*), or does not (*not told*).
 Lag: from the task's end at the platform to the moment when it is seen.
 The loops: a sleep of 1 s (openai), 6 s +- 1.5 s (runway), 10 s (what documents propose), one loop a task.
 Fail line and goal are the project's bars, for tasks of 60 to 180 s.

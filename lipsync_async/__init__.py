@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from .dispatch.account import Event, Observer
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
+    from .endings import (
+        Ending,
+        FailureKind,
+        StillRunning,
+        Succeeded,
+        TaskFailed,
+        TaskLost,
+        TaskResults,
+        TaskState,
+        Video,
+    )
     from .errors import (
         BatchError,
         ClientClosedError,
@@ -28,7 +39,12 @@ if TYPE_CHECKING:
         OutcomeUnknownError,
         RejectedError,
         Severity,
+        TaskError,
+        TaskFailedError,
+        TaskLostError,
+        TaskNotFoundError,
         Violation,
+        WaitTimeoutError,
     )
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .jobs import JobLine, JobList, ListReport
@@ -60,9 +76,11 @@ __all__ = [
     "ConfigurationError",
     "Container",
     "DuplicateIdError",
+    "Ending",
     "Event",
     "FaceChoice",
     "Facts",
+    "FailureKind",
     "Following",
     "Gateway",
     "InvalidRequestError",
@@ -99,11 +117,23 @@ __all__ = [
     "Severity",
     "Sound",
     "SoundSource",
+    "StillRunning",
+    "Succeeded",
+    "TaskError",
+    "TaskFailed",
+    "TaskFailedError",
+    "TaskLost",
+    "TaskLostError",
+    "TaskNotFoundError",
+    "TaskResults",
+    "TaskState",
     "TaskStatus",
     "Timeouts",
     "Unknown",
     "Verdict",
+    "Video",
     "Violation",
+    "WaitTimeoutError",
     "billed_units",
     "check",
 ]
@@ -131,6 +161,17 @@ _NAMES_OF = {
         "Progress",
         "Requests",
     ),
+    "endings": (
+        "Ending",
+        "FailureKind",
+        "StillRunning",
+        "Succeeded",
+        "TaskFailed",
+        "TaskLost",
+        "TaskResults",
+        "TaskState",
+        "Video",
+    ),
     "errors": (
         "BatchError",
         "ClientClosedError",
@@ -145,7 +186,12 @@ _NAMES_OF = {
         "OutcomeUnknownError",
         "RejectedError",
         "Severity",
+        "TaskError",
+        "TaskFailedError",
+        "TaskLostError",
+        "TaskNotFoundError",
         "Violation",
+        "WaitTimeoutError",
     ),
     "gateways": (
         "ANYAPI",

@@ -82,6 +82,10 @@ class Queries:
             return await self._look_through_list(external_task_id, answer, finding, flight)
         return answer, finding
 
+    async def get_task(self, task_id: str, flight: Flight) -> TaskReply | Failure:
+        """Asks for a task by the gateway's own id for it."""
+        return await self._get(task_id, flight)
+
     async def has_route(self, flight: Flight) -> bool | None:
         """Whether the gateway has the route of lip-sync tasks, asked by a GET; None: no telling."""
         answer = await self._get(never(), flight)
@@ -102,8 +106,8 @@ class Queries:
         found = isinstance(answer, TaskReply) and finding is Finding.FOUND and answer.reply.task_id == witness.task_id
         return self._trust.heard(witness, self._loop.time(), self._gateway.settle_time, found=found)
 
-    async def _get(self, external_task_id: str, flight: Flight) -> TaskReply | Failure:
-        url = self._url / external_task_id
+    async def _get(self, any_id: str, flight: Flight) -> TaskReply | Failure:
+        url = self._url / any_id
         return await self._wire.get_task(_fresh(url), await self._query_headers(), flight)
 
     async def _look_through_list(

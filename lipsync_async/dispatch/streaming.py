@@ -85,6 +85,16 @@ async def drain(runs: Collection[Stoppable], grace: float) -> None:
                     await asyncio.wait(stuck)
 
 
+async def each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
+    """The requests of a list, however it is given."""
+    if isinstance(jobs, AsyncIterable):
+        async for request in jobs:
+            yield request
+    else:
+        for request in jobs:
+            yield request
+
+
 class OutcomeStream:
     """Outcomes as they come; `async for` ends when every job came out. Raises what the caller's source raised."""
 

@@ -25,6 +25,10 @@ class Learning:
 
         Where it was never seen running and nothing is told, only a guess at its duration is left.
         """
+        if not task.dated:
+            if age_told is not None:
+                self._durations.ended(age_told, task.sound)
+            return
         age = max(0.0, now - task.born)
         before = max(0.0, task.seen_running - task.born)
         seen_running = task.seen_running >= task.born

@@ -24,6 +24,7 @@ from zlib import crc32
 import msgspec
 
 from lipsync_async.config import Following
+from lipsync_async.terms import TaskStatus
 
 from .durations import Durations
 from .fates import Absence
@@ -50,6 +51,8 @@ class Followed(msgspec.Struct, kw_only=True, gc=False, eq=False):
     task_id: str
     born: float
     """When it was created, as far as is known."""
+    dated: bool = True
+    """When it was created is known."""
     sound: float | None = None
     """Its seconds of sound."""
     looks: int = 0
@@ -57,6 +60,8 @@ class Followed(msgspec.Struct, kw_only=True, gc=False, eq=False):
     """When a look last said that it runs."""
     due: float = math.inf
     """When to look next; infinity: it is out for an answer, or ended."""
+    status: TaskStatus | None = None
+    """As it was told last; None: no look was answered."""
     absence: Absence | None = None
     """Its not-founds, where there were any since it was last found."""
 
@@ -95,11 +100,16 @@ class Planner:
         known = self._tasks.get(task_id)
         if known is not None:
             return known
-        task = Followed(task_id=task_id, born=now if born is None else min(born, now), sound=sound)
+        begun = now if born is None else min(born, now)
+        task = Followed(task_id=task_id, born=begun, dated=born is not None, sound=sound)
         self._tasks[task_id] = task
         spread = _share_of(task_id) * self.closest(sound)
         self._plan(task, now + spread if born is None else self._first_look(task, now, spread))
         return task
+
+    def get(self, task_id: str) -> Followed | None:
+        """The task, if it is followed."""
+        return self._tasks.get(task_id)
 
     def drop(self, task_id: str) -> None:
         """A task has ended, or nobody waits for it: it is never asked for again."""

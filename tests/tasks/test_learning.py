@@ -42,3 +42,10 @@ def test_a_first_look_that_came_late_learns_to_come_earlier() -> None:
     assert median is not None
     assert median < 100.0
     assert freshness == 0.0
+
+
+def test_a_task_of_unknown_age_teaches_what_is_told() -> None:
+    """When it began is not known here; the gateway may know."""
+    task = Followed(task_id="a", born=1000.0, seen_running=1100.0, dated=False)
+    assert taught(task, 1110.0, 500.0) == (500.0, 0.0)
+    assert taught(task, 1110.0, None) == (None, 0.0)
