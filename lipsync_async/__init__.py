@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
+    from .tasks.follower import FollowingStatistics
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
     from .wire.credential import ApiKey
 
@@ -82,6 +83,7 @@ __all__ = [
     "Facts",
     "FailureKind",
     "Following",
+    "FollowingStatistics",
     "Gateway",
     "InvalidRequestError",
     "JobError",
@@ -233,6 +235,7 @@ _NAMES_OF = {
         "billed_units",
         "check",
     ),
+    "tasks.follower": ("FollowingStatistics",),
     "terms": (
         "Action",
         "Kind",

@@ -88,7 +88,7 @@ class LipSyncClient(TaskCalls):
         self._trust_env = trust_env
         self._trust_lookups = trust_lookups
         self._observer = observer
-        self._following = following or Following()
+        self._when_to_look = following or Following()
         self._session: aiohttp.ClientSession | None = None
         self._account: Account | None = None
         self._closed = False

@@ -17,7 +17,7 @@ from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
 
 from .fates import ENDED, Sign, judge_task, state_of
-from .follower import Follower, Wanted
+from .follower import Follower, FollowingStatistics, Wanted
 from .waiting import Waiting
 
 TaskLike = str | Accepted | TaskState | StillRunning
@@ -29,7 +29,7 @@ Waitable = TaskLike | Rejected | Unknown | NotSent
 class TaskCalls:
     """The calls about tasks; all of a client's waits share one `Follower`."""
 
-    _following: Following
+    _when_to_look: Following
     _follower: Follower | None = None
 
     def _ready(self) -> Account:
@@ -72,10 +72,17 @@ class TaskCalls:
                 waiting.add(self._know(wanted_of(one)))
         return results_of(given, await waiting.endings(timeout))
 
+    def following(self) -> FollowingStatistics:
+        """Returns what was learned about tasks: how long they take, and how late the gateway tells their ends.
+
+        Raises `ClientClosedError` outside of `async with`.
+        """
+        return self._follow().statistics()
+
     def _follow(self) -> Follower:
         account = self._ready()
         if self._follower is None:
-            self._follower = Follower(account, self._following)
+            self._follower = Follower(account, self._when_to_look)
         return self._follower
 
     async def _wait_for(self, wanted: Wanted, timeout: float | None) -> Succeeded:

@@ -48,6 +48,22 @@ class Wanted:
     """Seconds of its sound; None: not known."""
 
 
+@frozen(kw_only=True)
+class FollowingStatistics:
+    """What a client knew at one moment of the tasks that it waits for."""
+
+    tasks: int
+    """Tasks that are waited for."""
+    looks: int
+    """Looks at tasks since the client was entered."""
+    ended: int
+    """Tasks that were seen to end."""
+    median_duration: float | None
+    """Seconds from a create to the end of its task, as learned; None: too few have ended."""
+    freshness: float
+    """Seconds by which the gateway tells an end late, nine times of ten, as learned (contract, section 5a)."""
+
+
 class Listener(Protocol):
     """Who waits."""
 
@@ -72,6 +88,7 @@ class Follower:
         self._looping: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._last_found: str | None = None
+        self._asked = self._seen = 0
         self._closed = False
 
     def __repr__(self) -> str:
@@ -112,6 +129,16 @@ class Follower:
         if task is not None and task.status is not None:
             state = TaskState(task_id=wanted.task_id, external_task_id=name, status=task.status)
         return StillRunning(task_id=wanted.task_id, external_task_id=name, state=state, waited=waited)
+
+    def statistics(self) -> FollowingStatistics:
+        """What is known now, as a value."""
+        return FollowingStatistics(
+            tasks=len(self._planner),
+            looks=self._asked,
+            ended=self._seen,
+            median_duration=self.durations.quantile(0.5),
+            freshness=self.freshness.seconds,
+        )
 
     async def aclose(self) -> None:
         """Ends all looks; whoever waits hears that the client was closed."""
@@ -190,6 +217,7 @@ class Follower:
 
     async def _ask(self, task: Followed) -> None:
         account, flight = self._account, Flight()
+        self._asked += 1
         generation = account.credential.generation
         with account.wire.watching(flight):
             answer = await account.queries.get_task(task.task_id, flight)
@@ -230,6 +258,7 @@ class Follower:
     def _end(self, task: Followed, ending: Succeeded | TaskFailed | TaskLost) -> None:
         if task.task_id in self._ended:
             return
+        self._seen += 1
         self._ended[task.task_id] = ending
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
