@@ -67,6 +67,9 @@ class FollowingStatistics:
 class Listener(Protocol):
     """Who waits."""
 
+    alone: tuple[Listener, ...]
+    """The listener as the only one of a task: one tuple, however many tasks it waits for."""
+
     def hear(self, task_id: str, ending: Ending | None) -> None:
         """A task ended; None: the client was closed."""
         ...
@@ -81,8 +84,7 @@ class Follower:
         self.freshness = Freshness()
         self._planner = Planner(following, self.durations, self.freshness)
         self._learning = Learning(self.durations, self.freshness)
-        self._listeners: dict[str, list[Listener]] = {}
-        self._names: dict[str, str] = {}
+        self._listeners: dict[str, tuple[Listener, ...]] = {}
         self._ended: OrderedDict[str, Succeeded | TaskFailed | TaskLost] = OrderedDict()
         self._looks: set[asyncio.Task[None]] = set()
         self._looping: asyncio.Task[None] | None = None
@@ -106,19 +108,19 @@ class Follower:
         if known is not None or self._closed:
             listener.hear(task_id, known)
             return
-        self._listeners.setdefault(task_id, []).append(listener)
-        if wanted.external_task_id is not None:
-            self._names.setdefault(task_id, wanted.external_task_id)
+        others = self._listeners.get(task_id)
+        self._listeners[task_id] = (*others, listener) if others else listener.alone
         now = self._account.loop.time()
-        self._planner.follow(task_id, now, born=self._born(wanted, now), sound=wanted.sound)
+        task = self._planner.follow(task_id, now, born=self._born(wanted, now), sound=wanted.sound)
+        task.external_task_id = task.external_task_id or wanted.external_task_id
         self._wake()
 
     def leave(self, task_id: str, listener: Listener) -> None:
         """The listener waits no longer; the task is not asked for any more where it was the last."""
-        listeners = self._listeners.get(task_id, [])
-        if listener in listeners:
-            listeners.remove(listener)
-        if not listeners:
+        left = tuple(it for it in self._listeners.get(task_id, ()) if it is not listener)
+        if left:
+            self._listeners[task_id] = left
+        else:
             self._forget(task_id)
 
     def still_running(self, wanted: Wanted, waited: float) -> StillRunning:
@@ -156,10 +158,9 @@ class Follower:
             return None
         return now - max(0.0, self._account.wall_clock() - wanted.created_at)
 
-    def _forget(self, task_id: str) -> list[Listener]:
+    def _forget(self, task_id: str) -> tuple[Listener, ...]:
         self._planner.drop(task_id)
-        self._names.pop(task_id, None)
-        return self._listeners.pop(task_id, [])
+        return self._listeners.pop(task_id, ())
 
     def _tell(self, task_id: str, ending: Ending | None) -> None:
         for listener in self._forget(task_id):
@@ -221,14 +222,14 @@ class Follower:
         generation = account.credential.generation
         with account.wire.watching(flight):
             answer = await account.queries.get_task(task.task_id, flight)
-            sign = judge_task(answer, self._names.get(task.task_id))
+            sign = judge_task(answer, task.external_task_id)
             if sign is Sign.KEY:
                 await self._key_refused(generation)
             elif sign is Sign.MISSING:
                 await self._missing(task, flight)
             else:
                 self._heard(task, answer, sign)
-        account.observe("look", external_task_id=self._names.get(task.task_id), action=sign.value)
+        account.observe("look", external_task_id=task.external_task_id, action=sign.value)
 
     def _heard(self, task: Followed, answer: TaskReply | Failure, sign: Sign) -> None:
         now = self._account.loop.time()
@@ -250,7 +251,7 @@ class Follower:
             self._planner.again(task, now, running=True)
             return
         state = state_of(task.task_id, answer)
-        ending = ending_of(sign, state, self._names.get(task.task_id))
+        ending = ending_of(sign, state, task.external_task_id)
         if task.task_id in self._planner:
             self._learning.ended(task, now, age_told=_age_told(state))
         self._end(task, ending)
@@ -292,7 +293,7 @@ class Follower:
         witness = await self._hear_witness(task.task_id, flight)
         task.absence = task.absence or Absence()
         if task.absence.heard(account.loop.time(), witness=witness, settle_time=settle_time):
-            self._end(task, TaskLost(task_id=task.task_id, external_task_id=self._names.get(task.task_id)))
+            self._end(task, TaskLost(task_id=task.task_id, external_task_id=task.external_task_id))
 
     async def _hear_witness(self, task_id: str, flight: Flight) -> bool | None:
         """Whether another task that exists is found by its task id; None: there is none, or no telling."""

@@ -49,6 +49,7 @@ class Followed(msgspec.Struct, kw_only=True, gc=False, eq=False):
     """A task that is followed; all times by the planner's clock."""
 
     task_id: str
+    external_task_id: str | None = None
     born: float
     """When it was created, as far as is known."""
     dated: bool = True

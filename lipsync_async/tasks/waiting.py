@@ -7,7 +7,7 @@ import asyncio
 from lipsync_async.endings import Ending
 from lipsync_async.errors import ClientClosedError
 
-from .follower import Follower, Wanted
+from .follower import Follower, Listener, Wanted
 
 CLOSED = "the client was closed while tasks were waited for; they go on at the gateway, and can be waited for again"
 
@@ -23,6 +23,7 @@ class Waiting:
         self._begun = self._loop.time()
         self._done: asyncio.Future[None] | None = None
         self._closed = False
+        self.alone: tuple[Listener, ...] = (self,)
 
     def add(self, wanted: Wanted) -> None:
         """One more task; one that is waited for already is the same."""
