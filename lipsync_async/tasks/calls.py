@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from attrs import evolve
 
 from lipsync_async.config import Following
 from lipsync_async.dispatch.account import Account
+from lipsync_async.dispatch.run import YIELD_EVERY
 from lipsync_async.endings import Ending, Result, StillRunning, Succeeded, TaskResults, TaskState
 from lipsync_async.errors import TaskError, TaskNotFoundError
 from lipsync_async.models import LipSyncRequest
@@ -67,10 +69,15 @@ class TaskCalls:
         """
         waiting = Waiting(self._follow())
         given = tuple(tasks.values() if isinstance(tasks, Mapping) else tasks)
-        for one in given:
-            if not isinstance(one, Rejected | Unknown | NotSent):
-                waiting.add(self._know(wanted_of(one)))
-        return results_of(given, await waiting.endings(timeout))
+        try:
+            for number, one in enumerate(given, 1):
+                if not isinstance(one, Rejected | Unknown | NotSent):
+                    waiting.add(self._know(wanted_of(one)))
+                if not number % YIELD_EVERY:
+                    await asyncio.sleep(0)
+            return results_of(given, await waiting.endings(timeout))
+        finally:
+            waiting.leave()
 
     def following(self) -> FollowingStatistics:
         """Returns what was learned about tasks: how long they take, and how late the gateway tells their ends.
