@@ -320,8 +320,7 @@ class LipSyncClient(TaskCalls):
 
         Raises what `submit` and `wait` raise; an error of `wait` names the task, which `wait` can go on with.
         """
-        accepted = await self.submit(request)
-        return await self._wait_for(self._accepted_now(accepted), timeout)
+        return await self._wait_for(self._accepted_now(await self.submit(request)), timeout)
 
     async def run_many(
         self,
@@ -335,8 +334,8 @@ class LipSyncClient(TaskCalls):
         """Submits a list as `submit_many` does, and waits for every task from the moment when it is accepted.
 
         `timeout` is in seconds after the last job came out (None: as long as it takes).
-        Returns, by `external_task_id`, each task's ending, or the outcome of a job that was not accepted.
-        Raises what `submit_many` raises; no ending is raised.
+        Returns, by `external_task_id`, each task's ending, or the outcome of a job that was not accepted; raises none.
+        Raises what `submit_many` raises.
         """
         waiting = Waiting(self._follow())
 
