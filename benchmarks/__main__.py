@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import _child, _plots, audio, imports, journal, limiters_real, memory, pacing, throughput
+from benchmarks import _child, _plots, audio, following, imports, journal, limiters_real, memory, pacing, throughput
 from benchmarks._server import MissingError
 
 RESULTS = Path(__file__).parent / "results"
@@ -50,6 +50,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "memory": _memory,
     "audio": audio.run,
     "pacing": _pacing,
+    "following": following.run,
     "journal": journal.run,
     "imports": imports.run,
     "limiters_real": limiters_real.run,

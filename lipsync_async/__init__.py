@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import LipSyncClient
-    from .config import Ambiguous, Limits, RetryPolicy, RunOptions, Timeouts
+    from .config import Ambiguous, Following, Limits, RetryPolicy, RunOptions, Timeouts
     from .dispatch.account import Event, Observer
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
+    from .endings import (
+        Ending,
+        FailureKind,
+        StillRunning,
+        Succeeded,
+        TaskFailed,
+        TaskLost,
+        TaskResults,
+        TaskState,
+        Video,
+    )
     from .errors import (
         BatchError,
         ClientClosedError,
@@ -28,7 +39,12 @@ if TYPE_CHECKING:
         OutcomeUnknownError,
         RejectedError,
         Severity,
+        TaskError,
+        TaskFailedError,
+        TaskLostError,
+        TaskNotFoundError,
         Violation,
+        WaitTimeoutError,
     )
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .jobs import JobLine, JobList, ListReport
@@ -38,6 +54,7 @@ if TYPE_CHECKING:
     from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
+    from .tasks.follower import FollowingStatistics
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
     from .wire.credential import ApiKey
 
@@ -60,9 +77,13 @@ __all__ = [
     "ConfigurationError",
     "Container",
     "DuplicateIdError",
+    "Ending",
     "Event",
     "FaceChoice",
     "Facts",
+    "FailureKind",
+    "Following",
+    "FollowingStatistics",
     "Gateway",
     "InvalidRequestError",
     "JobError",
@@ -98,11 +119,23 @@ __all__ = [
     "Severity",
     "Sound",
     "SoundSource",
+    "StillRunning",
+    "Succeeded",
+    "TaskError",
+    "TaskFailed",
+    "TaskFailedError",
+    "TaskLost",
+    "TaskLostError",
+    "TaskNotFoundError",
+    "TaskResults",
+    "TaskState",
     "TaskStatus",
     "Timeouts",
     "Unknown",
     "Verdict",
+    "Video",
     "Violation",
+    "WaitTimeoutError",
     "billed_units",
     "check",
 ]
@@ -111,6 +144,7 @@ _NAMES_OF = {
     "client": ("LipSyncClient",),
     "config": (
         "Ambiguous",
+        "Following",
         "Limits",
         "RetryPolicy",
         "RunOptions",
@@ -129,6 +163,17 @@ _NAMES_OF = {
         "Progress",
         "Requests",
     ),
+    "endings": (
+        "Ending",
+        "FailureKind",
+        "StillRunning",
+        "Succeeded",
+        "TaskFailed",
+        "TaskLost",
+        "TaskResults",
+        "TaskState",
+        "Video",
+    ),
     "errors": (
         "BatchError",
         "ClientClosedError",
@@ -143,7 +188,12 @@ _NAMES_OF = {
         "OutcomeUnknownError",
         "RejectedError",
         "Severity",
+        "TaskError",
+        "TaskFailedError",
+        "TaskLostError",
+        "TaskNotFoundError",
         "Violation",
+        "WaitTimeoutError",
     ),
     "gateways": (
         "ANYAPI",
@@ -185,6 +235,7 @@ _NAMES_OF = {
         "billed_units",
         "check",
     ),
+    "tasks.follower": ("FollowingStatistics",),
     "terms": (
         "Action",
         "Kind",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from types import TracebackType
 from typing import Self
 
@@ -14,12 +13,12 @@ import anyio
 from attrs import evolve
 
 from lipsync_async.config import RunOptions
-from lipsync_async.dispatch.account import Account, Observer, callers_error
+from lipsync_async.dispatch.account import Account, Observer
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import UNHASHABLE, hash_sound
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
 from lipsync_async.dispatch.queries import told_of
-from lipsync_async.dispatch.run import YIELD_EVERY, Run, is_cancelled
+from lipsync_async.dispatch.run import YIELD_EVERY, Run
 from lipsync_async.dispatch.streaming import (
     CANCELLED,
     STOPPED,
@@ -31,26 +30,27 @@ from lipsync_async.dispatch.streaming import (
     Progress,
     Requests,
     drain,
+    each,
     tell_progress,
 )
 from lipsync_async.request.checks import check, errors_of
-from lipsync_async.wire.credential import ApiKey, Credential, usable_key
+from lipsync_async.tasks.calls import TaskCalls, results_of
+from lipsync_async.tasks.waiting import Waiting
+from lipsync_async.wire.credential import ApiKey, Credential, find_key
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.identity import derive_id
 from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
 from lipsync_async.wire.verdicts import Finding
 
-from .config import Limits, RetryPolicy, Timeouts
+from .config import Following, Limits, RetryPolicy, Timeouts
+from .endings import Succeeded, TaskResults
 from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
 from .gateways import Gateway, gateway_for
 from .models import LipSyncRequest
 from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words
-from .terms import Kind
-
-FALLBACK_KEY_VARIABLE = "LIPSYNC_API_KEY"
 
 
-class LipSyncClient:
+class LipSyncClient(TaskCalls):
     """One account at one gateway; everything that is submitted through it shares the limits that it learns.
 
     Use it as an async context manager, in one event loop.
@@ -58,7 +58,8 @@ class LipSyncClient:
     `session` is used instead of a session of its own, and is not closed.
     `trust_env` takes a proxy from the environment.
     `trust_lookups` says that a task that is not found does not exist (contract, section 5).
-    `observer` is called with an `Event` for every attempt, look-up, outcome, pause and stop.
+    `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
+    `following` says when tasks that are waited for are asked for.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -80,6 +81,7 @@ class LipSyncClient:
         trust_env: bool = False,
         trust_lookups: bool = False,
         observer: Observer | None = None,
+        following: Following | None = None,
     ) -> None:
         self._gateway = gateway_for(gateway)
         try:
@@ -93,6 +95,7 @@ class LipSyncClient:
         self._trust_env = trust_env
         self._trust_lookups = trust_lookups
         self._observer = observer
+        self._when_to_look = following or Following()
 
     def __repr__(self) -> str:
         if self._gateway is None:
@@ -127,9 +130,10 @@ class LipSyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stops all runs and closes the session, unless it was passed in; a second call does nothing."""
+        """Stops all runs and waits, and closes the session, unless it was passed in; a second call does nothing."""
         self._closed = True
         try:
+            await self._stop_following()
             if self._account is not None and self._account.runs:
                 self._account.stop(STOPPED)
                 await drain(tuple(self._account.runs), self._timeouts.grace)
@@ -319,12 +323,46 @@ class LipSyncClient:
             grace=self._timeouts.grace,
         )
 
+    async def run(self, request: LipSyncRequest, *, timeout: float | None = 3600.0) -> Succeeded:
+        """Submits one job and waits for its video, for at most `timeout` seconds after it was accepted.
+
+        Raises what `submit` and `wait` raise; an error of `wait` names the task, which `wait` can go on with.
+        """
+        return await self._wait_for(self._accepted_now(await self.submit(request)), timeout)
+
+    async def run_many(
+        self,
+        jobs: Requests,
+        *,
+        timeout: float | None = None,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> TaskResults:
+        """Submits a list as `submit_many` does, and waits for every task from the moment when it is accepted.
+
+        `timeout` is in seconds after the last job came out (None: as long as it takes).
+        Returns, by `external_task_id`, each task's ending, or the outcome of a job that was not accepted; raises none.
+        Raises what `submit_many` raises.
+        """
+        waiting = Waiting(self._follow())
+
+        def begin(progress: Progress) -> None:
+            if isinstance(progress.outcome, Accepted):
+                waiting.add(self._accepted_now(progress.outcome))
+
+        try:
+            batch = await self.submit_many(jobs, on_progress=begin, journal=journal, account=account, options=options)
+            return results_of(batch.values(), await waiting.endings(timeout))
+        finally:
+            waiting.leave()
+
     async def _index(self, jobs: Requests, options: RunOptions) -> list[Job]:
         """Returns the jobs of the list, each id once; raises `DuplicateIdError`."""
         listed: dict[str, Job] = {}
         nameless: list[Job] = []
         count = 0
-        async for request in _each(jobs):
+        async for request in each(jobs):
             count += 1
             if not count % YIELD_EVERY:
                 await asyncio.sleep(0)
@@ -370,33 +408,3 @@ class LipSyncClient:
 
 def _content(request: LipSyncRequest) -> LipSyncRequest:
     return evolve(request, external_task_id=None)
-
-
-async def _each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
-    try:
-        if isinstance(jobs, AsyncIterable):
-            async for request in jobs:
-                yield request
-        else:
-            for request in jobs:
-                yield request
-    except (asyncio.CancelledError, StopAsyncIteration) as error:
-        if is_cancelled(error):
-            raise
-        raise callers_error(error, "the source of the jobs") from error
-
-
-def find_key(gateway: Gateway, given: str | None) -> str:
-    """Returns `given`, else the value of the gateway's variable, else that of `LIPSYNC_API_KEY`; a blank key is none.
-
-    Raises `ConfigurationError`, with the names of the variables, if there is no key.
-    """
-    names = dict.fromkeys((gateway.key_variable, FALLBACK_KEY_VARIABLE))
-    found = next((key for key in (given, *map(os.environ.get, names)) if key and key.strip()), None)
-    del given  # the frame of an error holds no key
-    if found is not None:
-        try:
-            return usable_key(found)
-        finally:
-            del found
-    raise ConfigurationError(f"no API key: give api_key=, or set {' or '.join(names)}", kind=Kind.AUTH)

@@ -72,6 +72,25 @@ class Timeouts:
 
 
 @frozen(kw_only=True)
+class Following:
+    """When tasks that are waited for are asked for; all times in seconds (contract, section 5a)."""
+
+    first_look: float | None = field(default=None, validator=validators.optional(validators.ge(0.0)))
+    """The age of a task at its first look; None: learned from the durations of others, and 30 s before that."""
+    share_of_age: float = field(default=0.08, validator=_above_zero)
+    """The pause between two looks at a task, as a share of its age."""
+    closest: float = field(default=10.0, validator=_above_zero)
+    """The shortest pause between two looks at a task.
+
+    15 % of the median duration where that is less, and 40 % of the gateway's freshness where that is more.
+    """
+    widest: float = field(default=60.0, validator=_above_zero)
+    """The longest pause between two looks at a task."""
+    max_per_second: float = field(default=10.0, validator=_above_zero)
+    """Looks a second at all tasks together, at most."""
+
+
+@frozen(kw_only=True)
 class RunOptions:
     """Settings of a single batch."""
 

@@ -160,11 +160,39 @@ class NotSentError(JobError):
     """The gateway certainly did not act on the job: it is safe to submit it again unchanged."""
 
 
+class TaskError(LipSyncError):
+    """A task has no video; the base of the errors that `wait` and `get_task` raise for a task.
+
+    `task_id` names the task, and `ending` is how it ended, if it did.
+    """
+
+    def __init__(self, message: str = "", *, task_id: str | None = None, ending: Any = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.task_id = task_id
+        self.ending = ending
+
+
+class TaskFailedError(TaskError):
+    """The task failed; `kind` is `content`, `media`, `capacity`, `gateway` or `unknown` (contract, section 5a)."""
+
+
+class TaskLostError(TaskError):
+    """The gateway does not know the task any more, and finds others."""
+
+
+class TaskNotFoundError(TaskError):
+    """One look did not find the task, which alone says nothing about its fate."""
+
+
+class WaitTimeoutError(TaskError, TimeoutError):
+    """Our patience ended, and the task did not: `wait(error.task_id)` goes on; submit nothing again."""
+
+
 class BatchError(LipSyncError):
-    """Some jobs of a batch were not accepted; `errors` holds one error for each of them."""
+    """Some jobs of a batch were not accepted, or got no video; `errors` holds one error for each of them."""
 
-    errors: tuple[JobError, ...]
+    errors: tuple[JobError | TaskError, ...]
 
-    def __init__(self, message: str, errors: Iterable[JobError] = ()) -> None:
+    def __init__(self, message: str, errors: Iterable[JobError | TaskError] = ()) -> None:
         self.errors = tuple(errors)
         super().__init__(message)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from lipsync_async import gateways
+from lipsync_async import Following, gateways
 from lipsync_async.cli import main
 from lipsync_async.cli.arguments import make_parser
 from lipsync_async.sandbox import Sandbox, in_thread
@@ -94,6 +94,22 @@ def test_the_script_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> 
     Path("voices.jsonl").write_text("".join(lines), encoding="utf-8")
     run_python(python_with("voices.jsonl"))
     assert capsys.readouterr().out == blocks("text")[1]
+
+
+def test_the_list_comes_to_its_videos(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Submitted and waited for; the second run submits nothing, and tells the same."""
+    monkeypatch.setattr("lipsync_async.client.Following", lambda: Following(first_look=0.0, closest=0.01))
+    monkeypatch.setattr(sandbox._tasks, "_seconds", (0.0, 0.0))
+    monkeypatch.setattr(sandbox._tasks, "_failed_share", 0.0)
+    code = python_with("run_many(jobs, journal")
+    for _ in range(2):
+        run_python(code)
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[:2] for line in lines] == [[f"ep2-{n}", "succeeded"] for n in range(3)]
+        assert all(line.split()[2].startswith("http") for line in lines)
+    assert len(sandbox.ledger.entries) == 3
 
 
 def test_the_service_answers(sandbox: Sandbox) -> None:

@@ -54,7 +54,8 @@ class Stoppable(Protocol):
 class Event:
     """What the observer hook is told.
 
-    One `attempt` a try, one `look_up` a question, one `outcome` a job, one `pause` or `stop` a gate that moved.
+    One `attempt` a try, one `look_up` a question, one `look` a question for a task that is waited for,
+    one `outcome` a job, one `pause` or `stop` a gate that moved.
     """
 
     name: str

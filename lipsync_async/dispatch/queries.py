@@ -97,6 +97,10 @@ class Queries:
                 return answer, Finding.PROVES_NOTHING
         return answer, finding
 
+    async def get_task(self, task_id: str, flight: Flight) -> TaskReply | Failure:
+        """Asks for a task by the gateway's own id for it."""
+        return await self._get(_fresh(self._url / task_id), flight)
+
     async def has_route(self, flight: Flight) -> bool | None:
         """Whether the gateway has the route of lip-sync tasks, asked by a GET; None: no telling."""
         answer = await self._get(_fresh(self._url / never()), flight)

@@ -22,11 +22,11 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Outcome
 from lipsync_async.terms import Kind
 
-from .account import Account, Stoppable
+from .account import Account, Stoppable, callers_error
 from .brake import Stop
 from .job import Job
 from .jobbook import Jobbook
-from .run import Run
+from .run import Run, is_cancelled
 
 LAST_WORDS = 5.0
 """Seconds for what was broken off to be written down and told."""
@@ -83,6 +83,21 @@ async def drain(runs: Collection[Stoppable], grace: float) -> None:
                     worker.cancel()
                 if stuck:
                     await asyncio.wait(stuck)
+
+
+async def each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
+    """The requests of a list, however it is given."""
+    try:
+        if isinstance(jobs, AsyncIterable):
+            async for request in jobs:
+                yield request
+        else:
+            for request in jobs:
+                yield request
+    except (asyncio.CancelledError, StopAsyncIteration) as error:
+        if is_cancelled(error):
+            raise
+        raise callers_error(error, "the source of the jobs") from error
 
 
 class OutcomeStream:

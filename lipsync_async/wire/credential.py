@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
@@ -12,10 +13,13 @@ import msgspec
 from multidict import CIMultiDict
 
 from lipsync_async.errors import ConfigurationError, HookError
+from lipsync_async.gateways import Gateway
 from lipsync_async.terms import Kind
 
 KEY_PATIENCE = 60.0
 """Seconds for an async callable to give a key: every job waits for it."""
+FALLBACK_VARIABLE = "LIPSYNC_API_KEY"
+"""The environment variable that any gateway's key may stand in."""
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 ApiKey = str | Callable[[], str | Awaitable[str]]
@@ -174,3 +178,19 @@ def account_of(key: str) -> str:
         if isinstance(issuer, str) and issuer:
             return f"iss:{issuer}"
     return key
+
+
+def find_key(gateway: Gateway, given: str | None) -> str:
+    """Returns `given`, else the value of the gateway's variable, else that of `LIPSYNC_API_KEY`; a blank key is none.
+
+    Raises `ConfigurationError`, with the names of the variables, if there is no key.
+    """
+    names = dict.fromkeys((gateway.key_variable, FALLBACK_VARIABLE))
+    found = next((key for key in (given, *map(os.environ.get, names)) if key and key.strip()), None)
+    del given  # the frame of an error holds no key
+    if found is not None:
+        try:
+            return usable_key(found)
+        finally:
+            del found
+    raise ConfigurationError(f"no API key: give api_key=, or set {' or '.join(names)}", kind=Kind.AUTH)

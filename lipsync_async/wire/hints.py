@@ -102,6 +102,11 @@ def _scaled(figure: float | None, scale: float) -> float | None:
     return None if figure is None else figure * scale
 
 
+def told_at(headers: Mapping[str, str]) -> float | None:
+    """When a reply was sent by the clock of who sent it (its `Date`), in Unix seconds; None where it does not say."""
+    return _date(headers.get("Date", ""))
+
+
 def _date(value: str) -> float | None:
     try:
         parts = parsedate_tz(value)

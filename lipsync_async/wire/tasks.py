@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from lipsync_async.terms import Reply, TaskStatus
 
 from . import texts
 from .absence import came_from_cache, says_no_such_task, says_none
 from .codes import is_success, said, succeeded
+from .hints import told_at
 from .layers import Document, Object, layers_of, parse
 from .replies import read_document, unreadable
 
@@ -40,6 +41,10 @@ class TaskReply:
     """Seconds of the finished video."""
     units: str | None = None
     """What was charged, `final_unit_deduction`."""
+    updated_at: float | None = None
+    """When the task's state changed last, in Unix seconds; as near to the platform as the reply tells it."""
+    told_at: float | None = None
+    """When the answer was sent, by the `Date` of the reply, in Unix seconds."""
 
 
 def read_task(
@@ -54,7 +59,8 @@ def read_task(
     none_told = not (broken or document.suspicious) and found is None and says_none(reply)
     if came_from_cache(headers):  # what was there is there, but what was not may be there now
         found, none_told = found or None, False
-    return _task(reply, layers_of(document.top), found, gateway_says_none=none_told)
+    task = _task(reply, layers_of(document.top), found, gateway_says_none=none_told)
+    return evolve(task, told_at=told_at(headers))
 
 
 def _found(reply: Reply, top: Object) -> bool | None:
@@ -101,6 +107,7 @@ def _task(reply: Reply, layers: list[Object], found: bool | None, *, gateway_say
         reason=_reason(layers) if reply.task_status is TaskStatus.FAILED else None,
         duration=texts.number(video.get("duration")) or _first(layers, "seconds", texts.number),
         units=_first(layers, "final_unit_deduction", _figure),
+        updated_at=_updated(layers),
     )
 
 
@@ -153,6 +160,15 @@ def _reason(layers: list[Object]) -> str | None:
         for name in ("task_status_msg", "fail_reason", "failReason", "error", "error_message"):
             if reason := said(layer.get(name)):
                 return reason
+    return None
+
+
+def _updated(layers: list[Object]) -> float | None:
+    """Gateways mix seconds and milliseconds; a finish that is told is more than a row that was touched."""
+    for layer in layers:
+        for name in ("completed_at", "completedAt", "finish_time", "updated_at", "updatedAt"):
+            if figure := texts.number(layer.get(name)):
+                return figure / 1000 if figure >= 1e12 else figure
     return None
 
 

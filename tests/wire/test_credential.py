@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from lipsync_async.client import find_key
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.gateways import CHAINHUB
 from lipsync_async.terms import Kind
-from lipsync_async.wire.credential import KEY_PATIENCE, Credential, usable_key
+from lipsync_async.wire.credential import KEY_PATIENCE, Credential, find_key, usable_key
 from tests.loopback.hurried import hurry
 
 

@@ -219,3 +219,30 @@ def test_no_list(status: int, body: bytes) -> None:
     """What is no page of tasks is None, which an empty page is not."""
     assert read_task_list(status, headers(), body) is None
     assert read_task_list(200, headers(), b'{"code":0,"data":[]}') == []
+
+
+@pytest.mark.parametrize(
+    ("times", "moment"),
+    [
+        ({"updated_at": 1722769600123}, 1722769600.123),
+        ({"updatedAt": 1722769600}, 1722769600.0),
+        ({"finish_time": 1722769600, "updated_at": 1722769999}, 1722769600.0),
+        ({"completed_at": "1722769600"}, 1722769600.0),
+        ({"updated_at": 0}, None),
+        ({"updated_at": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_when_the_state_changed_last(times: dict[str, Any], moment: float | None) -> None:
+    """In seconds or milliseconds, by any of its names; the innermost is the platform's own."""
+    assert task(nested("SUCCESS", **times)).updated_at == moment
+    inner = {"task_id": "A", "task_status": "succeed", "updated_at": 1722769000000}
+    assert task(nested("SUCCESS", **times, data=inner)).updated_at == 1722769000.0
+
+
+def test_when_the_answer_was_sent() -> None:
+    """By the gateway's own clock, where the reply has a date."""
+    body = json.dumps(nested("SUCCESS")).encode()
+    assert read_task(200, headers({"Date": "Sun, 04 Aug 2024 11:06:40 GMT"}), body).told_at == 1722769600.0
+    assert read_task(200, headers(), body).told_at is None
+    assert read_task(200, headers({"Date": "yesterday"}), body).told_at is None

@@ -1,0 +1,204 @@
+"""Which task to ask for next, and when: one plan for all tasks of a client (contract, section 5a).
+
+Pure: `follower` asks, this plans; every `now` is handed in, in seconds of one monotonic clock.
+
+| moment                  | when it comes                                                                    |
+|-------------------------|----------------------------------------------------------------------------------|
+| first look              | at the age within which 5 % of such tasks end; 30 s where that is not learned    |
+| every later look        | after 8 % of the task's age, within the closest and the widest pause             |
+| the closest pause       | 10 s, or 15 % of the median duration where that is less; 40 % of the gateway's   |
+|                         | freshness where that is more: it has little new to say before                    |
+| the widest pause        | 60 s                                                                             |
+
+First looks are spread over one closest pause, by the task's id, so that tasks of one moment are not asked for at once.
+No two looks are closer than `1 / max_per_second`; a refusal for rate slows the looks of all tasks, and no create.
+A task is in exactly one place: in the heap, out for an answer, or ended.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from zlib import crc32
+
+import msgspec
+
+from lipsync_async.config import Following
+from lipsync_async.terms import TaskStatus
+
+from .durations import Durations
+from .fates import Absence
+from .freshness import Freshness
+
+COLD = 30.0
+"""Seconds until the first look as long as no durations are learned."""
+EARLIEST = 0.05
+"""The share of tasks that end before the first look."""
+SHARE_OF_MEDIAN = 0.15
+SHARE_OF_FRESHNESS = 0.4
+"""A half would save one look in four at a gateway that is two minutes late, and see ends 5 s later."""
+FIRST_BACKOFF, LONGEST_BACKOFF = 2.0, 60.0
+"""Seconds that all looks pause after the first refusal for rate; doubled with each in a row."""
+EARLY = 1e-6
+"""Seconds by which a timer may be early."""
+MOST_DEAD = 64
+"""Entries of tasks that were dropped, from which on the heap is cleared when they are the half of it."""
+
+
+class Followed(msgspec.Struct, kw_only=True, gc=False, eq=False):
+    """A task that is followed; all times by the planner's clock."""
+
+    task_id: str
+    external_task_id: str | None = None
+    born: float
+    """When it was created, as far as is known."""
+    dated: bool = True
+    """When it was created is known."""
+    sound: float | None = None
+    """Its seconds of sound."""
+    looks: int = 0
+    seen_running: float = -math.inf
+    """When a look last said that it runs."""
+    due: float = math.inf
+    """When to look next; infinity: it is out for an answer, or ended."""
+    status: TaskStatus | None = None
+    """As it was told last; None: no look was answered."""
+    absence: Absence | None = None
+    """Its not-founds, where there were any since it was last found."""
+
+
+class Planner:
+    """The looks at all tasks of one client."""
+
+    def __init__(self, following: Following, durations: Durations, freshness: Freshness) -> None:
+        self._following = following
+        self._durations = durations
+        self._freshness = freshness
+        self._tasks: dict[str, Followed] = {}
+        self._heap: list[tuple[float, int, Followed]] = []
+        self._dead = 0
+        self._count = 0
+        self._next_look = -math.inf
+        self._not_before = -math.inf
+        self._backoff = 0.0
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __contains__(self, task_id: object) -> bool:
+        return task_id in self._tasks
+
+    def __repr__(self) -> str:
+        return f"<Planner of {len(self)} tasks, {self._durations!r}, {self._freshness!r}>"
+
+    # -- tasks ------------------------------------------------------------------------------------------------------
+
+    def follow(self, task_id: str, now: float, *, born: float | None = None, sound: float | None = None) -> Followed:
+        """A task is followed from now on; one that is followed already is told again, as it is.
+
+        `born` is when it was created; None: not known, so it is looked at soon.
+        """
+        known = self._tasks.get(task_id)
+        if known is not None:
+            return known
+        begun = now if born is None else min(born, now)
+        task = Followed(task_id=task_id, born=begun, dated=born is not None, sound=sound)
+        self._tasks[task_id] = task
+        spread = _share_of(task_id) * self.closest(sound)
+        self._plan(task, now + spread if born is None else self._first_look(task, now, spread))
+        return task
+
+    def get(self, task_id: str) -> Followed | None:
+        """The task, if it is followed."""
+        return self._tasks.get(task_id)
+
+    def drop(self, task_id: str) -> None:
+        """A task has ended, or nobody waits for it: it is never asked for again."""
+        task = self._tasks.pop(task_id, None)
+        if task is not None and task.due < math.inf:
+            task.due = math.inf
+            self._dead += 1
+            if self._dead > max(MOST_DEAD, len(self._heap) // 2):
+                self._clear()
+
+    def again(self, task: Followed, now: float, *, running: bool) -> None:
+        """The answer was no end; `running`: it says that the task runs, so that the pause counts from its age."""
+        if self._tasks.get(task.task_id) is not task or task.due < math.inf:
+            return  # it was dropped while it was out for an answer
+        if running:
+            task.seen_running = now
+        self._plan(task, now + self.pause(task, now))
+
+    # -- looks ------------------------------------------------------------------------------------------------------
+
+    def take(self, now: float) -> Followed | None:
+        """The task to ask for now; it is out until `again` or `drop`. None: none is due, or looks are held back."""
+        while self._heap and not self._alive(self._heap[0]):
+            heapq.heappop(self._heap)
+            self._dead -= 1
+        if not self._heap or self.wait(now) > EARLY:
+            return None
+        task = heapq.heappop(self._heap)[2]
+        task.due = math.inf
+        task.looks += 1
+        self._next_look = max(now, self._next_look) + 1.0 / self._following.max_per_second
+        return task
+
+    def wait(self, now: float) -> float:
+        """Seconds until `take` may give a task; infinity: until another is followed, or an answer comes."""
+        if not self._heap:
+            return math.inf
+        return max(0.0, self._heap[0][0] - now, self._next_look - now, self._not_before - now)
+
+    def hold(self, now: float, seconds: float) -> None:
+        """Nobody is asked for so many seconds: the key is refused, or nobody answers."""
+        self._not_before = max(self._not_before, now + seconds)
+
+    def refused(self, now: float, hint: float | None = None) -> None:
+        """A look was refused for rate; `hint` is its Retry-After in seconds, and is never undercut."""
+        if now >= self._not_before:  # refusals of looks that were out together are one
+            self._backoff = min(LONGEST_BACKOFF, max(FIRST_BACKOFF, 2 * self._backoff))
+        self.hold(now, max(self._backoff, hint or 0.0))
+
+    def answered(self) -> None:
+        """A look was let in: the next refusal begins with a short pause again, after as many as it took to get here."""
+        self._backoff = self._backoff / 2 if self._backoff > FIRST_BACKOFF else 0.0
+
+    # -- pauses -----------------------------------------------------------------------------------------------------
+
+    def closest(self, sound: float | None = None) -> float:
+        """Seconds from one look at a task to the next, at least."""
+        following = self._following
+        median = self._durations.quantile(0.5, sound)
+        short = following.closest if median is None else min(following.closest, SHARE_OF_MEDIAN * median)
+        return min(following.widest, max(short, SHARE_OF_FRESHNESS * self._freshness.seconds))
+
+    def pause(self, task: Followed, now: float) -> float:
+        """Seconds until the next look at a task that was just looked at."""
+        age = max(0.0, now - task.born)
+        return max(self.closest(task.sound), min(self._following.widest, self._following.share_of_age * age))
+
+    def _first_look(self, task: Followed, now: float, spread: float) -> float:
+        learned = self._durations.quantile(EARLIEST, task.sound)
+        first = self._following.first_look
+        if first is None:
+            first = COLD if learned is None else learned
+        return max(now, task.born + first) + spread
+
+    def _plan(self, task: Followed, due: float) -> None:
+        task.due = due
+        self._count += 1
+        heapq.heappush(self._heap, (due, self._count, task))
+
+    def _alive(self, entry: tuple[float, int, Followed]) -> bool:
+        return entry[2].due == entry[0]
+
+    def _clear(self) -> None:
+        self._heap = [entry for entry in self._heap if self._alive(entry)]
+        heapq.heapify(self._heap)
+        self._dead = 0
+
+
+def _share_of(task_id: str) -> float:
+    """From 0 to 1, always the same for the same task."""
+    return crc32(task_id.encode("utf-8", "surrogatepass")) / 2**32
