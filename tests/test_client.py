@@ -38,13 +38,13 @@ from lipsync_async.errors import (
     OutcomeUnknownError,
     RejectedError,
 )
-from lipsync_async.journal import Journal, Record, State
+from lipsync_async.journal import Journal
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
 from lipsync_async.wire.credential import KEY_PATIENCE
 from tests.loopback.acts import KEY, client, tell
 from tests.loopback.hurried import hurry
-from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, gateway, reply
+from tests.loopback.raw import NOT_FOUND, Connection, RawServer, answering, created, gateway, reply, task_of
 from tests.makers import request, requests
 
 EXPIRED = reply({"code": 1004, "message": "expired", "request_id": "r"}, 401)
@@ -728,15 +728,18 @@ def test_raise_for_failures_raises_what_failed() -> None:
 
 
 def test_a_journal_remembers_what_was_accepted(tmp_path: Path) -> None:
-    """The same list with the same journal sends nothing again."""
+    """The same list with the same journal sends nothing again; other content under an id exists already."""
     path = tmp_path / "batch.journal"
 
     async def main() -> None:
         async with RawServer() as server, client(server) as submitter:
             first = await submitter.submit_many(requests(5), journal=path)
             again = await submitter.submit_many(requests(7), journal=path)
-            with pytest.raises(DuplicateIdError):
-                await submitter.submit_many([request("job-0", sound_end_time=4000)], journal=path)
+            other = await submitter.submit_many([request("job-0", sound_end_time=4000), request("new")], journal=path)
+        taken = other["job-0"]
+        assert isinstance(taken, Rejected)
+        assert (taken.kind, taken.found_task_id) == (Kind.ALREADY_EXISTS, first.accepted["job-0"].task_id)
+        assert isinstance(other["new"], Accepted)
         assert len(first.accepted) == 5
         assert [outcome.replayed for outcome in again.accepted.values()] == [True] * 5 + [False] * 2
         assert set(server.creates.values()) == {1}
@@ -1005,39 +1008,43 @@ def test_the_observer_sees_attempts_waits_look_ups_and_outcomes() -> None:
 
     hurry(main())
     told = [(event.name, event.external_task_id, event.action, event.kind) for event in events]
-    assert told == [
+    looked = [event.action for event in events if event.name == "look_up"]
+    assert len(looked) >= 3
+    assert looked == ["ask"] * (len(looked) - 1) + ["give up"]
+    after = 4 + len(looked)
+    assert told[: after + 1] == [
         ("attempt", "job-0", "wait", "rate"),
         ("attempt", "job-0", "accept", None),
         ("outcome", "job-0", "accepted", None),
         ("attempt", "job-1", "look_up", "server"),
-        *[("look_up", "job-1", "ask", None)] * 2,
-        ("look_up", "job-1", "give up", None),
+        *[("look_up", "job-1", action, None) for action in looked],
         ("outcome", "job-1", "unknown", "server"),
-        *told[8:10],
-        *told[10:],
     ]
-    assert {name for name, *_ in told[8:]} == {"attempt", "pause", "stop", "outcome"}
+    assert {name for name, *_ in told[after + 1 :]} == {"attempt", "pause", "stop", "outcome"}
+    assert [event.task_id for event in events if event.task_id] == [task_of("job-0")]
     statuses = [event.http_status for event in events if event.name == "attempt"]
     assert statuses == [429, 200, 500, 429, 429]
     assert [event.seconds for event in events if event.name == "pause"] == [1.0]
 
 
-def test_an_observer_that_raises_loses_nothing() -> None:
-    """Its error is raised in the end; what was accepted is in `into`."""
+@pytest.mark.parametrize("error", [ZeroDivisionError(), asyncio.CancelledError()], ids=repr)
+def test_an_observer_that_raises_loses_nothing(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    """Its error is logged once; every job comes out as if there were no observer."""
 
-    def observer(event: Event) -> None:
-        if event.name == "attempt":
-            raise ZeroDivisionError
+    def observer(_: Event) -> None:
+        raise error
 
     async def main() -> None:
         into: dict[str, Outcome] = {}
         async with RawServer() as server, client(server, observer=observer) as submitter:
-            with pytest.raises(ZeroDivisionError):
-                await submitter.submit_many(requests(5), into=into)
-        assert len(into) == 5
-        assert {key for key, outcome in into.items() if isinstance(outcome, Accepted)} == set(server.creates)
+            result = await submitter.submit_many(requests(5), into=into)
+        assert len(result.accepted) == len(into) == 5
+        assert set(into) == set(server.creates)
 
     hurry(main())
+    assert [record.getMessage() for record in caplog.records if "observer" in record.getMessage()] == [
+        "the observer failed; this is told once"
+    ]
 
 
 def test_a_gateway_is_a_name_or_a_url() -> None:
@@ -1159,18 +1166,32 @@ def test_closing_cancels_no_caller_whose_hook_is_slow() -> None:
 
 
 def test_a_reconciliation_leaves_alone_what_a_batch_has_under_way(tmp_path: Path) -> None:
-    """One id is one job: while a batch looks it up, the reconciliation tells it unknown and writes nothing."""
+    """One id is one job: while a batch looks it up, the reconciliation tells it unknown, and asks nothing itself."""
+    let_go = asyncio.Event()
 
-    async def scene() -> tuple[list[str], int]:
-        journal = await Journal.open(tmp_path / "run.db", gateway="http://127.0.0.1:1", account="default")
-        record = Record(external_task_id="job-1", fingerprint=b"x", state=State.OPEN, attempts=1, first_intent_at=1.0)
-        await journal.write(record)
-        async with journal, LipSyncClient("http://127.0.0.1:1", api_key="key") as client:
-            account = client._account
-            assert account is not None
-            account.under_way.add("job-1")
-            async with client.reconcile(journal) as outcomes:
-                told: list[str] = [outcome.name async for outcome in outcomes]
-            return told, len(account.under_way)
+    async def lost(connection: Connection) -> None:
+        while sent := await connection.request():
+            if sent.method == "POST":
+                return connection.reset()
+            await let_go.wait()
+            await connection.send(created("job-1"))
+        return None
 
-    assert asyncio.run(scene()) == (["unknown"], 1)
+    async def main() -> None:
+        async with RawServer(always=lost) as server, client(server) as submitter:
+            path, only_sent = tmp_path / "run.db", RunOptions(ambiguous="report")
+            first = await submitter.submit_many([request()], journal=path, options=only_sent)
+            assert first["job-1"].name == "unknown"
+        async with RawServer(always=lost) as other:
+            moved = await Journal.open(path, gateway=server.url, account="default")
+            async with moved as journal, client(other) as submitter:
+                batch = asyncio.ensure_future(submitter.submit_many([request()], journal=journal))
+                await asyncio.sleep(2.0)
+                async with submitter.reconcile(journal) as outcomes:
+                    told = [outcome.name async for outcome in outcomes]
+                assert (told, other.look_ups, other.total) == (["unknown"], 1, 0)
+                let_go.set()
+                assert isinstance((await batch)["job-1"], Accepted)
+                assert other.look_ups == 1
+
+    hurry(main())

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
+from hashlib import blake2b
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lipsync_async.cli import main
@@ -13,7 +16,7 @@ from lipsync_async.journal import Reader, Record, State, Store
 from lipsync_async.outcomes import RESULT_FIELDS
 from lipsync_async.sandbox import Sandbox
 
-from .helpers import job, results, write
+from .helpers import KEY, job, results, write
 
 
 def journal(path: Path, *records: Record, gateway: str = "http://127.0.0.1") -> Path:
@@ -22,6 +25,15 @@ def journal(path: Path, *records: Record, gateway: str = "http://127.0.0.1") -> 
     store.write(records)
     store.close()
     return path
+
+
+def sign(path: Path, name: str, gateway: str) -> None:
+    """Writes down that the intent of a job was made with the API key of these tests."""
+    with Reader(path) as reader:
+        (found,) = (record for state in State for record in reader.records(state) if record.external_task_id == name)
+        mark = blake2b(KEY.encode(), key=reader.salt, digest_size=8).digest()
+    with closing(Store(path, gateway=gateway)) as store:
+        store.write([msgspec.structs.replace(found, key=mark)])
 
 
 def record(name: str, state: State, **values: object) -> Record:
@@ -114,6 +126,7 @@ def test_reconcile_sends_nothing(
 
     from lipsync_async.gateways import gateway_for
 
+    sign(path, "a", url)  # another key's absence would prove nothing, whatever the user says
     hasty = evolve(gateway_for(url), settle_time=0.1)
     monkeypatch.setattr("lipsync_async.cli.reconcile.gateway_for", lambda _: hasty)
     assert main(["reconcile", str(path), "--gateway", url, "--trust-lookup", "--quiet"]) == 3
@@ -135,6 +148,7 @@ def test_reconcile_calls_a_witness(
     jobs = write(tmp_path / "jobs.jsonl", [job("a")])
     assert main(["submit", str(jobs), "--gateway", url, "--journal", str(path), "--quiet"]) == 0
     journal(path, record("lost", State.UNKNOWN, first_intent_at=time.time(), attempts=1, line=2), gateway=url)
+    sign(path, "lost", url)
     capsys.readouterr()
     hasty = evolve(gateway_for(url), settle_time=0.2)
     monkeypatch.setattr("lipsync_async.cli.reconcile.gateway_for", lambda _: hasty)

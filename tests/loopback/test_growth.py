@@ -77,12 +77,15 @@ class Forgetful(Connection):
             self._news.clear()
             await self._news.wait()
 
+from itertools import count as counted
 import tests.loopback.raw as raw
 from attrs import evolve
 
+numbers = counted(1)
+
 async def play(connection):
     await connection.some(6_900_000)
-    await connection.send(raw.reply({"code": 0, "data": {"task_id": "1"}}))
+    await connection.send(raw.reply({"code": 0, "data": {"task_id": str(next(numbers))}}))
     await connection.hang()
 
 async def main(count):

@@ -17,7 +17,7 @@ from tests.makers import request
 
 from .acts import KEY, tell
 from .hurried import hurry
-from .raw import NOT_FOUND, TASK_ID, RawServer, answering, created, gzipped, reply
+from .raw import NOT_FOUND, TASK_ID, Connection, RawServer, answering, created, gzipped, reply
 
 SAMPLES = Path(__file__).parent.parent / "wire-samples"
 
@@ -329,7 +329,8 @@ def served(server_framing: Framing, *replies: bytes | None, found: bytes = NOT_F
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_what_says_accepted_is_accepted(name: str, framing: Framing) -> None:
     """Every dialect's success, in every framing, is an accepted job that was sent once."""
-    told = tell(always=served(framing, ACCEPTED[name]))
+    job = request("batch7-000042") if name == "native sample" else request()  # the sample names its job
+    told = tell(always=served(framing, ACCEPTED[name]), job=job)
     outcome = told.outcome
     assert isinstance(outcome, Accepted), outcome
     assert outcome.task_id in {TASK_ID, "task_LtujSKpBYTZNT4BXpUlfKYpo"}
@@ -346,10 +347,35 @@ def test_what_blames_the_job_rejects_it(name: str, framing: Framing) -> None:
     assert (told.outcome.kind, told.server.total, told.server.look_ups) == (kind, 1, 0)
 
 
+ROUTES = ("route missing sample", "HTML 200 sample", "404 with a page")
+
+
 @framed
-@pytest.mark.parametrize("name", STOPPED)
+@pytest.mark.parametrize("name", ROUTES)
+def test_a_missing_route_is_confirmed_by_a_get(name: str, framing: Framing) -> None:
+    """Its GET is answered as the create was: the job was not sent, after one create."""
+    body, kind = STOPPED[name]
+    told = tell(always=served(framing, body, found=framing(body)))
+    assert isinstance(told.outcome, NotSent), told.outcome
+    assert (told.outcome.kind, told.server.total, told.server.look_ups) == (kind, 1, 1)
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_a_route_whose_get_is_answered_is_not_missing(name: str) -> None:
+    """A page with a status of success stands for a task that may have been made; a refusal is confirmed by a create."""
+    told = tell(always=answering(STOPPED[name][0]))
+    if name == "HTML 200 sample":
+        assert isinstance(told.outcome, Unknown), told.outcome
+        assert (told.outcome.kind, told.server.total) == (Kind.PROTOCOL, 1)
+    else:
+        assert isinstance(told.outcome, NotSent), told.outcome
+        assert (told.outcome.kind, told.server.total, told.server.look_ups) == (Kind.CONFIGURATION, 2, 2)
+
+
+@framed
+@pytest.mark.parametrize("name", [name for name in STOPPED if name not in ROUTES])
 def test_what_stops_the_batch_is_confirmed_once(name: str, framing: Framing) -> None:
-    """A dead key, an empty account or a missing route: one more try a second later, then the job was not sent."""
+    """A dead key or an empty account: one more try a second later, then the job was not sent."""
     body, kind = STOPPED[name]
     told = tell(always=served(framing, body))
     assert isinstance(told.outcome, NotSent), told.outcome
@@ -425,12 +451,12 @@ EXISTS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", EXISTS)
-def test_an_id_that_exists_is_unknown_when_it_is_the_users(name: str) -> None:
-    """Another customer of the account may own `job-1`: the task is named, not adopted, and nothing is sent again."""
+def test_an_id_that_exists_is_rejected_when_it_is_the_users(name: str) -> None:
+    """Another create was first, perhaps with other content: its task is named, not adopted; nothing is sent again."""
     told = tell(always=answering(EXISTS[name], found=created("job-1", "77")))
     outcome = told.outcome
-    assert isinstance(outcome, Unknown), outcome
-    assert (outcome.kind, outcome.found_task_id, told.server.total) == (Kind.DUPLICATE_ID, "77", 1)
+    assert isinstance(outcome, Rejected), outcome
+    assert (outcome.kind, outcome.found_task_id, told.server.total) == (Kind.ALREADY_EXISTS, "77", 1)
 
 
 @pytest.mark.parametrize("name", EXISTS)
@@ -439,10 +465,15 @@ def test_an_id_that_exists_is_adopted_when_it_was_derived(name: str) -> None:
 
     async def main() -> None:
         job = request(None)
-        async with (
-            RawServer(always=answering(EXISTS[name], found=reply({"code": 0, "data": {"id": "77"}}))) as server,
-            LipSyncClient(server.url, api_key=KEY) as client,
-        ):
+        refused = EXISTS[name]
+
+        async def play(connection: Connection) -> None:
+            while sent := await connection.request():
+                none = sent.method == "GET" and "/never-" in sent.path
+                found = reply({"code": 0, "data": {"id": "77"}})
+                await connection.send(NOT_FOUND if none else found if sent.method == "GET" else refused)
+
+        async with RawServer(always=play) as server, LipSyncClient(server.url, api_key=KEY) as client:
             (outcome,) = (await client.submit_many([job])).values()
         assert isinstance(outcome, Accepted), outcome
         assert (outcome.task_id, outcome.recovered, server.total) == ("77", True, 1)
