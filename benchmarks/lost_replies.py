@@ -72,7 +72,7 @@ def main() -> int:
     for loss, fault in LOSSES.items():
         for gateway, lookups in LOOKUPS.items():
             told = [measure(fault, lookups, seed) for seed in SEEDS]
-            print(  # noqa: T201
+            print(
                 f"{loss:30} {gateway:12} lost {sum(run.lost for run in told) / len(told):5.1f}"
                 f"  unknown {sum(run.unknown for run in told) / len(told):5.1f}"
                 f"  paid twice {sum(run.paid_twice for run in told)}"
