@@ -1,6 +1,6 @@
 """A server that answers after a while, for the rows with latency: `python -m benchmarks._delayed PORT MILLISECONDS`.
 
-A bare asyncio protocol with a fixed reply, in a process of its own: nginx has no delay.
+A bare asyncio protocol whose replies differ in the task alone, in a process of its own: nginx has no delay.
 """
 
 from __future__ import annotations
@@ -9,13 +9,26 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 from benchmarks._server import REPLY, free_port, serving
 
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\nServer: delayed\r\nContent-Type: application/json\r\nConnection: keep-alive\r\n"
-    b"Content-Length: %d\r\n\r\n%s"
-) % (len(REPLY), REPLY.encode())
+_WIDTH = 18
+_LENGTH = len(REPLY) - len("TASK_ID") + _WIDTH
+_BEFORE, _AFTER = (
+    (
+        "HTTP/1.1 200 OK\r\nServer: delayed\r\nContent-Type: application/json\r\nConnection: keep-alive\r\n"
+        f"Content-Length: {_LENGTH}\r\n\r\n{REPLY}"
+    )
+    .encode()
+    .split(b"TASK_ID")
+)
+_NUMBERS = count(860_000_000_000_000_001)
+
+
+def answer() -> bytes:
+    """A create's answer, with a task of its own."""
+    return b"%s%d%s" % (_BEFORE, next(_NUMBERS), _AFTER)
 
 
 class Delayed(asyncio.Protocol):
@@ -37,7 +50,7 @@ class Delayed(asyncio.Protocol):
 
     def _answer(self) -> None:
         if not self._transport.is_closing():
-            self._transport.write(ANSWER)
+            self._transport.write(answer())
 
 
 def content_length(head: bytes) -> int:

@@ -19,10 +19,12 @@ from pathlib import Path
 PATH = "/kling/v1/videos/advanced-lip-sync"
 REPLY = (
     '{"code":0,"message":"SUCCEED","request_id":"0b9c1d52-5f0e-4a53-9a0e-3f7b6f2c9a11","data":'
-    '{"task_id":"860000000000000001","task_info":{"external_task_id":"batch7-000042"},"task_status":"submitted",'
+    '{"task_id":"TASK_ID","task_info":{},"task_status":"submitted",'
     '"created_at":1783000000123,"updated_at":1783000000123}}'
 )
-"""What every create is answered with: a task that was accepted."""
+"""What every create is answered with: a task that was accepted. A task id is one job's: each server puts its own."""
+NGINX_REPLY = REPLY.replace("TASK_ID", "86-$connection-$connection_requests")
+"""nginx counts connections, and requests of each."""
 READY_WITHIN = 15.0
 
 
@@ -97,13 +99,13 @@ FIXED = "server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 20
 
 @contextmanager
 def nginx(body: str | None = None, *, port: int | None = None, buffer: str = "16k") -> Iterator[int]:
-    """An nginx with these server blocks (without any: one that answers everything with `REPLY`); gives its port.
+    """An nginx with these server blocks (without any: one that answers everything with `NGINX_REPLY`); gives its port.
 
     Raises `MissingError`.
     """
     path = program("nginx", "apt-get install nginx")
     port = port or free_port()
-    body = body or FIXED.format(port=port, reply=REPLY)
+    body = body or FIXED.format(port=port, reply=NGINX_REPLY)
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "nginx.conf"
         user = "user root;" if os.geteuid() == 0 else ""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks._delayed import ANSWER, content_length
+from benchmarks._delayed import answer, content_length
 from benchmarks._server import free_port, serving
 
 BUFFER = bytearray(1 << 20)
@@ -36,7 +36,7 @@ class Sink(asyncio.BufferedProtocol):
             self._left -= count
         if self._left is not None and self._left <= 0:
             self._left, self._head = None, b""
-            self._transport.write(ANSWER)
+            self._transport.write(answer())
 
     def _read_head(self, data: bytes) -> None:
         self._head += data

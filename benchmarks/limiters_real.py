@@ -19,7 +19,7 @@ import attrs
 
 from benchmarks import _child
 from benchmarks._pairs import table, verdict
-from benchmarks._server import REPLY, MissingError, free_port, nginx, program, serving
+from benchmarks._server import NGINX_REPLY, REPLY, MissingError, free_port, nginx, program, serving
 from benchmarks._work import requests
 from lipsync_async import Event, LipSyncClient
 
@@ -49,8 +49,10 @@ frontend limited
   bind 127.0.0.1:{port}
   stick-table type ip size 1k expire 10m store http_req_rate({period}s)
   {rules}
-  http-request return status 200 content-type application/json string '{reply}'
+  http-request return status 200 content-type application/json lf-string '{reply}'
 """
+HAPROXY_REPLY = REPLY.replace("TASK_ID", "86-%rt")
+"""HAProxy counts its requests."""
 ADMITTED_COUNT = """\
 http-request deny deny_status 429 if {{ src_http_req_rate() ge {most} }}
   http-request track-sc0 src"""
@@ -91,7 +93,7 @@ static_resources:
 def limited_nginx(burst: str, hint: str) -> Iterator[int]:
     port = free_port()
     with TemporaryDirectory() as folder:
-        body = LIMITED_NGINX.format(rate=RATE, folder=folder, port=port, burst=burst, hint=hint, reply=REPLY)
+        body = LIMITED_NGINX.format(rate=RATE, folder=folder, port=port, burst=burst, hint=hint, reply=NGINX_REPLY)
         with nginx(body, port=port):
             yield port
 
@@ -109,7 +111,7 @@ def _configured(command: list[str], text: str, port: int, suffix: str) -> Iterat
 def haproxy(rules: str, period: int) -> Iterator[int]:
     path = program("haproxy", "apt-get install haproxy")
     port = free_port()
-    text = HAPROXY.format(port=port, period=period, rules=rules.format(most=RATE * period), reply=REPLY)
+    text = HAPROXY.format(port=port, period=period, rules=rules.format(most=RATE * period), reply=HAPROXY_REPLY)
     with _configured([path, "-db", "-f"], text, port, ".cfg"):
         yield port
 

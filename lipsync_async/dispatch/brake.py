@@ -115,6 +115,7 @@ class Brake:
         """A job was accepted."""
         self._recent.append(_CLEAR)
         self._heard()
+        self._pause = 0.0
         self._stops = 0
         self._stalled_since = None
         self._hidden = 0
@@ -153,9 +154,16 @@ class Brake:
                 return None
 
     def _heard(self) -> None:
+        """A word of the gateway's; where many replies do not say what was done, only an accepted canary reopens."""
         self.heard = True
         self._silent = 0
-        self._pause = 0.0
+        if not self._holds:
+            self._pause = 0.0
+
+    @property
+    def _holds(self) -> bool:
+        """Whether the gate is closed because of a share: refusals between open it no sooner."""
+        return self._crowded_since is not None and self._is_crowded()
 
     def _heard_unless(self, result: Reply | Failure) -> None:
         """A page of HTML is no word of the gateway's, nor is a fault on this side."""
@@ -163,14 +171,18 @@ class Brake:
             self._heard()
 
     def _unheard(self, now: float, sent_at: float, verdict: Verdict, result: Reply | Failure) -> Order:
-        if not self._silent or sent_at - self._silent_at > self._policy.max_outage:
-            # nothing was sent for so long: what went wrong before says nothing of now
-            self._silent, self._silent_since, self._pause = 0, now, 0.0
+        quiet = sent_at - self._silent_at > self._policy.max_outage
+        if not self._silent or quiet:
+            self._silent, self._silent_since = 0, now
+            if quiet or not self._holds:  # nothing was sent for so long: what went wrong before says nothing of now
+                self._pause = 0.0
         self._silent_at = now
         self._silent += 1
         self._last = (verdict.kind or Kind.SERVER, result.message)
         row = self._silent >= ROW
         crowded = not row and verdict.action is Action.LOOK_UP and self._is_crowded()
+        if self._crowded_since is not None and not self._is_crowded():
+            self._crowded_since = None  # a share that fell is another matter when it rises again
         if crowded and self._crowded_since is None:
             self._crowded_since = now
         since = self._crowded_since if crowded and self._crowded_since is not None else self._silent_since
@@ -197,7 +209,8 @@ class Brake:
 
     def _give_up(self, now: float) -> Stop:
         kind, message = self._last
-        return self._stop(Stop(kind, f"no usable answer for {now - self._silent_since:.0f} s: {message}"))
+        since = self._silent_since if self._silent >= ROW or self._crowded_since is None else self._crowded_since
+        return self._stop(Stop(kind, f"no usable answer for {now - since:.0f} s: {message}"))
 
     def _confirm(self, now: float, sent_at: float, verdict: Verdict, result: Reply | Failure) -> Order:
         stop = Stop(verdict.kind or Kind.CONFIGURATION, result.message)
