@@ -20,7 +20,6 @@ from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
 from lipsync_async.dispatch.queries import told_of
 from lipsync_async.dispatch.run import YIELD_EVERY, Run
 from lipsync_async.dispatch.streaming import (
-    CANCELLED,
     STOPPED,
     Jobs,
     JournalLike,
@@ -31,6 +30,7 @@ from lipsync_async.dispatch.streaming import (
     Requests,
     drain,
     each,
+    finish,
     tell_progress,
 )
 from lipsync_async.request.checks import check, errors_of
@@ -207,7 +207,7 @@ class LipSyncClient(TaskCalls):
                 jobbook=jobbook,
             )
             try:
-                await self._finish(run, self._timeouts.submit_grace, jobs=1)
+                await finish(run, self._timeouts.submit_grace, jobs=1)
             except asyncio.CancelledError as error:
                 error.add_note("; ".join(map(in_words, outcomes)))
                 raise
@@ -274,7 +274,7 @@ class LipSyncClient(TaskCalls):
         async with Opened(journal, self._gateway, account) as jobbook:
             shared = self._ready()  # it may have been closed while the list was looked through
             run = Run(shared, listed, deliver, window=self._limits.max_in_flight, options=options, jobbook=jobbook)
-            await self._finish(run, self._timeouts.grace, jobs=len(listed))
+            await finish(run, self._timeouts.grace, jobs=len(listed))
         return BatchResult({job.id: job.request for job in listed}, outcomes)
 
     def stream(
@@ -385,25 +385,6 @@ class LipSyncClient(TaskCalls):
             return derive_id(request, prefix=options.id_prefix, max_length=self._gateway.max_id_length)
         except UNHASHABLE:
             return ""
-
-    async def _finish(self, run: Run, grace: float, jobs: int | None = None) -> None:
-        """Waits for a run; when cancelled, it gives requests in flight `grace` seconds, then breaks them off."""
-        workers = run.start(jobs)
-        try:
-            if workers:
-                await asyncio.wait(workers)
-        except asyncio.CancelledError:
-            run.stop(CANCELLED)
-            await drain((run,), grace)
-            raise
-        finally:
-            run.finish()
-        for worker in workers:
-            if not worker.cancelled():  # by `aclose`, whose grace was over: its job has come out
-                worker.result()
-        if run.failure is not None:
-            raise run.failure
-        run.check(jobs)
 
 
 def _content(request: LipSyncRequest) -> LipSyncRequest:

@@ -184,3 +184,9 @@ def callers_error(error: BaseException, where: str) -> Exception:
     told = HookError(f"{where} raised {type(error).__name__}")
     told.__cause__ = error
     return told
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether the worker was cancelled; a `CancelledError` that nobody asked for is the caller's own."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

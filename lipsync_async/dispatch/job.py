@@ -60,11 +60,8 @@ class Job:
         """Its id is known to come once: the whole list was looked through."""
         self.derived = False
         """Its id was derived from its content."""
-        self.fingerprint = b""
-        """Of all that is asked for; made where it is wanted."""
-        self.core = b""
-        """The same without what changes from one writing of a list to the next: the session, signatures of URLs."""
-
+        self.fingerprint = self.core = b""
+        """Of all that is asked for; of the same without the session and the signatures of URLs."""
         self.begun = False
         self.claimed = False
         """No other job of its id may begin in this client until it has come out."""
@@ -90,10 +87,8 @@ class Job:
         self.refusals = 0
         self.generation = 0
         """The credential's, at the last send."""
-        self.mark = b""
-        """Of the key of the last send: see `Credential.mark`."""
-        self.key = b""
-        """The same, with the salt of the journal."""
+        self.mark = self.key = b""
+        """Of the key of the last send, for this process and for the journal: see `Credential.mark`."""
         self.sent_at: float | None = None
         self.first_sent_at: float | None = None
         """Unix seconds, over all runs."""

@@ -21,7 +21,7 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Kind
 from lipsync_async.wire.flight import Flight
 
-from .account import LOG, Account, callers_error
+from .account import LOG, Account, callers_error, is_cancelled
 from .asking import Asking
 from .batch import Batch
 from .brake import Stop
@@ -196,9 +196,3 @@ class Run:
             self._delivery.tell(job, end.outcome)
         if end.stop is not None:
             self.stop(end.stop)
-
-
-def is_cancelled(error: BaseException) -> bool:
-    """Whether the worker was cancelled; a `CancelledError` that nobody asked for is the caller's own."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -22,11 +22,11 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Outcome
 from lipsync_async.terms import Kind
 
-from .account import Account, Stoppable, callers_error
+from .account import Account, Stoppable, callers_error, is_cancelled
 from .brake import Stop
 from .job import Job
 from .jobbook import Jobbook
-from .run import Run, is_cancelled
+from .run import Run
 
 LAST_WORDS = 5.0
 """Seconds for what was broken off to be written down and told."""
@@ -98,6 +98,26 @@ async def each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
         if is_cancelled(error):
             raise
         raise callers_error(error, "the source of the jobs") from error
+
+
+async def finish(run: Run, grace: float, jobs: int | None = None) -> None:
+    """Waits for a run; when cancelled, it gives requests in flight `grace` seconds, then breaks them off."""
+    workers = run.start(jobs)
+    try:
+        if workers:
+            await asyncio.wait(workers)
+    except asyncio.CancelledError:
+        run.stop(CANCELLED)
+        await drain((run,), grace)
+        raise
+    finally:
+        run.finish()
+    for worker in workers:
+        if not worker.cancelled():  # by `aclose`, whose grace was over: its job has come out
+            worker.result()
+    if run.failure is not None:
+        raise run.failure
+    run.check(jobs)
 
 
 class OutcomeStream:
