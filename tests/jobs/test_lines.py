@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lipsync_async import RequestBuilder
+from lipsync_async import RequestBuilder, cli
 from lipsync_async.jobs.lines import read_request
 from lipsync_async.request.audio import AudioBytes, AudioFile
 
 HERE = Path(__file__).parents[1]
-CLIP = AudioBytes((HERE.parent / "lipsync_async" / "cli" / "demo_clips" / "speech_5.mp3").read_bytes())
+CLIP = AudioBytes((Path(cli.__file__).parent / "demo_clips" / "speech_5.mp3").read_bytes())
 SCHEMAS = {
     path.stem: json.loads(path.read_text("utf-8"))["paths"]["/kling/v1/videos/advanced-lip-sync"]["post"]
     for path in sorted((HERE / "openapi").glob("*.json"))
