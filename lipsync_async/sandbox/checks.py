@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -248,3 +249,12 @@ def _watermark(request: Json) -> bool:
     if enabled is not None and not isinstance(enabled, bool):
         refuse("watermark_info.enabled", f"must be a boolean, not {_kind(enabled)}")
     return bool(enabled)
+
+
+def bounded(query: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
+    """A whole number out of a query; raises `Refused` where it is none, or outside of its bounds."""
+    given = query.get(name, str(default))
+    whole = given.isascii() and given.isdigit() and len(given) < 10
+    if not whole or not bounds[0] <= int(given) <= bounds[1]:
+        raise Refused(1201, f"{name} must be from {bounds[0]} to {bounds[1]}")
+    return int(given)

@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aiohttp import web
 
 from lipsync_async.sandbox.account import Keys, RunningTasks, TokenBucket
-from lipsync_async.sandbox.checks import Create, Refused, Rules, read_create
+from lipsync_async.sandbox.checks import Create, Refused, Rules, bounded, read_create
+from lipsync_async.sandbox.choices import check_choices
 from lipsync_async.sandbox.faults import Faults
 from lipsync_async.sandbox.ledger import Ledger
 from lipsync_async.sandbox.replies import (
@@ -35,11 +36,10 @@ from lipsync_async.sandbox.replies import (
     task_list,
 )
 from lipsync_async.sandbox.sockets import body_of, close_after, reset, response, truncated
-from lipsync_async.sandbox.tasks import LOOKUPS, Snapshot, Task, TaskBook
+from lipsync_async.sandbox.tasks import Snapshot, Task, TaskBook, snapshot
 
 ROUTE = "/v1/videos/advanced-lip-sync"
 PREFIX = "/kling"
-DUPLICATES = ("refuse", "accept", "overwrite")
 _BIG = 64 * 1024  # from here on a body is checked in a thread
 _PAGES, _PAGE_SIZES = (1, 1000), (1, 500)
 _GRACE = 0.5  # seconds that replies under way get when the sandbox closes
@@ -85,38 +85,28 @@ class Sandbox:
 
     """
 
+    _bucket: TokenBucket | None = None
+    _max_running_tasks: int | None = None
+    _balance: float | None = None
+    _replies = 0
+    _base_url = ""
+    _listener: asyncio.Server | None = None
+    _http: web.Server | None = None
+    _threads: ThreadPoolExecutor | None = None
+
+    # fmt: off
     def __init__(
-        self,
-        *,
-        api_key: str = "sandbox-key",
-        host: str = "127.0.0.1",
-        port: int = 0,
-        max_per_second: float | None = None,
-        burst: float | None = None,
-        retry_after: bool = False,
-        max_running_tasks: int | None = None,
-        task_seconds: tuple[float, float] = (60.0, 180.0),
-        time_scale: float = 1.0,
-        latency: float = 0.0,
-        dialect: str = "native",
-        refusals: str = "kling",
-        duplicates: str = "refuse",
-        lookups: str = "external",
-        store_delay: float = 0.0,
-        balance: float | None = None,
-        faults: Mapping[str, float] | None = None,
-        seed: int = 0,
-        accept_aac: bool = False,
-        fractional_volumes: bool = False,
-        failed_share: float = 0.02,
-        slow_seconds: float = 2.0,
-        ledger_path: str | Path | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, *, api_key: str = "sandbox-key", host: str = "127.0.0.1", port: int = 0,
+        max_per_second: float | None = None, burst: float | None = None, retry_after: bool = False,
+        max_running_tasks: int | None = None, task_seconds: tuple[float, float] = (60.0, 180.0),
+        time_scale: float = 1.0, latency: float = 0.0, dialect: str = "native", refusals: str = "kling",
+        duplicates: str = "refuse", lookups: str = "external", store_delay: float = 0.0, balance: float | None = None,
+        faults: Mapping[str, float] | None = None, seed: int = 0, accept_aac: bool = False,
+        fractional_volumes: bool = False, failed_share: float = 0.02, slow_seconds: float = 2.0,
+        ledger_path: str | Path | None = None, clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        _one_of("dialect", dialect, DIALECTS)
-        _one_of("refusals", refusals, REFUSALS)
-        _one_of("duplicates", duplicates, DUPLICATES)
-        _one_of("lookups", lookups, LOOKUPS)
+        # fmt: on
+        check_choices(dialect=dialect, refusals=refusals, duplicates=duplicates, lookups=lookups)
         if time_scale <= 0 or not 0 <= task_seconds[0] <= task_seconds[1]:
             raise ValueError("time_scale must be above 0, and task_seconds a pair (shortest, longest)")
         self.api_key = api_key
@@ -144,19 +134,11 @@ class Sandbox:
             lookups=lookups,
             seed=seed,
         )
-        self._bucket: TokenBucket | None = None
-        self._max_running_tasks: int | None = None
-        self._balance: float | None = None
         self.set_limits(
             max_per_second=max_per_second, burst=burst, max_running_tasks=max_running_tasks, balance=balance
         )
         self._ledger_path = None if ledger_path is None else Path(ledger_path)
-        self._replies = 0
-        self._base_url = ""
         self._closing = asyncio.Event()
-        self._listener: asyncio.Server | None = None
-        self._http: web.Server | None = None
-        self._threads: ThreadPoolExecutor | None = None
 
     def __repr__(self) -> str:
         running = self._running.count(self._clock())
@@ -246,7 +228,7 @@ class Sandbox:
 
     def revoke(self, key: str, code: int = 1002) -> None:
         """Refuse a key from now on: 1000 to 1004 (1004: expired), 1100, 1101, 1103 or 1304."""
-        _one_of("code", code, (1000, 1001, 1002, 1003, 1004, 1100, 1101, 1103, 1304))
+        check_choices(code=code)
         self._keys.revoke(key, code)
 
     # --- the way of a request -------------------------------------------------------------------------------------
@@ -381,18 +363,7 @@ class Sandbox:
         return f"{self._replies:08x}-5f0e-4a53-9a0e-3f7b6f2c9a11"
 
     def _snapshot(self, task: Task) -> Snapshot:
-        now = self._clock()
-        return Snapshot(
-            task_id=task.task_id,
-            external_task_id=task.external_task_id,
-            status=task.status(now),
-            units=f"{task.units:g}",
-            seconds=f"{task.window_ms / 1000:.3f}",
-            url=f"https://cdn.example.test/kling/{task.task_id}.mp4",
-            watermark=task.watermark,
-            created_ms=int((self._epoch + task.created) * 1000),
-            updated_ms=int((self._epoch + task.changed(now)) * 1000),
-        )
+        return snapshot(task, self._clock(), self._epoch)
 
     # --- queries --------------------------------------------------------------------------------------------------
 
@@ -414,22 +385,9 @@ class Sandbox:
         return answer(200, self._query_reply(self._snapshot(task), self._request_id()))
 
     def _page(self, query: Mapping[str, str]) -> Answer:
-        number = _bounded(query, "pageNum", 1, _PAGES)
-        size = _bounded(query, "pageSize", 30, _PAGE_SIZES)
+        number = bounded(query, "pageNum", 1, _PAGES)
+        size = bounded(query, "pageSize", 30, _PAGE_SIZES)
         if self._lookups == "none":
             raise Refused(1203)
         tasks = self._tasks.page(number, size, self._clock())
         return answer(200, task_list([self._snapshot(task) for task in tasks], self._request_id()))
-
-
-def _one_of(name: str, value: object, known: Any) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, not {value!r}")
-
-
-def _bounded(query: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
-    given = query.get(name, str(default))
-    whole = given.isascii() and given.isdigit() and len(given) < 10
-    if not whole or not bounds[0] <= int(given) <= bounds[1]:
-        raise Refused(1201, f"{name} must be from {bounds[0]} to {bounds[1]}")
-    return int(given)

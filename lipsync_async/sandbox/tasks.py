@@ -146,3 +146,18 @@ class TaskBook:
         """Give one page of the tasks that are stored by now, the newest first; pages count from 1."""
         stored = (task for task in reversed(self._tasks.values()) if task.found_from <= now)
         return list(islice(stored, (number - 1) * size, number * size))
+
+
+def snapshot(task: Task, now: float, epoch: float) -> Snapshot:
+    """A task as a reply tells it; `epoch` is the Unix time at which the clock of `now` was 0."""
+    return Snapshot(
+        task_id=task.task_id,
+        external_task_id=task.external_task_id,
+        status=task.status(now),
+        units=f"{task.units:g}",
+        seconds=f"{task.window_ms / 1000:.3f}",
+        url=f"https://cdn.example.test/kling/{task.task_id}.mp4",
+        watermark=task.watermark,
+        created_ms=int((epoch + task.created) * 1000),
+        updated_ms=int((epoch + task.changed(now)) * 1000),
+    )

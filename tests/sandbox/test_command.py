@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from lipsync_async.sandbox import Sandbox, add_arguments, serve
+from lipsync_async.sandbox.choices import DUPLICATES
 from lipsync_async.sandbox.command import CHOICES, FLAGS, VALUES, main
 from lipsync_async.sandbox.replies import DIALECTS, REFUSALS
-from lipsync_async.sandbox.server import DUPLICATES
 from lipsync_async.sandbox.tasks import LOOKUPS
 
 from .helpers import ROUTE, job, raw
