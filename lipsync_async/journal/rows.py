@@ -176,7 +176,7 @@ def _record(values: Row) -> Record:
         fields[_HISTORY - 1] = _decode(fields[_HISTORY - 1]) if fields[_HISTORY - 1] else ()
     except KeyError:
         raise DamagedRowError(f"it has the unknown state {fields[_STATE - 1]!r}") from None
-    except (TypeError, ValueError) as error:  # msgspec's errors are ValueErrors
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:  # no ValueError before msgspec 0.20
         raise DamagedRowError(f"its history cannot be read ({error})") from error
     return Record(*fields)
 
