@@ -44,9 +44,7 @@ def already_exists(job: Job, inquiry: Inquiry) -> Rejected:
         **job.told(),
         kind=Kind.ALREADY_EXISTS,
         message=ambiguity.message,
-        http_status=ambiguity.http_status,
-        code=ambiguity.code,
-        request_id=ambiguity.request_id,
+        **_of_answer(ambiguity),
         found_task_id=inquiry.found_task_id,
     )
 
@@ -62,9 +60,7 @@ def unfinished(job: Job, kind: Kind, message: str) -> Outcome:
         **job.told(),
         kind=ambiguity.kind,
         message=ambiguity.message,
-        http_status=ambiguity.http_status,
-        code=ambiguity.code,
-        request_id=ambiguity.request_id,
+        **_of_answer(ambiguity),
         phase=ambiguity.phase,
         attempt=ambiguity.attempt,
         sent_at=ambiguity.sent_at,
@@ -89,6 +85,10 @@ def ambiguous(job: Job, kind: Kind | None, result: Reply | Failure) -> Ambiguity
         message=result.message,
         **_of_reply(result),
     )
+
+
+def _of_answer(ambiguity: Ambiguity) -> dict[str, Any]:
+    return {"http_status": ambiguity.http_status, "code": ambiguity.code, "request_id": ambiguity.request_id}
 
 
 def _of_reply(result: Reply | Failure | None) -> dict[str, Any]:

@@ -17,10 +17,9 @@ from lipsync_async.dispatch.account import LOG
 from lipsync_async.errors import RejectedError
 from lipsync_async.outcomes import Accepted, Unknown
 from lipsync_async.terms import Kind
-from tests.dispatch.helpers import NOT_FOUND, RawServer, answering, created
 from tests.loopback.acts import KEY, client, request, requests, tell
 from tests.loopback.hurried import hurry
-from tests.loopback.raw import Connection, Request, reply
+from tests.loopback.raw import NOT_FOUND, Connection, RawServer, Request, answering, created, reply, task_of
 
 STATE = {"code": 0, "message": "SUCCEED"}
 
@@ -356,7 +355,7 @@ def test_a_job_whose_forerunner_was_not_sent_is_sent_itself() -> None:
             await asyncio.sleep(0.1)
             first.cancel()
             told = await second
-            assert (told.task_id, told.replayed) == ("task-of-job-1", False)
+            assert (told.task_id, told.replayed) == (task_of("job-1"), False)
             with pytest.raises(asyncio.CancelledError):
                 await first
             await holds

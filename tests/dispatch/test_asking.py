@@ -32,6 +32,7 @@ from tests.dispatch.helpers import (
     Wire,
     batch_at,
     job_of,
+    keys,
     task,
 )
 from tests.simulation.virtual import VirtualLoop, run
@@ -483,18 +484,14 @@ def test_a_word_in_an_outage_counts() -> None:
 
 def test_a_look_up_that_is_not_let_in_is_asked_again_with_a_new_key() -> None:
     """At its planned time; it does not count."""
-    given: list[str] = []
-
-    def key() -> str:
-        given.append(f"key-{len(given)}")
-        return given[-1]
+    given, source = keys()
 
     async def story() -> None:
-        batch = batch_at(Wire(otherwise=UNAUTHORIZED), key=key)
+        batch = batch_at(Wire(otherwise=UNAUTHORIZED), key=source)
         job = await doubtful(batch)
         assert await ask(batch, job) == Park(1001.0)
         assert job.inquiry is not None
-        assert (given, job.inquiry.failures) == (["key-0", "key-1"], 0)
+        assert (given, job.inquiry.failures) == (["key-number-1", "key-number-2"], 0)
 
     play(story)
 

@@ -17,9 +17,9 @@ from lipsync_async.dispatch.job import Job
 from lipsync_async.errors import ClientClosedError, HookError, InvalidRequestError, LipSyncError
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected
 from lipsync_async.terms import Kind
-from tests.dispatch.helpers import RawServer
 from tests.loopback.acts import client, request, requests, wav
 from tests.loopback.hurried import hurry
+from tests.loopback.raw import RawServer
 
 ONE = Limits(max_in_flight=1)
 RAISES = [

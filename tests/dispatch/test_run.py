@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from lipsync_async.journal import Journal, Record, State, Store
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
-from tests.dispatch.helpers import RawServer, answering, created
+from tests.dispatch.helpers import keys
 from tests.dispatch.test_streaming import read_into
 from tests.loopback.acts import client, request, requests, tell, wav
 from tests.loopback.hurried import hurry
-from tests.loopback.raw import Connection, reply
+from tests.loopback.raw import Connection, RawServer, answering, created, reply
 
 SAME = reply({"code": 1201, "message": "session 4711 is unknown", "request_id": "r"}, 400)
 
@@ -310,17 +310,6 @@ def test_a_choice_that_there_is_not_is_refused_at_once() -> None:
         assert RunOptions(ambiguous=good).ambiguous == good
     with pytest.raises(ValueError, match="ambiguous"):
         RunOptions(ambiguous="typo")  # type: ignore[arg-type]
-
-
-def keys() -> tuple[list[str], Callable[[], str]]:
-    """What was given out, and a callable that gives `key-number-1`, `key-number-2` and so on."""
-    given: list[str] = []
-
-    def source() -> str:
-        given.append(f"key-number-{len(given) + 1}")
-        return given[-1]
-
-    return given, source
 
 
 def test_a_token_that_saw_only_refusals_may_be_renewed() -> None:

@@ -36,6 +36,7 @@ from tests.dispatch.helpers import (
     Wire,
     batch_at,
     job_of,
+    keys,
 )
 from tests.makers import request
 from tests.simulation.virtual import run
@@ -332,17 +333,13 @@ def test_a_404_is_confirmed_by_a_create_where_the_route_is_there() -> None:
 
 def test_an_expired_token_is_renewed_and_costs_no_attempt() -> None:
     """A second generation is asked for; the job goes again at once."""
-    given: list[str] = []
-
-    def key() -> str:
-        given.append(f"key-{len(given)}")
-        return given[-1]
+    given, source = keys()
 
     async def story() -> None:
-        batch = batch_at(Wire(EXPIRED, MADE), key=key)
+        batch = batch_at(Wire(EXPIRED, MADE), key=source)
         job = job_of()
         assert (await sent(batch, job))[0] == Park(1000.0)
-        assert (job.attempts, job.refusals, given) == (0, 1, ["key-0", "key-1"])
+        assert (job.attempts, job.refusals, given) == (0, 1, ["key-number-1", "key-number-2"])
         assert isinstance((await sent(batch, job))[0], End)
 
     play(story)

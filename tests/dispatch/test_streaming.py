@@ -14,10 +14,9 @@ from lipsync_async.dispatch.streaming import OutcomeStream
 from lipsync_async.errors import ClientClosedError, JournalError
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
-from tests.dispatch.helpers import RawServer
 from tests.loopback.acts import client, request, requests
 from tests.loopback.hurried import hurry
-from tests.loopback.raw import Connection
+from tests.loopback.raw import Connection, RawServer
 
 FAST = Limits(max_in_flight=4, initial_per_second=10_000.0)
 
