@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from lipsync_async.outcomes import BatchResult
 from lipsync_async.sandbox import Sandbox
 from lipsync_async.terms import Kind
 from tests.loopback.crash_child import request
+from tests.loopback.hurried import hurry
 
 JOBS = [request(number) for number in range(200)]
 
@@ -46,7 +46,7 @@ def test_lost_replies_are_found(tmp_path: Path) -> None:
             assert not sandbox.ledger.duplicates
             assert result.statistics().recovered == sandbox.ledger.faults["lose_reply"] > 0
 
-    asyncio.run(live())
+    hurry(live())
 
 
 def test_lost_replies_that_nobody_finds_stay_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_lost_replies_that_nobody_finds_stay_unknown(tmp_path: Path, monkeypatch
             assert len(result.accepted) == 200 - len(lost)
             assert not sandbox.ledger.duplicates
 
-    asyncio.run(live())
+    hurry(live())
 
 
 def test_a_key_that_dies_and_a_run_that_ends_the_batch(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_key_that_dies_and_a_run_that_ends_the_batch(tmp_path: Path) -> None:
             assert sandbox.ledger.requests - before == len(first.not_sent)
             assert not sandbox.ledger.duplicates
 
-    asyncio.run(live())
+    hurry(live())
 
 
 def test_a_look_up_may_take_longer_than_a_connection(tmp_path: Path) -> None:
@@ -101,4 +101,4 @@ def test_a_look_up_may_take_longer_than_a_connection(tmp_path: Path) -> None:
                 result = await client.submit_many(JOBS[:3], journal=tmp_path / "run.db")
             assert len(result.accepted) == 3
 
-    asyncio.run(live())
+    hurry(live())
