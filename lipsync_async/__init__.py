@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
     from .endings import (
+        Ended,
         Ending,
         FailureKind,
+        Result,
         StillRunning,
         Succeeded,
         TaskFailed,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
     from .tasks.follower import FollowingStatistics
+    from .tasks.results import ResultStream
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
     from .wire.credential import ApiKey
 
@@ -77,6 +80,7 @@ __all__ = [
     "ConfigurationError",
     "Container",
     "DuplicateIdError",
+    "Ended",
     "Ending",
     "Event",
     "FaceChoice",
@@ -114,6 +118,8 @@ __all__ = [
     "RejectedError",
     "RequestBuilder",
     "Requests",
+    "Result",
+    "ResultStream",
     "RetryPolicy",
     "RunOptions",
     "Severity",
@@ -164,8 +170,10 @@ _NAMES_OF = {
         "Requests",
     ),
     "endings": (
+        "Ended",
         "Ending",
         "FailureKind",
+        "Result",
         "StillRunning",
         "Succeeded",
         "TaskFailed",
@@ -236,6 +244,7 @@ _NAMES_OF = {
         "check",
     ),
     "tasks.follower": ("FollowingStatistics",),
+    "tasks.results": ("ResultStream",),
     "terms": (
         "Action",
         "Kind",

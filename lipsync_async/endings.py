@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TextIO
 
 import msgspec
 
 from .errors import BatchError, JobError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
-from .outcomes import NotSent, Rejected, Unknown
+from .outcomes import Accepted, NotSent, Rejected, Unknown, result_line
 from .terms import TaskStatus
 
 
@@ -64,7 +66,11 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True):
     task_id: str
     external_task_id: str | None = None
     state: TaskState | None = None
-    """What the last look told; None: no look was answered."""
+    """What the last look told; None: no look was answered, or it was told by the journal."""
+    outcome: Accepted | None = None
+    """Of the job that made the task; None where only the task is known."""
+    earlier: tuple[TaskFailed, ...] = ()
+    """The tasks of the same job that failed before it was submitted again, oldest first."""
 
 
 class Succeeded(_Ending, frozen=True, kw_only=True):
@@ -98,6 +104,8 @@ class TaskFailed(_Ending, frozen=True, kw_only=True):
     kind: FailureKind
     reason: str = ""
     """In the words of who ended it; "" where none were told."""
+    again: Rejected | Unknown | NotSent | None = None
+    """What came of submitting it again, where that made no task."""
 
     def error(self) -> TaskFailedError:
         """Returns the error that `wait` raises for this ending."""
@@ -136,11 +144,45 @@ def _told(ending: _Ending) -> dict[str, Any]:
     return {"task_id": ending.task_id, "external_task_id": ending.external_task_id, "ending": ending}
 
 
-Ending = Succeeded | TaskFailed | TaskLost | StillRunning
-"""How a task ended; `name` tells which."""
+Ended = Succeeded | TaskFailed | TaskLost
+"""How a task ended that has ended."""
+Ending = Ended | StillRunning
+"""How a task ended, or that it was not seen to; `name` tells which."""
 
 Result = Ending | Rejected | Unknown | NotSent
 """How a job ended that was submitted and waited for: its task's ending, or the outcome where there is no task."""
+
+
+def job_id(result: Result | Accepted) -> str:
+    """The external_task_id of the job whose result it is; that of its first submission, where there were several.
+
+    The task id where the job is not known.
+    """
+    if isinstance(result, Accepted | Rejected | Unknown | NotSent):
+        return result.external_task_id
+    first = result.earlier[0].external_task_id if result.earlier else result.external_task_id
+    return first or result.task_id
+
+
+def line_of(result: Result | Accepted) -> dict[str, Any]:
+    """Returns a result as a result line: `RESULT_FIELDS` with their values, None for a value that does not apply."""
+    if isinstance(result, Accepted | Rejected | Unknown | NotSent):
+        return result_line(result)
+    made = result.outcome or Accepted(external_task_id="", task_id=result.task_id)
+    line = result_line(made)
+    status = None if result.state is None else result.state.status
+    line.update(external_task_id=job_id(result), outcome=result.name, task_status=status or made.task_status)
+    if isinstance(result, TaskFailed):
+        line.update(kind=result.kind, message=result.reason, task_status=TaskStatus.FAILED)
+    elif isinstance(result, Succeeded):
+        line.update(video_url=result.video_url, duration=result.seconds, units=result.units)
+        line.update(task_status=TaskStatus.SUCCEED)
+    return line
+
+
+def to_line(result: Result | Accepted) -> str:
+    """Returns a result as a result line in JSON, with its line feed."""
+    return msgspec.json.encode(line_of(result)).decode() + "\n"
 
 
 class TaskResults(Mapping[str, Result]):
@@ -188,6 +230,14 @@ class TaskResults(Mapping[str, Result]):
     def without_task(self) -> dict[str, Rejected | Unknown | NotSent]:
         """The jobs that were not accepted, by id."""
         return {key: it for key, it in self.items() if isinstance(it, Rejected | Unknown | NotSent)}
+
+    def write_jsonl(self, target: str | PathLike[str] | TextIO) -> None:
+        """Writes one result line a job, as JSON, to a path or an open text file; raises `OSError`."""
+        if isinstance(target, (str, PathLike)):
+            with Path(target).open("w", encoding="utf-8") as file:
+                self.write_jsonl(file)
+        else:
+            target.writelines(map(to_line, self._results.values()))
 
     def raise_for_failures(self) -> None:
         """Raises `BatchError` unless all succeeded; its `errors` holds one error for each other job."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
     from lipsync_async.dispatch.account import Event
 
+LATE = 30.0
+"""Seconds of lateness from which on it is told."""
 WINDOW = 10.0
 """Seconds over which the rate is measured."""
 _WAITS = {
@@ -24,6 +26,17 @@ _WAITS = {
     "running tasks": "a task to end: {running}",
     "rate": "the pace: {pace}",
 }
+
+
+@frozen
+class Stage:
+    """One stage of a batch whose tasks are waited for."""
+
+    name: str
+    done: int
+    total: int
+    """0: it has no end of its own."""
+    note: str = ""
 
 
 @frozen(kw_only=True)
@@ -45,6 +58,8 @@ class View:
     waiting_for: str
     left: float | None
     """Seconds, estimated; None: nothing to go by."""
+    stages: tuple[Stage, ...] = ()
+    """Where tasks are waited for."""
 
 
 @define
@@ -57,11 +72,14 @@ class Monitor:
     refusals: Counter[str] = Factory(Counter)
     """Tries that were told to wait, by reason."""
     stopping: bool = False
+    submitted: int = 0
+    """Jobs that have a task."""
     _client: LipSyncClient | None = None
     _began: float = 0.0
     _looked_up: set[str] = Factory(set)
     _reason: str = "a refusal"
     _accepted: deque[tuple[float, int]] = Factory(deque)
+    _most_running: int = 0
 
     def watch(self, client: LipSyncClient) -> None:
         """The batch begins."""
@@ -72,6 +90,7 @@ class Monitor:
     def observe(self, event: Event) -> None:
         """The client's hook."""
         if event.name == "outcome":
+            self.submitted += event.action == "accepted"
             self._looked_up.discard(event.external_task_id or "")
         elif event.name == "look_up":
             self._looked_up.add(event.external_task_id or "")
@@ -112,20 +131,52 @@ class Monitor:
             measured=measured,
             refusals=self.refusals,
             waiting_for=waiting_for,
-            left=None if self.stopping or not measured else (self.total - done) / measured,
+            left=None if self.stopping else self._left(measured),
+            stages=self._stages() if self.tally.waits else (),
+        )
+
+    def _left(self, measured: float) -> float | None:
+        """By the rate of accepted jobs; where tasks are waited for, by their durations and how many run at once."""
+        if not self.tally.waits:
+            return (self.total - self.tally.total) / measured if measured else None
+        assert self._client is not None
+        following = self._client.following()
+        self._most_running = max(self._most_running, following.tasks)
+        if following.median_duration is None or not self._most_running:
+            return None
+        rounds = math.ceil(max(0, self.total - self.tally.total) / self._most_running)
+        return rounds * following.median_duration + following.freshness
+
+    def _stages(self) -> tuple[Stage, ...]:
+        assert self._client is not None
+        counts, following = self.tally.counts, self._client.following()
+        without = sum(counts[name] for name in ("rejected", "unknown", "not_sent"))
+        takes = following.median_duration
+        told = [] if takes is None else [f"a task takes about {clock(takes)}"]
+        if following.freshness >= LATE:
+            told.append(f"this gateway tells an end about {clock(following.freshness)} late")
+        refused, ended = _told(counts, "rejected", "unknown", "not_sent"), _told(counts, "succeeded", "failed", "lost")
+        return (
+            Stage("submitted", self.submitted, self.total - without, refused),
+            Stage("running", following.tasks, 0, ", ".join(told)),
+            Stage("finished", self.tally.total - without - counts["running"], self.submitted, ended),
         )
 
     def _wait(self) -> str:
         return self._client.waiting_for() if self._client is not None else ""
 
     def _measure(self, now: float) -> float:
-        count = self.tally.counts["accepted"] - self.tally.replayed
+        count = (self.submitted if self.tally.waits else self.tally.counts["accepted"]) - self.tally.replayed
         if now - self._accepted[-1][0] >= 0.5:
             self._accepted.append((now, count))
         while len(self._accepted) > 2 and now - self._accepted[1][0] > WINDOW:
             self._accepted.popleft()
         since, before = self._accepted[0]
         return (count - before) / (now - since) if now > since else 0.0
+
+
+def _told(counts: Counter[str], *names: str) -> str:
+    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names if counts[name])
 
 
 def _pace(pace: float) -> str:

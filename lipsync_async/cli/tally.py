@@ -6,9 +6,12 @@ from collections import Counter
 
 from attrs import Factory, define
 
+from lipsync_async.endings import Ending, Succeeded, TaskFailed
 from lipsync_async.outcomes import Accepted, NotSent, Outcome
 
-ACCEPTED, REJECTED, USAGE, NOT_SENT, UNKNOWN, INTERRUPTED = 0, 1, 2, 3, 4, 130
+ACCEPTED, REJECTED, USAGE, NOT_SENT, UNKNOWN, RUNNING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+_SAID_FIRST = ("accepted", "succeeded")
+_SAID_NEXT = ("failed", "lost", "running", "rejected", "unknown", "not_sent")
 
 
 @define
@@ -23,6 +26,10 @@ class Tally:
     replayed: int = 0
     attempts: int = 0
     refusals: int = 0
+    without_video: int = 0
+    """Succeeded, and the gateway tells of no video."""
+    waits: bool = False
+    """Tasks are waited for."""
     interrupted: bool = False
     stopped: bool = False
 
@@ -31,37 +38,51 @@ class Tally:
         """Jobs that came out."""
         return self.counts.total()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, result: Outcome | Ending) -> None:
         """One more."""
-        self.counts[outcome.name] += 1
-        self.attempts += outcome.attempts
-        self.refusals += outcome.refusals
-        if isinstance(outcome, Accepted):
-            self.recovered += outcome.recovered and not outcome.replayed
-            self.replayed += outcome.replayed
-            return
-        key = (outcome.name, outcome.kind.value, outcome.message if isinstance(outcome, NotSent) else "")
+        self.counts[result.name] += 1
+        job = result.outcome if isinstance(result, Ending) else result
+        if job is not None:
+            self.attempts += job.attempts
+            self.refusals += job.refusals
+        if isinstance(job, Accepted):
+            self.recovered += job.recovered and not job.replayed
+            self.replayed += job.replayed
+        if isinstance(result, Succeeded) and result.video_url is None:
+            self.without_video += 1
+        if isinstance(result, TaskFailed):
+            self._count(result.name, result.kind.value, "")
+        elif not isinstance(result, Ending | Accepted):
+            self._count(result.name, result.kind.value, result.message if isinstance(result, NotSent) else "")
+
+    def _count(self, name: str, kind: str, message: str) -> None:
+        key = (name, kind, message)
         if key in self.kinds or len(self.kinds) < 100:
             self.kinds[key] += 1
 
     def exit_code(self) -> int:
-        """The more serious wins: 130, 3, 4, 1."""
+        """The more serious wins: 130, 3, 4, 5, 1."""
+        counts = self.counts
         if self.interrupted:
             return INTERRUPTED
-        if self.stopped or self.counts["not_sent"]:
+        if self.stopped or counts["not_sent"]:
             return NOT_SENT
-        if self.counts["unknown"]:
+        if counts["unknown"]:
             return UNKNOWN
-        return REJECTED if self.counts["rejected"] else ACCEPTED
+        if counts["running"] or self.without_video:
+            return RUNNING
+        return REJECTED if counts["rejected"] or counts["failed"] or counts["lost"] else ACCEPTED
 
     def __str__(self) -> str:
-        others = [name for name in ("rejected", "unknown", "not_sent") if self.counts[name]]
-        told = [f"{self.counts['accepted']} accepted{self._how()}"]
-        return ", ".join([*told, *(f"{self.counts[name]} {name.replace('_', ' ')}" for name in others)])
+        first = _SAID_FIRST[1 if self.waits else 0]
+        others = [f"{self.counts[name]} {name.replace('_', ' ')}" for name in _SAID_NEXT if self.counts[name]]
+        return ", ".join([f"{self.counts[first]} {first}{self._how()}", *others])
 
     def _how(self) -> str:
-        told = [f"{self.replayed} by an earlier run"] if self.replayed else []
+        told = [f"{self.replayed} submitted by an earlier run"] if self.replayed and self.waits else []
+        told += [f"{self.replayed} by an earlier run"] if self.replayed and not self.waits else []
         told += [f"{self.recovered} found by a look-up"] if self.recovered else []
+        told += [f"{self.without_video} without a video"] if self.without_video else []
         return f" ({', '.join(told)})" if told else ""
 
     def reasons(self) -> list[str]:

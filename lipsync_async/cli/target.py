@@ -22,7 +22,9 @@ from .printing import standard_output
 JOURNAL_FILES = ("", "-wal", "-shm", "-journal", ".lock")
 """What a journal consists of, behind its name."""
 _LONGEST_LINE = 1 << 20
-_NAMES = set(RESULT_FIELDS)
+_NAMES = set(RESULT_FIELDS[:13])
+"""Those of schema 1: a file that an earlier version wrote is one of results, too."""
+_PAID = frozenset({"accepted", "unknown", "succeeded", "failed", "lost", "running"})
 
 
 def open_out(
@@ -133,10 +135,11 @@ def _result(line: bytes) -> dict[str, object] | None:
 
 def _is_kept(told: dict[str, object], reader: object) -> bool:
     """What was paid, or may have been, must stand in the journal; of the rest nothing is lost."""
-    if told.get("outcome") not in {"accepted", "unknown"}:
+    if told.get("outcome") not in _PAID:
         return True
     name = told.get("external_task_id")
     record = reader.recall(name) if isinstance(name, str) else None  # type: ignore[attr-defined]
     if record is None:
         return False
-    return told["outcome"] == "unknown" or record.task_id == told.get("task_id")
+    # The task of a job that was submitted again is that of another id.
+    return told["outcome"] not in {"accepted", "running", "lost"} or record.task_id == told.get("task_id")

@@ -36,6 +36,11 @@ KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
 
 
+_IS_THERE = frozenset({200, 206})
+_LEADS_ON = frozenset({301, 302, 303, 307, 308})
+_VIDEO_TYPES = ("video/", "application/octet-stream", "binary/")
+
+
 class _Answer(NamedTuple):
     """A reply as it came, without the key."""
 
@@ -76,6 +81,18 @@ class Transport:
         if isinstance(answer, Failure) or answer.broken:
             return None
         return read_task_list(answer.status, answer.headers, answer.body)
+
+    async def has_video(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> bool:
+        """Whether a video begins there, or the way leads on to one. Raises only what cancels."""
+        answer = await self._exchange("GET", url, headers, flight)
+        if isinstance(answer, Failure):
+            return False
+        if answer.status in _LEADS_ON:
+            return "Location" in answer.headers
+        # One that is longer than a reply may be is not read, and tells by its type what it is.
+        kind = answer.headers.get("Content-Type", "").lower()
+        is_video = answer.body[4:8] == b"ftyp" or (answer.broken and kind.startswith(_VIDEO_TYPES))
+        return answer.status in _IS_THERE and is_video
 
     async def _exchange(
         self, method: str, url: URL, headers: CIMultiDict[str], flight: Flight, body: Body | None = None

@@ -132,6 +132,10 @@ class Wire:
             return answer.pop(0) if len(answer) > 1 else answer[0]
         return answer
 
+    async def has_video(self, *_: Any) -> bool:
+        """None is there."""
+        return False
+
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """One page, from 1; the last of them from then on."""
         self.urls.append(url)

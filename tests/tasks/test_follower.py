@@ -182,7 +182,7 @@ def test_looks_keep_to_their_rate() -> None:
         results = await caller.run_many(requests(40))
         assert len(results.succeeded) == 40
 
-    moments = sorted(play(act, following=Following(max_per_second=2.0)).asked_at)
+    moments = sorted(play(act, following=Following(max_queries_per_second=2.0)).asked_at)
     assert all(later - earlier > 0.4 for earlier, later in pairwise(moments))
 
 
