@@ -5,6 +5,7 @@ An outcome says what became of a job's create call; an ending, what became of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from os import PathLike
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TextIO
 
 import msgspec
+from attrs import define
 
 from .errors import BatchError, JobError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
 from .outcomes import Accepted, NotSent, Rejected, Unknown, result_line
@@ -69,6 +71,8 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True):
     """What the last look told; None: no look was answered, or it was told by the journal."""
     outcome: Accepted | None = None
     """Of the job that made the task; None where only the task is known."""
+    estimated_units: float | None = None
+    """What it should cost at list price (contract, section 7); None: its request is not known."""
     earlier: tuple[TaskFailed, ...] = ()
     """The tasks of the same job that failed before it was submitted again, oldest first."""
 
@@ -104,6 +108,8 @@ class TaskFailed(_Ending, frozen=True, kw_only=True):
     kind: FailureKind
     reason: str = ""
     """In the words of who ended it; "" where none were told."""
+    units: str | None = None
+    """What was charged all the same, as the gateway writes it; None: it does not tell."""
     again: Rejected | Unknown | NotSent | None = None
     """What came of submitting it again, where that made no task."""
 
@@ -185,6 +191,52 @@ def to_line(result: Result | Accepted) -> str:
     return msgspec.json.encode(line_of(result)).decode() + "\n"
 
 
+@define
+class Money:
+    """What tasks should cost and what they did, in units; the figures of a gateway that multiplies are its own."""
+
+    tasks: int = 0
+    """Tasks that are counted: all that ended, those that failed before a job was submitted again included."""
+    estimated: float = 0.0
+    """At list price, of the `priced` tasks whose request is known."""
+    priced: int = 0
+    charged: float = 0.0
+    """As the gateway tells it, of `told` tasks."""
+    told: int = 0
+    difference: float = 0.0
+    """Charged less estimated, of those of which both are known."""
+    failed: int = 0
+    """Tasks without a video; gateways refund them as a rule."""
+
+    def add(self, ending: Ending) -> None:
+        """One more task, and those of its job that came before it."""
+        for earlier in ending.earlier:
+            self._add(earlier)
+        self._add(ending)
+
+    def _add(self, ending: Ending) -> None:
+        self.tasks += 1
+        self.failed += isinstance(ending, TaskFailed)
+        estimated, charged = ending.estimated_units, charged_units(ending)
+        if estimated is not None:
+            self.priced += 1
+            self.estimated += estimated
+        if charged is not None:
+            self.told += 1
+            self.charged += charged
+            self.difference += charged - estimated if estimated is not None else 0.0
+
+
+def charged_units(ending: Ending) -> float | None:
+    """What the gateway says was charged; None where it tells no number."""
+    told = ending.units if isinstance(ending, Succeeded | TaskFailed) else None
+    try:
+        units = float(told or "")
+    except ValueError:
+        return None
+    return units if math.isfinite(units) else None
+
+
 class TaskResults(Mapping[str, Result]):
     """How every job ended: a mapping by `external_task_id`, or by task id where no such id is known."""
 
@@ -230,6 +282,14 @@ class TaskResults(Mapping[str, Result]):
     def without_task(self) -> dict[str, Rejected | Unknown | NotSent]:
         """The jobs that were not accepted, by id."""
         return {key: it for key, it in self.items() if isinstance(it, Rejected | Unknown | NotSent)}
+
+    def money(self) -> Money:
+        """Returns what the tasks should cost and what was charged."""
+        money = Money()
+        for result in self._results.values():
+            if isinstance(result, Ending):
+                money.add(result)
+        return money
 
     def write_jsonl(self, target: str | PathLike[str] | TextIO) -> None:
         """Writes one result line a job, as JSON, to a path or an open text file; raises `OSError`."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 from attrs import define, evolve, frozen
 
-from lipsync_async.endings import Ending
+from lipsync_async.endings import Ending, charged_units
 from lipsync_async.errors import Violation
 from lipsync_async.jobs import JobLine, JobList, ListReport, legacy_request
 from lipsync_async.jobs.compact import LinePairs, Turned
@@ -51,7 +51,10 @@ ECHO = 0.2
 
 
 class Budget:
-    """A spending cap in units at list price: what is accepted or unknown is spent, what is under way is held."""
+    """A spending cap in units: what is accepted or unknown is spent, what is under way or runs is held.
+
+    At list price; where a task that was waited for tells what was charged, that counts.
+    """
 
     def __init__(self, most: float | None) -> None:
         self._most = most
@@ -73,8 +76,9 @@ class Budget:
     def settle(self, request: LipSyncRequest, result: Outcome | Ending) -> None:
         """A job came out, or its task ended."""
         _, units = self._held.pop(id(request), (request, 0.0))
+        charged = charged_units(result) if isinstance(result, Ending) else None
         if not isinstance(result, Rejected | NotSent):
-            self.spent += units
+            self.spent += units if charged is None else charged
 
 
 class Earlier:

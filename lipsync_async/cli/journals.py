@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from lipsync_async.dispatch.jobbook import accepted_of
-from lipsync_async.endings import line_of
+from lipsync_async.endings import Money, line_of
 from lipsync_async.journal import Reader, Record, State
 from lipsync_async.journal.record import result_line
 from lipsync_async.tasks.taskbook import TASK, read_ending
@@ -21,7 +21,7 @@ from lipsync_async.tasks.taskbook import TASK, read_ending
 from .display import print_table
 from .printing import give_up, printable, say
 from .results import Writer, close_out, escaped
-from .tally import ACCEPTED, NOT_SENT
+from .tally import ACCEPTED, NOT_SENT, cost_of
 from .target import begin, open_out
 
 _SHOWN = 20
@@ -69,8 +69,18 @@ def _show_endings(reader: Reader, accepted: int) -> None:
     left = accepted - sum(ended.values())
     rows = [(name, str(ended[name]), _ENDING[name]) for name in _ENDING if ended.get(name)]
     rows += [("not seen to end", str(left), f"lipsync-async wait {reader.path} goes on with them")] if left > 0 else []
-    print()
+    print(f"\n{cost_of(_money(reader))}")
     print_table(("ending", "tasks", ""), rows, right=(1,), out=sys.stdout)
+
+
+def _money(reader: Reader) -> Money:
+    """Of every ending that is on record."""
+    money = Money()
+    for entry in reader.entries(TASK):
+        ending = read_ending(entry)
+        if ending is not None:
+            money.add(ending)
+    return money
 
 
 def _show(reader: Reader, state: State, count: int) -> None:

@@ -261,6 +261,8 @@ class _Submit:
         if self._trouble:
             say(f"lipsync-async: {self._trouble}")
         say(f"{tally}", quiet=quiet)
+        if tally.cost():
+            say(f"  {tally.cost()}", quiet=quiet)
         for reason in tally.reasons():
             say(f"  {reason}", quiet=quiet)
         left = any(tally.counts[name] for name in ("not_sent", "unknown", "running"))

@@ -6,7 +6,7 @@ from collections import Counter
 
 from attrs import Factory, define
 
-from lipsync_async.endings import Ending, Succeeded, TaskFailed
+from lipsync_async.endings import Ending, Money, Succeeded, TaskFailed
 from lipsync_async.outcomes import Accepted, NotSent, Outcome
 
 ACCEPTED, REJECTED, USAGE, NOT_SENT, UNKNOWN, RUNNING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
@@ -28,6 +28,8 @@ class Tally:
     refusals: int = 0
     without_video: int = 0
     """Succeeded, and the gateway tells of no video."""
+    money: Money = Factory(Money)
+    """Of the tasks that were waited for."""
     waits: bool = False
     """Tasks are waited for."""
     interrupted: bool = False
@@ -50,6 +52,8 @@ class Tally:
             self.replayed += job.replayed
         if isinstance(result, Succeeded) and result.video_url is None:
             self.without_video += 1
+        if isinstance(result, Ending):
+            self.money.add(result)
         if isinstance(result, TaskFailed):
             self._count(result.name, result.kind.value, "")
         elif not isinstance(result, Ending | Accepted):
@@ -85,9 +89,28 @@ class Tally:
         told += [f"{self.without_video} without a video"] if self.without_video else []
         return f" ({', '.join(told)})" if told else ""
 
+    def cost(self) -> str:
+        """What the tasks were charged, beside the estimate; "" where nothing is known."""
+        return cost_of(self.money)
+
     def reasons(self) -> list[str]:
         """Why the others did not end as accepted, most frequent first."""
         return [
             f"{count} {name.replace('_', ' ')}: {kind}{f' ({message})' if message else ''}"
             for (name, kind, message), count in self.kinds.most_common(8)
         ]
+
+
+def cost_of(money: Money) -> str:
+    """What tasks were charged, in a line; "" where there were none."""
+    if not money.tasks:
+        return ""
+    estimate = f"{money.estimated:g} units estimated at list price" if money.priced else ""
+    if 0 < money.priced < money.tasks:
+        estimate += f" for the {money.priced} of which the request was known"
+    told = f"{money.charged:g} units charged"
+    if money.told < money.tasks:
+        told += f" for {money.told} of {money.tasks} tasks (of the others the gateway tells nothing"
+        told += f"; {money.failed} failed, which is usually refunded)" if money.failed else ")"
+    difference = f"difference {money.difference:+g}" if money.priced and money.told else ""
+    return "cost: " + ", ".join(part for part in (told, estimate, difference) if part)

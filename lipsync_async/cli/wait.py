@@ -91,6 +91,8 @@ def _with_tasks(journal: Journal) -> int:
 
 def _say_how_it_went(args: argparse.Namespace, tally: Tally, results: Results) -> None:
     say(f"{tally}", quiet=args.quiet)
+    if tally.cost():
+        say(f"  {tally.cost()}", quiet=args.quiet)
     for reason in tally.reasons():
         say(f"  {reason}", quiet=args.quiet)
     if tally.counts["running"]:

@@ -86,13 +86,14 @@ class _Kept(msgspec.Struct, kw_only=True, omit_defaults=True):
     seconds: float | None = None
     units: str | None = None
     ended_at: float | None = None
+    estimated_units: float | None = None
 
 
 def to_entry(ending: Ended, external_task_id: str) -> Entry:
     """An ending as the journal keeps it."""
-    kept = _Kept(task_id=ending.task_id)
+    kept = _Kept(task_id=ending.task_id, estimated_units=ending.estimated_units)
     if isinstance(ending, TaskFailed):
-        kept.kind, kept.reason = ending.kind.value, ending.reason
+        kept.kind, kept.reason, kept.units = ending.kind.value, ending.reason, ending.units
     elif isinstance(ending, Succeeded):
         whole = all(len(video.url) <= LONGEST_URL for video in ending.videos)
         kept.videos, kept.seconds = ending.videos if whole else (), ending.seconds
@@ -108,14 +109,20 @@ def read_ending(entry: Entry) -> Ended | None:
     """The ending that an entry holds; None where a later version wrote what this one does not know."""
     try:
         kept = msgspec.json.decode(entry.value, type=_Kept)
-        names: Any = {"task_id": kept.task_id, "external_task_id": entry.name}
+        names: Any = {
+            "task_id": kept.task_id,
+            "external_task_id": entry.name,
+            "estimated_units": kept.estimated_units,
+        }
         match entry.state:
             case "succeeded":
                 return Succeeded(
                     **names, videos=kept.videos, seconds=kept.seconds, units=kept.units, ended_at=kept.ended_at
                 )
             case "failed":
-                return TaskFailed(**names, kind=FailureKind(kept.kind or "unknown"), reason=kept.reason)
+                return TaskFailed(
+                    **names, kind=FailureKind(kept.kind or "unknown"), reason=kept.reason, units=kept.units
+                )
             case "lost":
                 return TaskLost(**names)
     except (ValueError, msgspec.MsgspecError):

@@ -105,7 +105,7 @@ class Waiting:
             self._closed = True
             self._wake()
         elif it is not None:
-            self._write(it, ending)
+            self._write(it, msgspec.structs.replace(ending, estimated_units=it.wanted.units))
 
     async def finish(self, timeout: float | None) -> None:
         """Waits for at most so many seconds (None: as long as it takes); what has not ended by then is still running.
@@ -172,6 +172,8 @@ class Waiting:
         task.add_done_callback(self._submitting.discard)
 
     def _tell(self, it: _Awaited, ending: Ending) -> None:
+        if ending.estimated_units is None:  # on record by a run that did not know the request
+            ending = msgspec.structs.replace(ending, estimated_units=it.wanted.units)
         del self._tasks[it.wanted.task_id]
         name = ending.external_task_id or it.wanted.external_task_id
         self._deliver(msgspec.structs.replace(ending, external_task_id=name, outcome=it.outcome, earlier=it.earlier))

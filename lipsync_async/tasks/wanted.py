@@ -9,6 +9,7 @@ from lipsync_async.endings import Ended, StillRunning, TaskState
 from lipsync_async.journal import Record
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted
+from lipsync_async.request.checks import sent_units
 
 TaskLike = str | Accepted | TaskState | StillRunning | Ended
 """A task: its task id, or a value that names it."""
@@ -24,6 +25,8 @@ class Wanted:
     """Unix seconds, by the gateway's clock; None: not known."""
     sound: float | None = None
     """Seconds of its sound; None: not known."""
+    units: float | None = None
+    """What it should cost at list price; None: not known."""
 
 
 def wanted_of(task: TaskLike) -> Wanted:
@@ -44,6 +47,7 @@ def wanted_of_job(job: Job, outcome: Accepted, now: float) -> Wanted:
         external_task_id=outcome.external_task_id,
         created_at=now if new else outcome.created_at,
         sound=sound_of(job.request),
+        units=units_of(job.request),
     )
 
 
@@ -54,6 +58,14 @@ def wanted_of_record(record: Record) -> Wanted:
         external_task_id=record.external_task_id,
         created_at=record.last_intent_at,
     )
+
+
+def units_of(request: LipSyncRequest) -> float | None:
+    """What the request should cost, in units at list price."""
+    try:
+        return sent_units(request)
+    except TypeError:  # the gateway took what our rules would not
+        return None
 
 
 def sound_of(request: LipSyncRequest) -> float | None:
