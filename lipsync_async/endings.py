@@ -1,6 +1,7 @@
 """How a task ended: one of four frozen values; and what one look at a task told (contract, section 5a).
 
 An outcome says what became of a job's create call; an ending, what became of the task that it made.
+`Downloaded` and `DownloadFailed` say what became of the video's file; they never change a task's ending.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from .errors import BatchError, JobError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
+from .errors import (
+    BatchError,
+    DownloadError,
+    JobError,
+    TaskError,
+    TaskFailedError,
+    TaskLostError,
+    WaitTimeoutError,
+)
 from .outcomes import NotSent, Rejected, Unknown
 from .terms import TaskStatus
 
@@ -134,6 +143,68 @@ class StillRunning(_Ending, frozen=True, kw_only=True):
 
 def _told(ending: _Ending) -> dict[str, Any]:
     return {"task_id": ending.task_id, "external_task_id": ending.external_task_id, "ending": ending}
+
+
+class DownloadKind(StrEnum):
+    """Why a video was not fetched (contract, section 5b)."""
+
+    EXPIRED = "expired"
+    """Its URLs ran out, or it is gone, and asking the task for a fresh URL did not help."""
+    REFUSED = "refused"
+    """This client does not fetch from such an address, or nothing so large; or the server will not give it."""
+    DAMAGED = "damaged"
+    """No whole video came: cut, short, a page instead of a video, or nobody answered."""
+    STORAGE = "storage"
+    """It could not be kept: the disk is full, the folder is not ours to write, or another file has the name."""
+
+
+class Downloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """The video is where it was to go, whole."""
+
+    name: ClassVar[Literal["downloaded"]] = "downloaded"
+
+    external_task_id: str | None
+    task_id: str
+    path: str
+    """Where it is: the path of a file, or an address such as s3://bucket/name."""
+    size: int
+    """Bytes."""
+    tries: int = 1
+    """Requests for the video, those that went on after a cut included."""
+    seconds: float = 0.0
+    """From the first request to the file in its place."""
+
+    def error(self) -> None:
+        """Returns None: there is nothing to raise."""
+
+
+class DownloadFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """The video was made, and is not on disk; the task's ending stands, and the download can be tried again alone."""
+
+    name: ClassVar[Literal["download_failed"]] = "download_failed"
+
+    external_task_id: str | None
+    task_id: str
+    kind: DownloadKind
+    message: str = ""
+    tries: int = 0
+    """Requests for the video."""
+    seconds: float = 0.0
+    """From the first request to when it was given up."""
+
+    def error(self) -> DownloadError:
+        """Returns the error that a download of one video raises for this."""
+        text = (
+            f"the video of task {self.task_id} was not downloaded ({self.kind}): {self.message}; "
+            "the task has its video and needs no new submit: download it again"
+        )
+        return DownloadError(
+            text, kind=self.kind, external_task_id=self.external_task_id, task_id=self.task_id, download=self
+        )
+
+
+Download = Downloaded | DownloadFailed
+"""What became of a video's file; `name` tells which."""
 
 
 Ending = Succeeded | TaskFailed | TaskLost | StillRunning
