@@ -44,9 +44,9 @@ ADMITTED: Mapping[Reach, frozenset[Reach]] = {
     Reach.PRIVATE: frozenset({Reach.GLOBAL, Reach.PRIVATE}),
     Reach.LOOPBACK: frozenset({Reach.GLOBAL, Reach.PRIVATE, Reach.LOOPBACK}),
     Reach.LINK_LOCAL: frozenset({Reach.GLOBAL, Reach.LINK_LOCAL}),
-    Reach.NOWHERE: frozenset({Reach.GLOBAL, Reach.PRIVATE, Reach.LOOPBACK, Reach.NOWHERE}),  # http://0.0.0.0 is this machine
+    Reach.NOWHERE: frozenset({Reach.GLOBAL, Reach.PRIVATE, Reach.LOOPBACK, Reach.NOWHERE}),
 }
-"""What a gateway at such an address may name: nothing that is nearer to this machine than itself."""
+"""What a gateway at such an address may name: nothing nearer than itself; http://0.0.0.0 is this machine, too."""
 
 _NETWORKS: Final = [
     (ip_network(network), reach)

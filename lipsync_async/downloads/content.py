@@ -12,6 +12,8 @@ START = 4096
 """Bytes within which a video says that it is one."""
 _HEADER = 8
 """Bytes of a box's header: its length, and its name."""
+_LARGE = b"\0\0\0\1"
+"""Instead of a length: it has 64 bits, and stands behind the name."""
 _BEFORE_FTYP = frozenset({b"free", b"skip", b"wide", b"styp", b"uuid", b"pdin"})
 """Boxes that may stand before `ftyp`."""
 _PAGE = (b"<", b"{", b"[", b'"')
@@ -70,7 +72,7 @@ class Boxes:
                 self._left -= step
                 at += step
             else:
-                step = (16 if self._header[:4] == b"\0\0\0\1" and len(self._header) >= 4 else _HEADER) - len(self._header)
+                step = (2 * _HEADER if self._header.startswith(_LARGE) else _HEADER) - len(self._header)
                 self._header += data[at : at + step]
                 at += step
                 self._read_header()

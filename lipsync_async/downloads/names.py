@@ -25,7 +25,9 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u200e\u200f\u2028-\u202e
 """What Windows forbids, what steers a terminal or turns the reading direction, and halves of characters."""
 _LEADING = re.compile(r"^[\s._~-]+")
 """Hides a file, or makes an option of its name."""
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE | re.DOTALL)
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE | re.DOTALL
+)
 """Devices of Windows, which have these names with any suffix."""
 
 

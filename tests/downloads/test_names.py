@@ -33,9 +33,39 @@ def test_an_ordinary_id_is_the_name(external_task_id: str) -> None:
 
 @pytest.mark.parametrize(
     "external_task_id",
-    ["", ".", "..", "a/b", "a\\b", "../../etc/passwd", "C:", "a:b", "CON", "con", "nul", "COM1", "lpt9.x", "aux .y"]
-    + ["COM²", "a ", " a", "a.", "a\n", "a\x1b[2J", ".hidden", "-rf", "\u202egpj", "\ud800", "a" * (ROOM + 1)]
-    + ["é" * (ROOM // 2 + 1), 'a"', "a?", "~x"],
+    [
+        *(
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\\b",
+            "../../etc/passwd",
+            "C:",
+            "a:b",
+            "CON",
+            "con",
+            "nul",
+            "COM1",
+            "lpt9.x",
+            "aux .y",
+        ),
+        *(
+            "aux .y",
+            "COM²",
+            "a ",
+            " a",
+            "a.",
+            "a\n",
+            "a\x1b[2J",
+            ".hidden",
+            "-rf",
+            "\u202egpj",
+            "\ud800",
+            "a" * (ROOM + 1),
+        ),
+        *("é" * (ROOM // 2 + 1), 'a"', "a?", "~x"),
+    ],
 )
 def test_an_id_that_cannot_stand_carries_a_hash(external_task_id: str) -> None:
     """The same one in every run, and it is a name of a file in that folder."""
@@ -48,7 +78,15 @@ def test_an_id_that_cannot_stand_carries_a_hash(external_task_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("job", "JOB"), ("é", "e\u0301"), ("K", "\u212a"), ("straße", "STRASSE"), ("ﬁ", "FI"), ("ſ", "S"), ("µ", "\u03bc")],
+    [
+        ("job", "JOB"),
+        ("é", "e\u0301"),
+        ("K", "\u212a"),
+        ("straße", "STRASSE"),
+        ("ﬁ", "FI"),
+        ("ſ", "S"),
+        ("µ", "\u03bc"),
+    ],
 )
 def test_names_that_fold_are_two(first: str, second: str) -> None:
     """The first keeps its own, the second carries a hash; asked again, each has the same."""
