@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
     from .endings import (
+        Downloaded,
+        DownloadFailed,
+        DownloadKind,
         Ending,
         FailureKind,
         StillRunning,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         BatchError,
         ClientClosedError,
         ConfigurationError,
+        DownloadError,
         DuplicateIdError,
         InvalidRequestError,
         JobError,
@@ -76,6 +80,10 @@ __all__ = [
     "ClientClosedError",
     "ConfigurationError",
     "Container",
+    "DownloadError",
+    "DownloadFailed",
+    "DownloadKind",
+    "Downloaded",
     "DuplicateIdError",
     "Ending",
     "Event",
@@ -164,6 +172,9 @@ _NAMES_OF = {
         "Requests",
     ),
     "endings": (
+        "DownloadFailed",
+        "DownloadKind",
+        "Downloaded",
         "Ending",
         "FailureKind",
         "StillRunning",
@@ -178,6 +189,7 @@ _NAMES_OF = {
         "BatchError",
         "ClientClosedError",
         "ConfigurationError",
+        "DownloadError",
         "DuplicateIdError",
         "InvalidRequestError",
         "JobError",

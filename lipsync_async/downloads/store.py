@@ -82,7 +82,7 @@ class ObjectStore:
         try:
             await asyncio.shield(upload)
         except asyncio.CancelledError:
-            source.interrupted = True  # the upload itself is never cancelled: its parts would stay in the bucket
+            source.interrupt()  # the upload itself is never cancelled: its parts would stay in the bucket
             try:
                 await asyncio.wait({upload}, timeout=PARTING)
             finally:
@@ -107,15 +107,26 @@ class _Interruptible:
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
-        self.interrupted = False
+        self._next: asyncio.Future[bytes] | None = None
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+        if self._next is not None:
+            self._next.cancel()
 
     def __aiter__(self) -> _Interruptible:
         return self
 
     async def __anext__(self) -> bytes:
-        if self.interrupted:
-            raise _InterruptedError("the upload was broken off")
-        return await self._chunks.__anext__()
+        if not self._interrupted:
+            self._next = asyncio.ensure_future(self._chunks.__anext__())
+            try:
+                return await self._next
+            except asyncio.CancelledError:
+                if not self._interrupted:
+                    raise
+        raise _InterruptedError("the upload was broken off")
 
 
 def _load() -> Any:
