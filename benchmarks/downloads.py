@@ -1,4 +1,4 @@
-"""Eight videos of 50 MB at a time into a folder: memory, loop lag and bytes a second, with every file synced to the disk.
+"""Eight videos of 50 MB at a time into a folder: memory, loop lag and bytes a second.
 
 Against what most write: `await response.read()`, then `write_bytes`; and against chunks that the loop itself writes.
 The file host is a process of its own, and sends from memory as fast as it is read.
@@ -40,9 +40,11 @@ HEAD = f'HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: {SIZE}\r\
 
 
 class Host(socketserver.BaseRequestHandler):
+    """Answers every request with the same video."""
+
     video = memoryview(b"\0\0\0\x18ftypisom\0\0\2\0isommp42" + bytes(SIZE - 24))
 
-    def handle(self) -> None:
+    def handle(self) -> None:  # noqa: D102 - told by its base
         seen = b""
         while data := self.request.recv(65536):
             seen += data
@@ -53,6 +55,8 @@ class Host(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
+    """A thread a connection."""
+
     allow_reuse_address = daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
@@ -134,15 +138,18 @@ def _line(way: str, count: int, found: dict[str, Any]) -> tuple[object, ...]:
 
 def run(quick: bool = False) -> str:
     """One table, as Markdown."""
-    port, lines = free_port(), []
+    port = free_port()
     with tempfile.TemporaryDirectory() as place, serving([sys.executable, "-m", __name__, str(port)], port):
         url = f"http://127.0.0.1:{port}/video.mp4"
-        for count in COUNTS[:1] if quick else COUNTS:
-            for way in WAYS:
-                lines.append(_line(way, count, _child.measured(__name__, "measure", way, url, place, count)))
+        lines = [
+            _line(way, count, _child.measured(__name__, "measure", way, url, place, count))
+            for count in (COUNTS[:1] if quick else COUNTS)
+            for way in WAYS
+        ]
     idle = asyncio.run(idle_lags(0.5 if quick else 3.0))
     head = ("what", "videos", "MB of growth", "verdict", "lag p50; p99; worst (ms)", "verdict", "MB/s")
-    noise = f"An idle loop on this machine: {idle[len(idle) // 2]:.1f}; {idle[int(len(idle) * 0.99)]:.1f}; {idle[-1]:.1f} ms."
+    spread = f"{idle[len(idle) // 2]:.1f}; {idle[int(len(idle) * 0.99)]:.1f}; {idle[-1]:.1f} ms"
+    noise = f"An idle loop on this machine: {spread}."
     synced = "*ours* syncs every file before it has its name, and the others do not: MB/s is that of the disk there."
     return table(f"{AT_A_TIME} videos of {SIZE // 1_000_000} MB at a time, into a folder", head, lines, noise, synced)
 

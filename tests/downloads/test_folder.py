@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -164,6 +167,25 @@ def test_left_overs_are_swept(tmp_path: Path) -> None:
     asyncio.run(main())
     assert (tmp_path / "x.mp4").read_bytes() == b"onetwo"
     assert {it.name for it in tmp_path.iterdir() if it.is_file()} == kept | {"x.mp4"}
+
+
+def test_a_process_that_is_killed(tmp_path: Path) -> None:
+    """Leaves a temporary file and no video; the next run of the same owner sweeps it, and another one's does not."""
+    code = f"""
+import asyncio, os, signal
+from lipsync_async.downloads.folder import Folder
+async def chunks():
+    yield b"one"
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(Folder({str(tmp_path)!r}, owner="me").put("x.mp4", chunks()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = there(tmp_path)
+    assert left.endswith(".part")
+    assert asyncio.run(Folder(tmp_path, owner="you").sweep()) == 0
+    assert asyncio.run(Folder(tmp_path, owner="me").sweep()) == 1
+    assert there(tmp_path) == {}
 
 
 @pytest.mark.parametrize(("call", "left"), [("open", {}), ("write", {}), ("fsync", {"x.mp4": b"one"})])
