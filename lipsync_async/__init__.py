@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
     from .endings import (
+        Downloaded,
+        DownloadFailed,
+        DownloadKind,
         Ended,
         Ending,
         FailureKind,
-        Money,
         Result,
         StillRunning,
         Succeeded,
         TaskFailed,
         TaskLost,
-        TaskResults,
         TaskState,
         Video,
     )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         BatchError,
         ClientClosedError,
         ConfigurationError,
+        DownloadError,
         DuplicateIdError,
         InvalidRequestError,
         JobError,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
+    from .task_results import Money, TaskResults
     from .tasks.follower import FollowingStatistics
     from .tasks.results import ResultStream
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
@@ -80,6 +83,10 @@ __all__ = [
     "ClientClosedError",
     "ConfigurationError",
     "Container",
+    "DownloadError",
+    "DownloadFailed",
+    "DownloadKind",
+    "Downloaded",
     "DuplicateIdError",
     "Ended",
     "Ending",
@@ -172,16 +179,17 @@ _NAMES_OF = {
         "Requests",
     ),
     "endings": (
+        "DownloadFailed",
+        "DownloadKind",
+        "Downloaded",
         "Ended",
         "Ending",
         "FailureKind",
-        "Money",
         "Result",
         "StillRunning",
         "Succeeded",
         "TaskFailed",
         "TaskLost",
-        "TaskResults",
         "TaskState",
         "Video",
     ),
@@ -189,6 +197,7 @@ _NAMES_OF = {
         "BatchError",
         "ClientClosedError",
         "ConfigurationError",
+        "DownloadError",
         "DuplicateIdError",
         "InvalidRequestError",
         "JobError",
@@ -245,6 +254,10 @@ _NAMES_OF = {
         "Facts",
         "billed_units",
         "check",
+    ),
+    "task_results": (
+        "Money",
+        "TaskResults",
     ),
     "tasks.follower": ("FollowingStatistics",),
     "tasks.results": ("ResultStream",),

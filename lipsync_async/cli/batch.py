@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 from attrs import define, evolve, frozen
 
-from lipsync_async.endings import Ending, charged_units
+from lipsync_async.endings import Ending
 from lipsync_async.errors import Violation
 from lipsync_async.jobs import JobLine, JobList, ListReport, legacy_request
 from lipsync_async.jobs.compact import LinePairs, Turned
@@ -25,6 +25,7 @@ from lipsync_async.jobs.values import UNREADABLE_NOW
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import NotSent, Outcome, Rejected
 from lipsync_async.request.checks import sent_units
+from lipsync_async.task_results import charged_units
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
 

@@ -6,8 +6,9 @@ from collections import Counter
 
 from attrs import Factory, define
 
-from lipsync_async.endings import Ending, Money, Succeeded, TaskFailed
+from lipsync_async.endings import Ending, Succeeded, TaskFailed
 from lipsync_async.outcomes import Accepted, NotSent, Outcome
+from lipsync_async.task_results import Money
 
 ACCEPTED, REJECTED, USAGE, NOT_SENT, UNKNOWN, RUNNING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 _SAID_FIRST = ("accepted", "succeeded")

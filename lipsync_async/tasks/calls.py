@@ -12,12 +12,13 @@ from lipsync_async.dispatch.account import Account
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.run import YIELD_EVERY
 from lipsync_async.dispatch.streaming import Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Requests
-from lipsync_async.endings import Ending, FailureKind, Result, Succeeded, TaskResults, TaskState, job_id
+from lipsync_async.endings import Ending, FailureKind, Result, Succeeded, TaskState
 from lipsync_async.errors import ConfigurationError, TaskError, TaskNotFoundError
 from lipsync_async.gateways import Gateway
 from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.task_results import TaskResults, job_id
 from lipsync_async.terms import Failure, Kind
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
