@@ -36,6 +36,7 @@ from lipsync_async.dispatch.streaming import (
 )
 from lipsync_async.request.checks import check, errors_of
 from lipsync_async.tasks.calls import TaskCalls
+from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
 from lipsync_async.wire.credential import ApiKey, Credential, find_key
 from lipsync_async.wire.flight import Flight
@@ -299,6 +300,7 @@ class LipSyncClient(TaskCalls):
         wait: Literal[True],
         timeout: float | None = None,
         resubmit: Collection[str] = (),
+        download: Target | None = None,
         on_progress: OnProgress | None = None,
         journal: JournalLike | None = None,
         account: str = "default",
@@ -311,6 +313,7 @@ class LipSyncClient(TaskCalls):
         wait: bool = False,
         timeout: float | None = None,
         resubmit: Collection[str] = (),
+        download: Target | None = None,
         on_progress: OnProgress | None = None,
         journal: JournalLike | None = None,
         account: str = "default",
@@ -322,13 +325,13 @@ class LipSyncClient(TaskCalls):
         A job with an id that came before is not sent: it ends as `Rejected` (`duplicate_id`).
         Leaving the `async with` early stops it; outcomes that came after that are in `outcomes.rest`.
         `wait`: the tasks are waited for as well, and each job's result is yielded: its task's ending, or its outcome
-        where it has no task; `timeout` and `resubmit` are those of `run_many`.
+        where it has no task; `timeout`, `resubmit` and `download` are those of `run_many`.
         The other parameters are those of `submit_many`.
         """
         self._ready()
         opened = Opened(journal, self._gateway, account)
         if wait:
-            return self._results(jobs, opened, timeout, resubmit, on_progress, options)
+            return self._results(jobs, opened, timeout, resubmit, download, on_progress, options)
         return self._outcomes(jobs, opened, on_progress, options)
 
     def reconcile(
