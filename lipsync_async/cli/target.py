@@ -83,9 +83,8 @@ def tell_of_space(place: str | None, videos: int) -> None:
     except OSError:
         return
     if free < videos * USUAL_VIDEO:
-        say(
-            f"warning: {place} has {free / 1e6:.0f} MB free; {videos} videos may take {videos * USUAL_VIDEO / 1e6:.0f} MB"
-        )
+        need = f"{videos} videos may take {videos * USUAL_VIDEO / 1e6:.0f} MB"
+        say(f"warning: {place} has {free / 1e6:.0f} MB free, and {need}")
 
 
 def begin(out: TextIO) -> TextIO:
