@@ -13,7 +13,7 @@ import anyio
 from attrs import evolve
 
 from lipsync_async.config import RunOptions
-from lipsync_async.dispatch.account import Account, Observer
+from lipsync_async.dispatch.account import LOG, Account, Observer
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import UNHASHABLE, hash_sound
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
@@ -100,7 +100,7 @@ class LipSyncClient(TaskCalls):
     def __repr__(self) -> str:
         if self._gateway is None:
             return "<LipSyncClient, not made>"
-        state = "closed" if self._closed else "not entered" if self._account is None else repr(self._account.pacer)
+        state = "closed" if self._closed else "not entered" if self._account is None else repr(self._account)
         return f"<LipSyncClient {self._gateway.name}, {state}>"
 
     # -- lifecycle --------------------------------------------------------------------------------------------------
@@ -115,13 +115,14 @@ class LipSyncClient(TaskCalls):
         self._session = session
         self._account = Account(
             self._gateway,
-            Transport(session, self._timeouts, proxy=proxy),
+            Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
             Credential(self._key),
             Pacer(self._limits),
             self._retry,
             observer=self._observer,
         )
         self._account.trust.told = self._trust_lookups
+        LOG.debug("%r is open", self)
         return self
 
     async def __aexit__(
