@@ -10,15 +10,14 @@ from typing import Literal, Self, overload
 
 import aiohttp
 import anyio
-from attrs import evolve
 
 from lipsync_async.config import RunOptions
-from lipsync_async.dispatch.account import Account, Observer
+from lipsync_async.dispatch.account import LOG, Account, Observer
 from lipsync_async.dispatch.job import Job
-from lipsync_async.dispatch.jobbook import UNHASHABLE, hash_sound
+from lipsync_async.dispatch.listing import index
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
 from lipsync_async.dispatch.queries import told_of
-from lipsync_async.dispatch.run import YIELD_EVERY, Run
+from lipsync_async.dispatch.run import Run
 from lipsync_async.dispatch.streaming import (
     STOPPED,
     Jobs,
@@ -30,7 +29,6 @@ from lipsync_async.dispatch.streaming import (
     Requests,
     book_of,
     drain,
-    each,
     finish,
     tell_progress,
 )
@@ -40,12 +38,11 @@ from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
 from lipsync_async.wire.credential import ApiKey, Credential, find_key
 from lipsync_async.wire.flight import Flight
-from lipsync_async.wire.identity import derive_id
 from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
 from lipsync_async.wire.verdicts import Finding
 
 from .config import Following, Limits, RetryPolicy, Timeouts
-from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
+from .errors import ClientClosedError, ConfigurationError, InvalidRequestError
 from .gateways import Gateway, gateway_for
 from .models import LipSyncRequest
 from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words
@@ -101,7 +98,7 @@ class LipSyncClient(TaskCalls):
     def __repr__(self) -> str:
         if self._gateway is None:
             return "<LipSyncClient, not made>"
-        state = "closed" if self._closed else "not entered" if self._account is None else repr(self._account.pacer)
+        state = "closed" if self._closed else "not entered" if self._account is None else repr(self._account)
         return f"<LipSyncClient {self._gateway.name}, {state}>"
 
     # -- lifecycle --------------------------------------------------------------------------------------------------
@@ -116,7 +113,7 @@ class LipSyncClient(TaskCalls):
         self._session = session
         self._account = Account(
             self._gateway,
-            Transport(session, self._timeouts, proxy=proxy),
+            Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
             Credential(self._key),
             Pacer(self._limits),
             self._retry,
@@ -125,6 +122,7 @@ class LipSyncClient(TaskCalls):
         self._account.trust.told = self._trust_lookups
         if self._limits.max_running_tasks is not None:
             self._follow_slots()
+        LOG.debug("%r is open", self)
         return self
 
     async def __aexit__(
@@ -262,7 +260,7 @@ class LipSyncClient(TaskCalls):
         """
         self._ready()
         options = options or RunOptions()
-        listed = await self._index(jobs, options)
+        listed = await index(jobs, options, self._gateway.max_id_length)
         outcomes: MutableMapping[str, Outcome] = {} if into is None else into
         done = 0
 
@@ -365,36 +363,3 @@ class LipSyncClient(TaskCalls):
             grace=self._timeouts.grace,
             watch=watch,
         )
-
-    async def _index(self, jobs: Requests, options: RunOptions) -> list[Job]:
-        """Returns the jobs of the list, each id once; raises `DuplicateIdError`."""
-        listed: dict[str, Job] = {}
-        nameless: list[Job] = []
-        count = 0
-        async for request in each(jobs):
-            count += 1
-            if not count % YIELD_EVERY:
-                await asyncio.sleep(0)
-            given = getattr(request, "external_task_id", None)  # what is no request comes out as rejected
-            job = Job(request, given or await self._derived(request, options))
-            job.derived = not given
-            if not job.id:
-                nameless.append(job)
-                continue
-            first = listed.setdefault(job.id, job)
-            if first is not job and _content(first.request) != _content(request):
-                text = f"{job.id} stands for different content in one list; nothing was sent"
-                raise DuplicateIdError(text, external_task_id=job.id)
-        return [*listed.values(), *nameless]
-
-    async def _derived(self, request: LipSyncRequest, options: RunOptions) -> str:
-        """Returns the id that is derived from the content; "" if the request is too broken to have one."""
-        try:
-            await hash_sound(request)
-            return derive_id(request, prefix=options.id_prefix, max_length=self._gateway.max_id_length)
-        except UNHASHABLE:
-            return ""
-
-
-def _content(request: LipSyncRequest) -> LipSyncRequest:
-    return evolve(request, external_task_id=None)

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from lipsync_async.config import Following, RunOptions
 from lipsync_async.dispatch.account import Account
-from lipsync_async.dispatch.job import Job
+from lipsync_async.dispatch.listing import index
 from lipsync_async.dispatch.run import YIELD_EVERY
 from lipsync_async.dispatch.streaming import Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Requests
 from lipsync_async.downloads.crew import Crew
@@ -65,9 +65,6 @@ class TaskCalls:
         options: RunOptions | None = None,
     ) -> BatchResult:
         """As the client has it."""
-        raise NotImplementedError
-
-    async def _index(self, jobs: Requests, options: RunOptions) -> list[Job]:
         raise NotImplementedError
 
     def _outcomes(
@@ -157,7 +154,7 @@ class TaskCalls:
         """
         self._ready()
         options = options or RunOptions()
-        listed = await self._index(jobs, options)
+        listed = await index(jobs, options, self._gateway.max_id_length)
         opened = Opened(journal, self._gateway, account)
         found: dict[str, Result] = {}
         async with self._results(listed, opened, timeout, resubmit, download, None, options) as results:
