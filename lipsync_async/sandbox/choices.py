@@ -8,12 +8,14 @@ from lipsync_async.sandbox.replies import DIALECTS, REFUSALS
 from lipsync_async.sandbox.tasks import LOOKUPS
 
 DUPLICATES = ("refuse", "accept", "overwrite")
+URLS = ("signed", "content", "relative", "data", "none")
 
 _CHOICES: Mapping[str, Collection[object]] = {
     "dialect": DIALECTS,
     "refusals": REFUSALS,
     "duplicates": DUPLICATES,
     "lookups": LOOKUPS,
+    "urls": URLS,
     "code": (1000, 1001, 1002, 1003, 1004, 1100, 1101, 1103, 1304),
 }
 

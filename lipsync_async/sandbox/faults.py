@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
+from lipsync_async.sandbox.chances import check_chances, pick
+
 BEFORE_THE_TASK: Mapping[str, str] = {
     "reset_before": "the connection is reset before the body was read",
     "503_before": "code 5001, nothing was created",
@@ -35,19 +37,8 @@ class Faults:
 
     def set(self, chances: Mapping[str, float] | None) -> None:
         """Replace the probabilities; raises ValueError for a name that is not known or chances above 1 in all."""
-        chances = dict(chances or {})
-        unknown = sorted(set(chances) - set(KNOWN_FAULTS))
-        if unknown:
-            raise ValueError(f"unknown fault {', '.join(unknown)}; known are {', '.join(KNOWN_FAULTS)}")
-        if any(chance < 0 for chance in chances.values()) or sum(chances.values()) > 1 + 1e-9:
-            raise ValueError("the chances of all faults together must lie within 0 and 1")
-        self.chances = chances
+        self.chances = check_chances(chances, KNOWN_FAULTS, "fault")
 
     def draw(self) -> str | None:
         """Throw once: the fault that this create meets, or None."""
-        left = self._dice.random()
-        for name, chance in self.chances.items():
-            left -= chance
-            if left < 0:
-                return name
-        return None
+        return pick(self.chances, self._dice.random())
