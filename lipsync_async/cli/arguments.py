@@ -149,7 +149,9 @@ def _journal(commands: _Commands) -> None:
 
 
 def _demo(commands: _Commands) -> None:
-    parser = _add(commands, "demo", "demo", "submit 42 jobs to a gateway inside this process: no key, no network")
+    parser = _add(commands, "demo", "demo", "the whole way, from 42 jobs to their videos: no key, no network")
+    text = "where the videos go (default: a new folder among the temporary ones)"
+    parser.add_argument("--download", metavar="DIR", help=text)
     parser.add_argument("--quiet", action="store_true", help="no progress, only the tables")
 
 
