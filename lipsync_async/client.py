@@ -122,7 +122,7 @@ class LipSyncClient(TaskCalls):
             observer=self._observer,
         )
         self._account.trust.told = self._trust_lookups
-        LOG.debug("%r is open", self)
+        LOG.debug("open: %s", repr(self))
         return self
 
     async def __aexit__(

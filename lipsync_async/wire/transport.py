@@ -11,10 +11,11 @@ import ssl
 import time
 import warnings
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -38,7 +39,7 @@ KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
 
 
-class _Answer(NamedTuple):
+class _Answer(Struct, frozen=True):
     """A reply as it came, without the key."""
 
     status: int
