@@ -71,13 +71,9 @@ def soak_connections(minutes: float, seed: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--minutes", type=float, default=None, help="minutes of worlds (default 10, where nothing is asked for)"
-    )
+    parser.add_argument("--minutes", type=float, default=None, help="minutes of worlds (10 if nothing is asked for)")
     parser.add_argument("--from-seed", type=int, default=None, help="the first seed (default: from the clock)")
-    parser.add_argument(
-        "--kills", type=int, default=None, help="how often a real batch is killed (default 50, likewise)"
-    )
+    parser.add_argument("--kills", type=int, default=None, help="how often a real batch is killed (likewise 50)")
     parser.add_argument("--jobs", type=int, default=2_000, help="how many jobs that batch has")
     parser.add_argument("--mode", choices=("many", "stream"), default="many", help="submit_many or stream")
     parser.add_argument("--connections", type=float, default=0.0, help="minutes of connections that die (default 0)")
