@@ -14,12 +14,12 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from lipsync_async.endings import Download, Downloaded
+from lipsync_async.endings import Download, Downloaded, DownloadFailed, DownloadKind
 
 from .fetcher import Fetcher
 from .names import Names
 from .store import Store
-from .stream import Renew
+from .stream import Renew, is_cancelled
 
 AT_A_TIME = 8
 
@@ -68,6 +68,7 @@ class Crew:
         self._places = asyncio.Semaphore(at_a_time)
         self._queue: deque[_Wish] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._alone: set[asyncio.Task[Download]] = set()
         self._told: asyncio.Queue[Download | None] = asyncio.Queue()
         self._closed = False
         self._waiting = self._running = self._done = self._failed = self._kept = 0
@@ -100,7 +101,18 @@ class Crew:
 
     async def fetch(self, external_task_id: str | None, task_id: str, renew: Renew) -> Download:
         """Fetches one video as soon as a place is free; cancelled, it leaves nothing."""
-        return await self._fetch(self._wish(external_task_id, task_id, renew))
+        task = asyncio.create_task(self._fetch(self._wish(external_task_id, task_id, renew)))
+        self._alone.add(task)
+        task.add_done_callback(self._alone.discard)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+        words = "the downloads were stopped"
+        return DownloadFailed(
+            external_task_id=external_task_id, task_id=task_id, kind=DownloadKind.REFUSED, message=words
+        )
 
     def _wish(self, external_task_id: str | None, task_id: str, renew: Renew) -> _Wish:
         # The name is taken now, so that the order of handing in decides which of two that fold has the plain one.
@@ -167,9 +179,9 @@ class Crew:
     async def stop(self) -> None:
         """Breaks off what is under way, and waits until nothing is left of it; a second call does nothing."""
         self._queue.clear()
-        workers = tuple(self._workers)
-        for worker in workers:
-            worker.cancel()
-        if workers:
-            await asyncio.wait(workers)
+        tasks = {*self._workers, *self._alone}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         self.close()

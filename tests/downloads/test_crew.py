@@ -221,6 +221,28 @@ def test_one_is_fetched_alone(tmp_path: Path) -> None:
     assert files(tmp_path) == {"job-2.mp4": SMALL}
 
 
+def test_one_that_is_fetched_alone_is_stopped_with_the_others(tmp_path: Path) -> None:
+    """Whoever waits for it is told, and is not cancelled; a fetcher that is closed asks nobody any more."""
+
+    async def main() -> None:
+        hanging = raw(head_of(200, f"Content-Length: {len(LARGE)}") + LARGE[:-1], end="hang")
+        async with host(hanging) as server:
+            renew = telling(f"{server.url}/7")
+            async with Fetcher("http://127.0.0.1:9", the_key) as fetcher:
+                crew = Crew(fetcher, Folder(tmp_path), at_a_time=1)
+                tasks = [asyncio.create_task(crew.fetch(f"job-{number}", "7", renew)) for number in range(2)]
+                await asyncio.sleep(1)
+                assert crew.statistics.running == crew.statistics.waiting == 1
+                await crew.stop()
+                for task in tasks:
+                    assert bad(await task).message == "the downloads were stopped"
+            assert bad(await crew.fetch("job-3", "7", renew)).message == "the client was closed"
+            assert len(server.requests) == 1
+
+    hurry(main())
+    assert files(tmp_path) == {}
+
+
 def test_a_failed_one_is_tried_again_alone(tmp_path: Path) -> None:
     """The same call, later, makes the file."""
 

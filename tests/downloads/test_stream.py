@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections import deque
 from typing import Any
 
@@ -94,9 +95,10 @@ def test_blocks_have_a_size() -> None:
     [
         told(SMALL, SMALL[:-1]),
         Told(Take(length=2999, total=3000), SMALL[:-1]),
-        Told(Take(length=3000, total=None, packed=True), SMALL),
+        Told(Take(length=len(gzip.compress(SMALL)) + 1, packed=True), gzip.compress(SMALL)),
+        Told(Take(length=len(gzip.compress(SMALL)) - 1, packed=True), gzip.compress(SMALL)[:-1]),
     ],
-    ids=["fewer than its length", "fewer than the file", "packed"],
+    ids=["fewer than its length", "fewer than the file", "packed", "packed and cut"],
 )
 def test_an_end_that_is_none(short: Told) -> None:
     """A body that ends as if it were whole, and has not the bytes that were told."""
