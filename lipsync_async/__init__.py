@@ -18,13 +18,14 @@ if TYPE_CHECKING:
         Downloaded,
         DownloadFailed,
         DownloadKind,
+        Ended,
         Ending,
         FailureKind,
+        Result,
         StillRunning,
         Succeeded,
         TaskFailed,
         TaskLost,
-        TaskResults,
         TaskState,
         Video,
     )
@@ -58,7 +59,9 @@ if TYPE_CHECKING:
     from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
+    from .task_results import Money, TaskResults
     from .tasks.follower import FollowingStatistics
+    from .tasks.results import ResultStream
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
     from .wire.credential import ApiKey
 
@@ -85,6 +88,7 @@ __all__ = [
     "DownloadKind",
     "Downloaded",
     "DuplicateIdError",
+    "Ended",
     "Ending",
     "Event",
     "FaceChoice",
@@ -108,6 +112,7 @@ __all__ = [
     "LipSyncError",
     "LipSyncRequest",
     "ListReport",
+    "Money",
     "NotSent",
     "NotSentError",
     "Observer",
@@ -122,6 +127,8 @@ __all__ = [
     "RejectedError",
     "RequestBuilder",
     "Requests",
+    "Result",
+    "ResultStream",
     "RetryPolicy",
     "RunOptions",
     "Severity",
@@ -175,13 +182,14 @@ _NAMES_OF = {
         "DownloadFailed",
         "DownloadKind",
         "Downloaded",
+        "Ended",
         "Ending",
         "FailureKind",
+        "Result",
         "StillRunning",
         "Succeeded",
         "TaskFailed",
         "TaskLost",
-        "TaskResults",
         "TaskState",
         "Video",
     ),
@@ -247,7 +255,12 @@ _NAMES_OF = {
         "billed_units",
         "check",
     ),
+    "task_results": (
+        "Money",
+        "TaskResults",
+    ),
     "tasks.follower": ("FollowingStatistics",),
+    "tasks.results": ("ResultStream",),
     "terms": (
         "Action",
         "Kind",

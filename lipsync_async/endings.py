@@ -6,22 +6,18 @@ An outcome says what became of a job's create call; an ending, what became of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from .errors import (
-    BatchError,
     DownloadError,
-    JobError,
-    TaskError,
     TaskFailedError,
     TaskLostError,
     WaitTimeoutError,
 )
-from .outcomes import NotSent, Rejected, Unknown
+from .outcomes import Accepted, NotSent, Rejected, Unknown
 from .terms import TaskStatus
 
 
@@ -73,7 +69,13 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True):
     task_id: str
     external_task_id: str | None = None
     state: TaskState | None = None
-    """What the last look told; None: no look was answered."""
+    """What the last look told; None: no look was answered, or it was told by the journal."""
+    outcome: Accepted | None = None
+    """Of the job that made the task; None where only the task is known."""
+    estimated_units: float | None = None
+    """What it should cost at list price (contract, section 7); None: its request is not known."""
+    earlier: tuple[TaskFailed, ...] = ()
+    """The tasks of the same job that failed before it was submitted again, oldest first."""
 
 
 class Succeeded(_Ending, frozen=True, kw_only=True):
@@ -89,6 +91,8 @@ class Succeeded(_Ending, frozen=True, kw_only=True):
     """What was charged, as the gateway writes it (contract, section 7)."""
     ended_at: float | None = None
     """Unix seconds, by the gateway's clock."""
+    download: Download | None = None
+    """What became of the video's file; None: it was not to be fetched, or there is no video."""
 
     @property
     def video_url(self) -> str | None:
@@ -107,6 +111,10 @@ class TaskFailed(_Ending, frozen=True, kw_only=True):
     kind: FailureKind
     reason: str = ""
     """In the words of who ended it; "" where none were told."""
+    units: str | None = None
+    """What was charged all the same, as the gateway writes it; None: it does not tell."""
+    again: Rejected | Unknown | NotSent | None = None
+    """What came of submitting it again, where that made no task."""
 
     def error(self) -> TaskFailedError:
         """Returns the error that `wait` raises for this ending."""
@@ -143,6 +151,12 @@ class StillRunning(_Ending, frozen=True, kw_only=True):
 
 def _told(ending: _Ending) -> dict[str, Any]:
     return {"task_id": ending.task_id, "external_task_id": ending.external_task_id, "ending": ending}
+
+
+Ended = Succeeded | TaskFailed | TaskLost
+"""How a task ended that has ended."""
+Ending = Ended | StillRunning
+"""How a task ended, or that it was not seen to; `name` tells which."""
 
 
 class DownloadKind(StrEnum):
@@ -207,63 +221,5 @@ Download = Downloaded | DownloadFailed
 """What became of a video's file; `name` tells which."""
 
 
-Ending = Succeeded | TaskFailed | TaskLost | StillRunning
-"""How a task ended; `name` tells which."""
-
 Result = Ending | Rejected | Unknown | NotSent
 """How a job ended that was submitted and waited for: its task's ending, or the outcome where there is no task."""
-
-
-class TaskResults(Mapping[str, Result]):
-    """How every job ended: a mapping by `external_task_id`, or by task id where no such id is known."""
-
-    def __init__(self, results: Mapping[str, Result]) -> None:
-        self._results = dict(results)
-
-    def __getitem__(self, external_task_id: str) -> Result:
-        return self._results[external_task_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def __repr__(self) -> str:
-        counts: dict[str, int] = {}
-        for result in self._results.values():
-            counts[result.name] = counts.get(result.name, 0) + 1
-        return f"<TaskResults {', '.join(f'{count} {name}' for name, count in counts.items()) or 'empty'}>"
-
-    @property
-    def succeeded(self) -> dict[str, Succeeded]:
-        """Those with a video, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, Succeeded)}
-
-    @property
-    def failed(self) -> dict[str, TaskFailed]:
-        """The tasks that failed, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, TaskFailed)}
-
-    @property
-    def lost(self) -> dict[str, TaskLost]:
-        """The tasks that the gateway does not know any more, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, TaskLost)}
-
-    @property
-    def running(self) -> dict[str, StillRunning]:
-        """The tasks that were not seen to end, by id: `wait_many(results.running.values())` goes on with them."""
-        return {key: it for key, it in self.items() if isinstance(it, StillRunning)}
-
-    @property
-    def without_task(self) -> dict[str, Rejected | Unknown | NotSent]:
-        """The jobs that were not accepted, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, Rejected | Unknown | NotSent)}
-
-    def raise_for_failures(self) -> None:
-        """Raises `BatchError` unless all succeeded; its `errors` holds one error for each other job."""
-        errors: list[JobError | TaskError] = [
-            error for result in self._results.values() if (error := result.error()) is not None
-        ]
-        if errors:
-            raise BatchError(f"{len(errors)} of {len(self)} did not succeed: {errors[0]}", errors)

@@ -18,11 +18,11 @@ from lipsync_async.endings import (
     Succeeded,
     TaskFailed,
     TaskLost,
-    TaskResults,
     Video,
 )
 from lipsync_async.errors import BatchError, DownloadError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
 from lipsync_async.outcomes import NotSent
+from lipsync_async.task_results import TaskResults
 from lipsync_async.terms import Kind
 
 DONE = Succeeded(task_id="1", external_task_id="a", videos=(Video(url="https://cdn.example/1.mp4"),))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from lipsync_async.endings import Ending
 from lipsync_async.gateways import gateway_for
 from lipsync_async.jobs import JobList
 from lipsync_async.outcomes import Accepted, Outcome
@@ -77,9 +78,10 @@ async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, *, quiet: bool)
     monitor = Monitor("demo", report.lines, tally)
     outcomes: list[Outcome] = []
 
-    def take(outcome: Outcome) -> None:
-        tally.add(outcome)
-        outcomes.append(outcome)
+    def take(result: Outcome | Ending) -> None:
+        tally.add(result)
+        if not isinstance(result, Ending):
+            outcomes.append(result)
 
     def on_interrupt() -> None:
         tally.interrupted = monitor.stopping = True
