@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from attrs import evolve
+import msgspec
 
 from lipsync_async.config import Following, RunOptions
 from lipsync_async.dispatch.account import Account
@@ -267,12 +267,12 @@ class TaskCalls:
         wanted = self._know(wanted_of(outcome))
         if outcome.replayed or outcome.recovered:
             return wanted
-        return evolve(wanted, created_at=self._ready().wall_clock())
+        return msgspec.structs.replace(wanted, created_at=self._ready().wall_clock())
 
     def _know(self, wanted: Wanted) -> Wanted:
         """With the seconds of its sound, where the job is remembered."""
         job = self._ready().registry.recall(wanted.external_task_id or "")
-        return wanted if job is None else evolve(wanted, sound=sound_of(job.request))
+        return wanted if job is None else msgspec.structs.replace(wanted, sound=sound_of(job.request))
 
     def _follow_slots(self) -> None:
         """From now on every task that a create makes is followed, whoever waits for it or not."""
