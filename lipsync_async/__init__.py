@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .callbacks import Callbacks
     from .client import LipSyncClient
     from .config import Ambiguous, Following, Limits, RetryPolicy, RunOptions, Timeouts
     from .dispatch.account import Event, Observer
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from .errors import (
         BatchError,
+        CallbackVerificationError,
         ClientClosedError,
         ConfigurationError,
         DuplicateIdError,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         JobListError,
         JournalError,
         LipSyncError,
+        NoFaceError,
         NotSentError,
         OutcomeUnknownError,
         RejectedError,
@@ -49,13 +52,19 @@ if TYPE_CHECKING:
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .jobs import JobLine, JobList, ListReport
     from .journal import Journal
-    from .models import FaceChoice, LipSyncRequest, Sound, SoundSource
+    from .models import FaceChoice, LipSyncRequest, Sound, SoundSource, SpeechSource, VideoSource
     from .outcomes import RESULT_FIELDS, Accepted, BatchResult, BatchStatistics, NotSent, Outcome, Rejected, Unknown
     from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
+    from .request.faces import Face
+    from .request.session import FaceSession
+    from .request.speech import Speech
+    from .request.video import check_video
+    from .sources.calls import Uploads
     from .tasks.follower import FollowingStatistics
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
+    from .wire.callbacks import CallbackTask
     from .wire.credential import ApiKey
 
 __all__ = [
@@ -73,13 +82,18 @@ __all__ = [
     "BatchError",
     "BatchResult",
     "BatchStatistics",
+    "CallbackTask",
+    "CallbackVerificationError",
+    "Callbacks",
     "ClientClosedError",
     "ConfigurationError",
     "Container",
     "DuplicateIdError",
     "Ending",
     "Event",
+    "Face",
     "FaceChoice",
+    "FaceSession",
     "Facts",
     "FailureKind",
     "Following",
@@ -100,6 +114,7 @@ __all__ = [
     "LipSyncError",
     "LipSyncRequest",
     "ListReport",
+    "NoFaceError",
     "NotSent",
     "NotSentError",
     "Observer",
@@ -119,6 +134,8 @@ __all__ = [
     "Severity",
     "Sound",
     "SoundSource",
+    "Speech",
+    "SpeechSource",
     "StillRunning",
     "Succeeded",
     "TaskError",
@@ -132,15 +149,19 @@ __all__ = [
     "TaskStatus",
     "Timeouts",
     "Unknown",
+    "Uploads",
     "Verdict",
     "Video",
+    "VideoSource",
     "Violation",
     "WaitTimeoutError",
     "billed_units",
     "check",
+    "check_video",
 ]
 
 _NAMES_OF = {
+    "callbacks": ("Callbacks",),
     "client": ("LipSyncClient",),
     "config": (
         "Ambiguous",
@@ -176,6 +197,7 @@ _NAMES_OF = {
     ),
     "errors": (
         "BatchError",
+        "CallbackVerificationError",
         "ClientClosedError",
         "ConfigurationError",
         "DuplicateIdError",
@@ -184,6 +206,7 @@ _NAMES_OF = {
         "JobListError",
         "JournalError",
         "LipSyncError",
+        "NoFaceError",
         "NotSentError",
         "OutcomeUnknownError",
         "RejectedError",
@@ -212,6 +235,8 @@ _NAMES_OF = {
         "LipSyncRequest",
         "Sound",
         "SoundSource",
+        "SpeechSource",
+        "VideoSource",
     ),
     "outcomes": (
         "RESULT_FIELDS",
@@ -235,6 +260,11 @@ _NAMES_OF = {
         "billed_units",
         "check",
     ),
+    "request.faces": ("Face",),
+    "request.session": ("FaceSession",),
+    "request.speech": ("Speech",),
+    "request.video": ("check_video",),
+    "sources.calls": ("Uploads",),
     "tasks.follower": ("FollowingStatistics",),
     "terms": (
         "Action",
@@ -243,6 +273,7 @@ _NAMES_OF = {
         "TaskStatus",
         "Verdict",
     ),
+    "wire.callbacks": ("CallbackTask",),
     "wire.credential": ("ApiKey",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}

@@ -12,6 +12,7 @@ import aiohttp
 import anyio
 from attrs import evolve
 
+from lipsync_async.callbacks import CallbackCalls
 from lipsync_async.config import RunOptions
 from lipsync_async.dispatch.account import Account, Observer
 from lipsync_async.dispatch.job import Job
@@ -34,11 +35,12 @@ from lipsync_async.dispatch.streaming import (
     tell_progress,
 )
 from lipsync_async.request.checks import check, errors_of
+from lipsync_async.sources.calls import SourceCalls, Uploads
 from lipsync_async.tasks.calls import TaskCalls, results_of
 from lipsync_async.tasks.waiting import Waiting
 from lipsync_async.wire.credential import ApiKey, Credential, find_key
 from lipsync_async.wire.flight import Flight
-from lipsync_async.wire.identity import derive_id
+from lipsync_async.wire.identity import bare, derive_id
 from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
 from lipsync_async.wire.verdicts import Finding
 
@@ -50,7 +52,7 @@ from .models import LipSyncRequest
 from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words
 
 
-class LipSyncClient(TaskCalls):
+class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     """One account at one gateway; everything that is submitted through it shares the limits that it learns.
 
     Use it as an async context manager, in one event loop.
@@ -60,6 +62,7 @@ class LipSyncClient(TaskCalls):
     `trust_lookups` says that a task that is not found does not exist (contract, section 5).
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
+    `uploads` puts a local file where the gateway can fetch it, and returns its URL; no call makes use of it yet.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -82,6 +85,7 @@ class LipSyncClient(TaskCalls):
         trust_lookups: bool = False,
         observer: Observer | None = None,
         following: Following | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
         self._gateway = gateway_for(gateway)
         try:
@@ -96,6 +100,7 @@ class LipSyncClient(TaskCalls):
         self._trust_lookups = trust_lookups
         self._observer = observer
         self._when_to_look = following or Following()
+        self._uploads = uploads
 
     def __repr__(self) -> str:
         if self._gateway is None:
@@ -388,4 +393,4 @@ class LipSyncClient(TaskCalls):
 
 
 def _content(request: LipSyncRequest) -> LipSyncRequest:
-    return evolve(request, external_task_id=None)
+    return evolve(bare(request), external_task_id=None)

@@ -109,6 +109,11 @@ class TaskCalls:
         job = self._ready().registry.recall(wanted.external_task_id or "")
         return wanted if job is None else evolve(wanted, sound=_sound_of(job.request))
 
+    def _hint(self, task_id: str) -> None:
+        """A callback says that a task has ended; one that nobody waits for costs nothing."""
+        if self._follower is not None:
+            self._follower.hint(task_id)
+
     async def _stop_following(self) -> None:
         if self._follower is not None:
             await self._follower.aclose()

@@ -10,6 +10,7 @@ Pure: `follower` asks, this plans; every `now` is handed in, in seconds of one m
 |                         | freshness where that is more: it has little new to say before                    |
 | the widest pause        | 60 s                                                                             |
 
+A hint (a callback, contract, section 6) brings the next look of a task forward, once in a while; then all is as before.
 First looks are spread over one closest pause, by the task's id, so that tasks of one moment are not asked for at once.
 No two looks are closer than `1 / max_per_second`; a refusal for rate slows the looks of all tasks, and no create.
 A task is in exactly one place: in the heap, out for an answer, or ended.
@@ -61,6 +62,8 @@ class Followed(msgspec.Struct, kw_only=True, gc=False, eq=False):
     """When a look last said that it runs."""
     due: float = math.inf
     """When to look next; infinity: it is out for an answer, or ended."""
+    hinted: float = -math.inf
+    """When a hint last brought its next look forward."""
     status: TaskStatus | None = None
     """As it was told last; None: no look was answered."""
     absence: Absence | None = None
@@ -163,6 +166,24 @@ class Planner:
     def answered(self) -> None:
         """A look was let in: the next refusal begins with a short pause again, after as many as it took to get here."""
         self._backoff = self._backoff / 2 if self._backoff > FIRST_BACKOFF else 0.0
+
+    def hint(self, task_id: str, now: float) -> bool:
+        """Somebody says that a task has ended: its next look comes now, within the cap of all looks; True: it does.
+
+        Once a task and freshness of the gateway, or closest pause where that is longer: who says it may be anybody.
+        One that is not followed, or is out for an answer, stays as it is.
+        """
+        task = self._tasks.get(task_id)
+        if task is None or not now < task.due < math.inf:
+            return False
+        if now - task.hinted < max(self._freshness.seconds, self.closest(task.sound)):
+            return False
+        task.hinted = now
+        self._dead += 1  # the entry of the look that would have come later
+        self._plan(task, now)
+        if self._dead > max(MOST_DEAD, len(self._heap) // 2):
+            self._clear()
+        return True
 
     # -- pauses -----------------------------------------------------------------------------------------------------
 
