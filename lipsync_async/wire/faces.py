@@ -61,9 +61,9 @@ class FacesReply:
         if self.made or self.reply.broken or self.reply.conflicting:
             return False
         if self.faces is not None:
-            return True
+            return not self.faces
         refused = 400 <= self.reply.status <= 499 or (self.reply.status <= 299 and not self.reply.success)
-        told = self.reason or (self.reply.message if refused else "")
+        told = self.reason or (self.reply.message if refused and self.reply.parsed else "")
         return _NO_FACE.search(told) is not None
 
 
