@@ -50,7 +50,7 @@ class Callbacks:
     ) -> None:
         if not token:
             raise ConfigurationError("a path of callbacks needs a token that nobody can guess")
-        self.path = f"/kling/{token}"
+        self.path: str = f"/kling/{token}"
         """Where to receive them: whoever does not know it cannot call it."""
         self._hint = hint
         self._keys = tuple(map(key_of, (secrets,) if isinstance(secrets, str) else secrets))

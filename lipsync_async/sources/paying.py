@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from attrs import frozen
+from msgspec.structs import replace
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -109,8 +110,6 @@ def judge_made(answer: Made | Failure, account: Account) -> Verdict:
 
 
 def _without_task(reply: Reply) -> Reply:
-    from msgspec.structs import replace
-
     return replace(reply, task_id=None)
 
 
