@@ -11,6 +11,7 @@ from typing import Literal, Self, overload
 import aiohttp
 import anyio
 
+from lipsync_async.callbacks import CallbackCalls
 from lipsync_async.config import RunOptions
 from lipsync_async.dispatch.account import LOG, Account, Observer
 from lipsync_async.dispatch.job import Job
@@ -33,6 +34,7 @@ from lipsync_async.dispatch.streaming import (
     tell_progress,
 )
 from lipsync_async.request.checks import check, errors_of
+from lipsync_async.sources.calls import SourceCalls, Uploads
 from lipsync_async.tasks.calls import TaskCalls
 from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
@@ -48,7 +50,7 @@ from .models import LipSyncRequest
 from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words
 
 
-class LipSyncClient(TaskCalls):
+class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     """One account at one gateway; everything that is submitted through it shares the limits that it learns.
 
     Use it as an async context manager, in one event loop.
@@ -58,6 +60,7 @@ class LipSyncClient(TaskCalls):
     `trust_lookups` says that a task that is not found does not exist (contract, section 5).
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
+    `uploads` puts a local file where the gateway can fetch it, and returns its URL; no call makes use of it yet.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -80,6 +83,7 @@ class LipSyncClient(TaskCalls):
         trust_lookups: bool = False,
         observer: Observer | None = None,
         following: Following | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
         self._gateway = gateway_for(gateway)
         try:
@@ -94,6 +98,7 @@ class LipSyncClient(TaskCalls):
         self._trust_lookups = trust_lookups
         self._observer = observer
         self._when_to_look = following or Following()
+        self._uploads = uploads
 
     def __repr__(self) -> str:
         if self._gateway is None:

@@ -9,7 +9,7 @@ from attrs import evolve
 from lipsync_async.config import RunOptions
 from lipsync_async.errors import DuplicateIdError
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.wire.identity import derive_id
+from lipsync_async.wire.identity import bare, derive_id
 
 from .job import Job
 from .jobbook import UNHASHABLE, hash_sound
@@ -52,4 +52,4 @@ async def _derived(request: LipSyncRequest, options: RunOptions, max_id_length: 
 
 
 def _content(request: LipSyncRequest) -> LipSyncRequest:
-    return evolve(request, external_task_id=None)
+    return evolve(bare(request), external_task_id=None)

@@ -279,6 +279,11 @@ class TaskCalls:
         account = self._ready()
         account.accepted = Slots(self._follow(), account).accepted
 
+    def _hint(self, task_id: str) -> None:
+        """A callback says that a task has ended; one that nobody waits for costs nothing."""
+        if self._follower is not None:
+            self._follower.hint(task_id)
+
     async def _stop_following(self) -> None:
         if self._follower is not None:
             await self._follower.aclose()

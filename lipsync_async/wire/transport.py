@@ -10,8 +10,8 @@ import re
 import ssl
 import time
 import warnings
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -34,6 +34,8 @@ from .replies import read_reply
 from .tasks import TaskReply, read_task, read_task_list
 from .unpacking import Arrived, read_body
 from .upload import STALE
+
+_T = TypeVar("_T")
 
 KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
@@ -90,6 +92,19 @@ class Transport:
         if isinstance(answer, Failure):
             return answer
         return read_reply(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
+
+    async def ask(
+        self, url: URL, headers: CIMultiDict[str], flight: Flight, read: Callable[..., _T], body: Body | None = None
+    ) -> _T | Failure:
+        """Asks for anything else: a POST where there is a body, and what `read` makes of the answer.
+
+        `read` takes what `read_reply` takes.
+        Raises only what cancels.
+        """
+        answer = await self._exchange(url, headers, flight, body)
+        if isinstance(answer, Failure):
+            return answer
+        return read(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
 
     async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
         """Asks for one task. Raises only what cancels."""
