@@ -15,7 +15,19 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import _child, _plots, audio, following, imports, journal, limiters_real, memory, pacing, throughput
+from benchmarks import (
+    _child,
+    _plots,
+    audio,
+    downloads,
+    following,
+    imports,
+    journal,
+    limiters_real,
+    memory,
+    pacing,
+    throughput,
+)
 from benchmarks._server import MissingError
 
 RESULTS = Path(__file__).parent / "results"
@@ -49,6 +61,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "throughput": _throughput,
     "memory": _memory,
     "audio": audio.run,
+    "downloads": downloads.run,
     "pacing": _pacing,
     "following": following.run,
     "journal": journal.run,

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
     from .endings import (
+        Downloaded,
+        DownloadFailed,
+        DownloadKind,
+        Ended,
         Ending,
         FailureKind,
+        Result,
         StillRunning,
         Succeeded,
         TaskFailed,
         TaskLost,
-        TaskResults,
         TaskState,
         Video,
     )
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
         BatchError,
         ClientClosedError,
         ConfigurationError,
+        DownloadError,
         DuplicateIdError,
         InvalidRequestError,
         JobError,
@@ -54,7 +59,9 @@ if TYPE_CHECKING:
     from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
+    from .task_results import Money, TaskResults
     from .tasks.follower import FollowingStatistics
+    from .tasks.results import ResultStream
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
     from .wire.credential import ApiKey
 
@@ -76,7 +83,12 @@ __all__ = [
     "ClientClosedError",
     "ConfigurationError",
     "Container",
+    "DownloadError",
+    "DownloadFailed",
+    "DownloadKind",
+    "Downloaded",
     "DuplicateIdError",
+    "Ended",
     "Ending",
     "Event",
     "FaceChoice",
@@ -100,6 +112,7 @@ __all__ = [
     "LipSyncError",
     "LipSyncRequest",
     "ListReport",
+    "Money",
     "NotSent",
     "NotSentError",
     "Observer",
@@ -114,6 +127,8 @@ __all__ = [
     "RejectedError",
     "RequestBuilder",
     "Requests",
+    "Result",
+    "ResultStream",
     "RetryPolicy",
     "RunOptions",
     "Severity",
@@ -164,13 +179,17 @@ _NAMES_OF = {
         "Requests",
     ),
     "endings": (
+        "DownloadFailed",
+        "DownloadKind",
+        "Downloaded",
+        "Ended",
         "Ending",
         "FailureKind",
+        "Result",
         "StillRunning",
         "Succeeded",
         "TaskFailed",
         "TaskLost",
-        "TaskResults",
         "TaskState",
         "Video",
     ),
@@ -178,6 +197,7 @@ _NAMES_OF = {
         "BatchError",
         "ClientClosedError",
         "ConfigurationError",
+        "DownloadError",
         "DuplicateIdError",
         "InvalidRequestError",
         "JobError",
@@ -235,7 +255,12 @@ _NAMES_OF = {
         "billed_units",
         "check",
     ),
+    "task_results": (
+        "Money",
+        "TaskResults",
+    ),
     "tasks.follower": ("FollowingStatistics",),
+    "tasks.results": ("ResultStream",),
     "terms": (
         "Action",
         "Kind",

@@ -188,6 +188,19 @@ class WaitTimeoutError(TaskError, TimeoutError):
     """Our patience ended, and the task did not: `wait(error.task_id)` goes on; submit nothing again."""
 
 
+class DownloadError(LipSyncError):
+    """A video was made and could not be fetched or kept; nothing needs to be submitted again.
+
+    `kind` is `expired`, `refused`, `damaged` or `storage`; `task_id` names the task, `download` is what came of it.
+    It is no `TaskError`, for the task did not fail.
+    """
+
+    def __init__(self, message: str = "", *, task_id: str | None = None, download: Any = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.task_id = task_id
+        self.download = download
+
+
 class BatchError(LipSyncError):
     """Some jobs of a batch were not accepted, or got no video; `errors` holds one error for each of them."""
 

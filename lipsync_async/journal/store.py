@@ -17,6 +17,7 @@ from lipsync_async.errors import JournalError
 from . import schema, trace
 from .claim import Claim
 from .disks import is_network
+from .entries import EntryRow
 from .place import check_place, locate
 from .reader import MEMORY, Reader
 from .record import Record
@@ -29,6 +30,10 @@ _MOST_ROWS = 128
 # Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up.
 _STEP = 8
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "external_task_id")
+_KEEP = (
+    "INSERT INTO entries (kind, name, state, value, checksum) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, name)"
+    " DO UPDATE SET state = excluded.state, value = excluded.value, checksum = excluded.checksum"
+)
 # Seconds between two notes in the side file of how many rows there are.
 _TELL_EVERY = 0.1
 _log = logging.getLogger("lipsync_async")
@@ -87,6 +92,14 @@ class Store(Reader):
             self._write(rows)
         except (UnicodeEncodeError, OverflowError):
             self._write([storable_row(row) for row in rows])
+        self._confirm()
+
+    def keep(self, rows: Sequence[EntryRow]) -> None:
+        """Put these entries in, each in place of what its kind and name had; durable on return.
+
+        Raises `JournalError`.
+        """
+        self._transact(lambda: self._put_entries(rows))
         self._confirm()
 
     def remember(self, name: str, value: str) -> None:
@@ -192,6 +205,9 @@ class Store(Reader):
     def _keep(self, name: str, value: str) -> None:
         self._transact(lambda: self._put_notes([(name, value)]))
         self._confirm()
+
+    def _put_entries(self, rows: Sequence[EntryRow]) -> None:
+        self._connection.executemany(_KEEP, rows)
 
     def _put_notes(self, notes: list[tuple[str, str]]) -> None:
         self._connection.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?)", notes)

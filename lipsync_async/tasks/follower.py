@@ -7,14 +7,17 @@ A task that nobody waits for is not asked for, and goes on at the gateway.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
-from typing import Protocol
+from collections.abc import Collection, Coroutine, Iterable
+from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from lipsync_async.config import Following
 from lipsync_async.dispatch.account import LOG, Account
-from lipsync_async.endings import Ending, StillRunning, Succeeded, TaskFailed, TaskLost, TaskState
+from lipsync_async.dispatch.queries import MAX_PAGES
+from lipsync_async.endings import Ended, Ending, StillRunning, TaskLost, TaskState
 from lipsync_async.outcomes import Accepted
 from lipsync_async.terms import Failure
 from lipsync_async.wire import TaskReply
@@ -23,8 +26,9 @@ from lipsync_async.wire.flight import Flight
 from .durations import Durations
 from .fates import ENDED, Absence, Sign, ending_of, judge_task, state_of
 from .freshness import Freshness
-from .learning import Learning
+from .learning import Learning, Lesson
 from .planner import Followed, Planner
+from .wanted import Wanted
 
 AT_ONCE = 16
 """Looks that may be out for an answer."""
@@ -32,20 +36,10 @@ PAUSE = 60.0
 """Seconds without a look where the account may not ask."""
 REMEMBERED = 10_000
 """Tasks whose ending is remembered: they are not asked for again."""
+SWEEP_FROM = 50
+"""Tasks that are due at once, from which on a list is looked through instead: a page of it costs one look."""
 SHORTEST = 1.0
 """Seconds; a task that is said to have taken less is one whose row was never touched."""
-
-
-@frozen(kw_only=True)
-class Wanted:
-    """A task that somebody waits for."""
-
-    task_id: str
-    external_task_id: str | None = None
-    created_at: float | None = None
-    """Unix seconds, by the gateway's clock; None: not known."""
-    sound: float | None = None
-    """Seconds of its sound; None: not known."""
 
 
 @frozen(kw_only=True)
@@ -85,12 +79,14 @@ class Follower:
         self._planner = Planner(following, self.durations, self.freshness)
         self._learning = Learning(self.durations, self.freshness)
         self._listeners: dict[str, tuple[Listener, ...]] = {}
-        self._ended: OrderedDict[str, Succeeded | TaskFailed | TaskLost] = OrderedDict()
+        self._ended: OrderedDict[str, Ended] = OrderedDict()
         self._looks: set[asyncio.Task[None]] = set()
         self._looping: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._last_found: str | None = None
         self._asked = self._seen = 0
+        self._sweep_at = -math.inf
+        """When the list may be looked through again, by the loop's clock."""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -131,6 +127,17 @@ class Follower:
         if task is not None and task.status is not None:
             state = TaskState(task_id=wanted.task_id, external_task_id=name, status=task.status)
         return StillRunning(task_id=wanted.task_id, external_task_id=name, state=state, waited=waited)
+
+    def learn(self, lessons: Iterable[Lesson]) -> None:
+        """What earlier runs learned of this gateway; what this client saw for itself is newer, and stays."""
+        if not self._learning.lessons:
+            for lesson in lessons:
+                self._learning.learn(lesson)
+
+    @property
+    def lessons(self) -> Collection[Lesson]:
+        """What was learned, for the journal."""
+        return self._learning.lessons
 
     def statistics(self) -> FollowingStatistics:
         """What is known now, as a value."""
@@ -179,13 +186,13 @@ class Follower:
             while len(self._planner):
                 self._news.clear()
                 now = self._account.loop.time()
-                task = self._planner.take(now) if len(self._looks) < AT_ONCE else None
-                if task is None:
+                look = self._next_look(now) if len(self._looks) < AT_ONCE else None
+                if look is None:
                     await self._pause(self._planner.wait(now) if len(self._looks) < AT_ONCE else None)
                     continue
-                look = self._account.loop.create_task(self._look(task), name="lipsync-look")
-                self._looks.add(look)
-                look.add_done_callback(self._looked)
+                task = self._account.loop.create_task(look, name="lipsync-look")
+                self._looks.add(task)
+                task.add_done_callback(self._looked)
         finally:
             self._looping = None
 
@@ -203,6 +210,14 @@ class Follower:
     def _looked(self, look: asyncio.Task[None]) -> None:
         self._looks.discard(look)
         self._news.set()
+
+    def _next_look(self, now: float) -> Coroutine[Any, Any, None] | None:
+        """What is to be asked now: a list of tasks where many are due, else one; None: nothing."""
+        if self._account.gateway.lists_tasks and now >= self._sweep_at and self._planner.many_due(now, SWEEP_FROM):
+            self._sweep_at = math.inf  # until this one is over
+            return self._sweep(self._planner.take_due(now))
+        task = self._planner.take(now)
+        return None if task is None else self._look(task)
 
     # -- one look ---------------------------------------------------------------------------------------------------
 
@@ -228,12 +243,15 @@ class Follower:
             elif sign is Sign.MISSING:
                 await self._missing(task, flight)
             else:
-                self._heard(task, answer, sign)
+                await self._heard(task, answer, sign, flight)
         account.observe("look", external_task_id=task.external_task_id, action=sign.value)
 
-    def _heard(self, task: Followed, answer: TaskReply | Failure, sign: Sign) -> None:
+    async def _heard(self, task: Followed, answer: TaskReply | Failure, sign: Sign, flight: Flight) -> None:
         now = self._account.loop.time()
         if isinstance(answer, TaskReply) and (sign is Sign.RUNNING or sign in ENDED):
+            if sign is Sign.SUCCEEDED and not answer.video_url:
+                url = await self._account.queries.content_url(task.task_id, flight)
+                answer = evolve(answer, video_url=url)
             self._found(task, answer, sign, now)
         elif sign is Sign.PAUSE:
             self._planner.hold(now, PAUSE)
@@ -256,7 +274,7 @@ class Follower:
             self._learning.ended(task, now, age_told=_age_told(state))
         self._end(task, ending)
 
-    def _end(self, task: Followed, ending: Succeeded | TaskFailed | TaskLost) -> None:
+    def _end(self, task: Followed, ending: Ended) -> None:
         if task.task_id in self._ended:
             return
         self._seen += 1
@@ -266,7 +284,7 @@ class Follower:
         self._free_slot(ending)
         self._tell(task.task_id, ending)
 
-    def _free_slot(self, ending: Succeeded | TaskFailed | TaskLost) -> None:
+    def _free_slot(self, ending: Ended) -> None:
         """The pacer counts the tasks that this client's own creates made."""
         account = self._account
         job = account.registry.recall(ending.external_task_id or "")
@@ -274,6 +292,43 @@ class Follower:
         if isinstance(outcome, Accepted) and outcome.task_id == ending.task_id and not outcome.replayed:
             account.pacer.completed(account.loop.time())
             account.admission.poke()
+
+    # -- the list ---------------------------------------------------------------------------------------------------
+
+    async def _sweep(self, due: list[Followed]) -> None:
+        """Looks through the list for tasks that are due: a row is news, its absence is not (contract, section 5a)."""
+        missing = {task.task_id: task for task in due}
+        try:
+            await self._read_list(missing)
+        except Exception as error:  # noqa: BLE001 - as in `_look`
+            LOG.warning("the list of tasks could not be read: %s", type(error).__name__)
+        finally:
+            now = self._account.loop.time()
+            few = len(missing) > len(due) // 2
+            self._sweep_at = now + (PAUSE if few else self._planner.closest())
+            for task in missing.values():
+                self._planner.at_once(task, now)
+
+    async def _read_list(self, missing: dict[str, Followed]) -> None:
+        """Takes out of `missing` what was told of."""
+        account, flight = self._account, Flight()
+        with account.wire.watching(flight):
+            for number in range(1, MAX_PAGES + 1):
+                await asyncio.sleep(self._planner.spend(account.loop.time()))
+                self._asked += 1
+                rows = await account.queries.list_page(number, flight)
+                for row in rows or ():
+                    await self._read_row(row, missing, flight)
+                account.observe("look", action="list")
+                if not rows or not missing:
+                    return
+
+    async def _read_row(self, row: TaskReply, missing: dict[str, Followed], flight: Flight) -> None:
+        task = self._planner.get(row.reply.task_id or "")
+        sign = Sign.NOTHING if task is None else judge_task(row, task.external_task_id)
+        if task is not None and (sign is Sign.RUNNING or sign in ENDED):
+            missing.pop(task.task_id, None)
+            await self._heard(task, row, sign, flight)
 
     # -- no task ----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ Pure: `follower` asks, this plans; every `now` is handed in, in seconds of one m
 | the widest pause        | 60 s                                                                             |
 
 First looks are spread over one closest pause, by the task's id, so that tasks of one moment are not asked for at once.
-No two looks are closer than `1 / max_per_second`; a refusal for rate slows the looks of all tasks, and no create.
+No two looks are closer than `1 / max_queries_per_second`; a refusal for rate slows the looks of all tasks, and no
+create.
 A task is in exactly one place: in the heap, out for an answer, or ended.
 """
 
@@ -121,6 +122,11 @@ class Planner:
             if self._dead > max(MOST_DEAD, len(self._heap) // 2):
                 self._clear()
 
+    def at_once(self, task: Followed, now: float) -> None:
+        """The list did not tell of it: it is asked for by itself."""
+        if self._tasks.get(task.task_id) is task and task.due == math.inf:
+            self._plan(task, now)
+
     def again(self, task: Followed, now: float, *, running: bool) -> None:
         """The answer was no end; `running`: it says that the task runs, so that the pause counts from its age."""
         if self._tasks.get(task.task_id) is not task or task.due < math.inf:
@@ -141,8 +147,38 @@ class Planner:
         task = heapq.heappop(self._heap)[2]
         task.due = math.inf
         task.looks += 1
-        self._next_look = max(now, self._next_look) + 1.0 / self._following.max_per_second
+        self._next_look = max(now, self._next_look) + 1.0 / self._following.max_queries_per_second
         return task
+
+    def many_due(self, now: float, count: int) -> bool:
+        """Whether at least so many tasks are due, and looks are not held back; looks at no more of them than that."""
+        if max(self._next_look, self._not_before) > now + EARLY:
+            return False
+        places, found = [0], 0
+        while places and found < count:
+            place = places.pop()
+            if place < len(self._heap) and self._heap[place][0] <= now:
+                found += self._alive(self._heap[place])
+                places += (2 * place + 1, 2 * place + 2)
+        return found >= count
+
+    def take_due(self, now: float) -> list[Followed]:
+        """All that are due, for a look at the list; they are out until `again` or `drop`."""
+        due: list[Followed] = []
+        while self._heap and (self._heap[0][0] <= now or not self._alive(self._heap[0])):
+            entry = heapq.heappop(self._heap)
+            if self._alive(entry):
+                entry[2].due = math.inf
+                due.append(entry[2])
+            else:
+                self._dead -= 1
+        return due
+
+    def spend(self, now: float) -> float:
+        """A look at a page of the list counts as one: seconds until it may leave."""
+        at = max(now, self._next_look, self._not_before)
+        self._next_look = at + 1.0 / self._following.max_queries_per_second
+        return at - now
 
     def wait(self, now: float) -> float:
         """Seconds until `take` may give a task; infinity: until another is followed, or an answer comes."""

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
+from attrs import evolve
 
 from lipsync_async.models import LipSyncRequest
 
@@ -96,6 +97,19 @@ _AZURE = {"sv", "sr", "ss", "srt", "se", "st", "sp", "spr", "sip", "sdd", "skoid
 _DISCORD = {"ex", "is", "hm"}
 """Names that belong to a signature only where one is there: these three are one together."""
 _WEB = ("http://", "https://")
+
+
+def again(request: LipSyncRequest, external_task_id: str, number: int, *, max_length: int) -> LipSyncRequest:
+    """The request under the id of its so-manieth submission after the first: `<id>-r1`, `<id>-r2` ...
+
+    Always the same for the same id and number; an id without room is cut, and a hash of the whole put in.
+    """
+    ending = f"-r{number}"
+    name = f"{external_task_id}{ending}"
+    if len(name) > max_length:
+        mark = blake2b(external_task_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        name = f"{external_task_id[: max_length - len(mark) - len(ending) - 1]}-{mark}{ending}"
+    return evolve(request, external_task_id=name)
 
 
 def without_signature(url: str) -> str:

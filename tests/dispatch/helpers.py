@@ -132,6 +132,10 @@ class Wire:
             return answer.pop(0) if len(answer) > 1 else answer[0]
         return answer
 
+    async def has_video(self, *_: Any) -> bool:
+        """None is there."""
+        return False
+
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """One page, from 1; the last of them from then on."""
         self.urls.append(url)
@@ -188,6 +192,10 @@ class Jobbook:
         """What an earlier run told, or left open."""
         job.inquiry = self.left_open.get(job.id)
         return self.known.get(job.id)
+
+    def holds(self, external_task_id: str) -> bool:
+        """Whether an earlier run told or left it."""
+        return external_task_id in self.known or external_task_id in self.left_open
 
     def meet(self, job: Job, trust: Trust, credential: Credential, mark: bytes) -> None:
         """Noted."""

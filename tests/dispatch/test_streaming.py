@@ -28,7 +28,7 @@ async def hang(connection: Connection) -> None:
 
 async def all_of(submitter: LipSyncClient, jobs: object) -> list[Outcome]:
     """What a stream gives."""
-    async with submitter.stream(jobs) as outcomes:  # type: ignore[arg-type]
+    async with submitter.stream(jobs) as outcomes:  # type: ignore[call-overload]
         return [outcome async for outcome in outcomes]
 
 
@@ -316,7 +316,7 @@ def test_a_source_that_is_none_leaves_no_journal_open(tmp_path: Path) -> None:
     async def main() -> None:
         async with RawServer() as server, client(server) as submitter:
             with pytest.raises(TypeError):
-                await submitter.stream(7, journal=tmp_path / "j").__aenter__()  # type: ignore[arg-type]
+                await submitter.stream(7, journal=tmp_path / "j").__aenter__()  # type: ignore[call-overload]
             async with submitter.stream(requests(2), journal=tmp_path / "j") as outcomes:
                 assert len([outcome async for outcome in outcomes]) == 2
 

@@ -9,8 +9,9 @@ import pytest
 from attrs import evolve
 
 from lipsync_async import CHAINHUB, Limits, LipSyncClient
-from lipsync_async.endings import FailureKind, TaskResults
+from lipsync_async.endings import FailureKind
 from lipsync_async.sandbox import Sandbox
+from lipsync_async.task_results import TaskResults
 from tests.loopback.hurried import hurry
 from tests.makers import requests
 

@@ -9,8 +9,8 @@ import pytest
 
 from lipsync_async.endings import Ending, StillRunning, Succeeded
 from lipsync_async.errors import ClientClosedError
-from lipsync_async.tasks.follower import Wanted
 from lipsync_async.tasks.waiting import Waiting
+from lipsync_async.tasks.wanted import Wanted
 from tests.simulation import virtual
 
 
@@ -40,9 +40,25 @@ class Fake:
 DONE = Succeeded(task_id="a")
 
 
-def waiting(follower: Any) -> Waiting:
+class Wait(Waiting):
+    """One of a follower that is a fake; it keeps what it is told."""
+
+    def __init__(self, follower: Any, **options: Any) -> None:
+        self.told: dict[str, Ending] = {}
+        super().__init__(follower, lambda ending: self.told.__setitem__(ending.task_id, ending), **options)
+
+    async def endings(self, timeout: float | None) -> dict[str, Ending]:
+        """As the client's calls wait."""
+        try:
+            await self.finish(timeout)
+        finally:
+            self.leave()
+        return self.told
+
+
+def waiting(follower: Any) -> Wait:
     """One of a follower that is a fake."""
-    return Waiting(follower)
+    return Wait(follower)
 
 
 def test_what_has_ended_is_not_waited_for() -> None:
@@ -78,7 +94,7 @@ def test_patience_ends_for_those_that_did_not_end() -> None:
         assert fake.followed == ["a", "b"]
         asyncio.get_running_loop().call_later(5.0, it.hear, "a", DONE)
         found = await it.endings(10.0)
-        assert found["a"] is DONE
+        assert found["a"] == DONE
         assert found["b"] == StillRunning(task_id="b", waited=10.0)
         assert fake.left == ["b"]
 

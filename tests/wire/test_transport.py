@@ -113,7 +113,7 @@ def test_a_session_that_is_closed_is_a_failure_before_the_request() -> None:
     """Not an exception: the job comes out."""
 
     async def act(transport: Transport, url: URL, flight: Flight) -> Reply | Failure:
-        await transport._session.close()
+        await transport._plain._session.close()  # type: ignore[attr-defined]
         return await post(transport, url, flight)
 
     answer, server = through(act)
