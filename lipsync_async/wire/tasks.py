@@ -157,7 +157,7 @@ def _url_in_words(value: object) -> str | None:
 
 def _reason(layers: list[Object]) -> str | None:
     for layer in layers:
-        for name in ("task_status_msg", "fail_reason", "failReason", "error", "error_message"):
+        for name in ("task_status_msg", "fail_reason", "failReason", "failMsg", "error", "error_message"):
             if reason := said(layer.get(name)):
                 return reason
     return None
