@@ -36,7 +36,7 @@ bench: $(VENV)/.bench ## All benchmarks, under ten minutes; results in benchmark
 bench-quick: $(VENV)/.bench ## The same in under a minute, nothing written
 	$(BIN)/python -m benchmarks --quick
 
-soak: $(VENV)/.dev ## The simulation and the crash test for longer
+soak: $(VENV)/.dev ## The simulation, the crash test and signals at random for longer
 	$(BIN)/python -m benchmarks.soak
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -122,7 +122,7 @@ class LipSyncClient(TaskCalls):
         self._account.trust.told = self._trust_lookups
         if self._limits.max_running_tasks is not None:
             self._follow_slots()
-        LOG.debug("%r is open", self)
+        LOG.debug("open: %s", repr(self))
         return self
 
     async def __aexit__(

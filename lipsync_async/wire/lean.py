@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ LARGEST = 1 << 16
 
 NEEDS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("aiohttp", "ClientRequest", ("method", "url", "headers", "data", "loop")),
+    ("aiohttp", "ClientRequest.connection_key", None),
     ("aiohttp", "TCPConnector.connect", ("self", "req", "traces", "timeout")),
     ("aiohttp.connector", "Connection.protocol", None),
     ("aiohttp.connector", "Connection.release", ("self",)),
@@ -74,6 +75,14 @@ def _check_call(function: Any, parameters: tuple[str, ...]) -> None:
     inspect.signature(function).bind(*(name for name in parameters if name == "self"), **given)
 
 
+class _Request(aiohttp.ClientRequest):
+    """Its key in the pool is made once."""
+
+    @cached_property
+    def connection_key(self) -> Any:
+        return super().connection_key
+
+
 class Prepared:
     """A request whose head is made once. It shows no key."""
 
@@ -85,7 +94,7 @@ class Prepared:
         self._url = url
         self._headers = headers
         data = None if method == "GET" else aiohttp.BytesPayload(b"", content_type="application/json")
-        self.request = request = aiohttp.ClientRequest(method, url, headers=headers, data=data, loop=loop)
+        self.request = request = _Request(method, url, headers=headers, data=data, loop=loop)
         head = _serialize_headers(f"{method} {request.url.raw_path_qs} HTTP/1.1", request.headers)
         self._before, length, self._after = head.partition(b"Content-Length: 0\r\n")
         if (method == "GET") is bool(length):
@@ -130,7 +139,13 @@ class Lean:
         return await self._exchange(prepared) if arrived is None else arrived
 
     async def _exchange(self, prepared: Prepared, body: bytes = b"", flight: Flight | None = None) -> Arrived | None:
-        connection = await self._connect(prepared.request)
+        connector = self._session.connector
+        if connector is None:
+            raise RuntimeError("Session is closed")
+        try:
+            connection = await connector.connect(prepared.request, traces=[], timeout=self._timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {prepared.request.url}") from error
         try:
             protocol = connection.protocol
             assert protocol is not None
@@ -146,15 +161,6 @@ class Lean:
             connection.close()
             raise
         return Arrived(message.code, message.headers, content, partial(_leave, connection))
-
-    async def _connect(self, request: aiohttp.ClientRequest) -> Connection:
-        connector = self._session.connector
-        if connector is None or connector.closed:
-            raise RuntimeError("Session is closed")
-        try:
-            return await connector.connect(request, traces=[], timeout=self._timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {request.url}") from error
 
 
 def _write(protocol: ResponseHandler, prepared: Prepared, body: bytes, flight: Flight | None) -> None:

@@ -11,10 +11,11 @@ import ssl
 import time
 import warnings
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -43,7 +44,7 @@ _LEADS_ON = frozenset({301, 302, 303, 307, 308})
 _VIDEO_TYPES = ("video/", "application/octet-stream", "binary/")
 
 
-class _Answer(NamedTuple):
+class _Answer(Struct, frozen=True):
     """A reply as it came, without the key."""
 
     status: int

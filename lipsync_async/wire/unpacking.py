@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import aiohttp
 from aiohttp import hdrs
+from msgspec import Struct
 
 MAX_REPLY = 1 << 20
 """Bytes of a reply's body, decompressed."""
 
 
-class Arrived(NamedTuple):
+class Arrived(Struct, frozen=True):
     """A reply whose status and headers were read, whichever way it came."""
 
     status: int

@@ -23,6 +23,7 @@ from tests.loopback.acts import KEY, request
 from tests.loopback.hurried import HurriedLoop, hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, Script, answering, created, gateway, reply
 
+pytestmark = pytest.mark.usefixtures("way")
 T = TypeVar("T")
 HEADERS = CIMultiDict({"Authorization": f"Bearer {KEY}"})
 TIMEOUTS = Timeouts(total=4.0, connect=2.0)
@@ -35,7 +36,7 @@ def through(
 
     async def main() -> tuple[T, RawServer]:
         async with RawServer(*scripts, always=always) as server, make_session() as session:
-            transport = Transport(session, TIMEOUTS)
+            transport = Transport(session, TIMEOUTS, own=True)
             flight = Flight()
             with transport.watching(flight):
                 return await act(transport, URL(server.url) / "create", flight), server
