@@ -12,22 +12,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lipsync_async.sandbox.command import add_arguments, serve
     from lipsync_async.sandbox.ends import KNOWN_ENDS
-    from lipsync_async.sandbox.entries import Entry, FileRequest
-    from lipsync_async.sandbox.faults import KNOWN_FAULTS
+    from lipsync_async.sandbox.entries import CallbackSent, Entry, FileRequest, Preparation
+    from lipsync_async.sandbox.faults import KNOWN_FAULTS, KNOWN_PREPARE_FAULTS
     from lipsync_async.sandbox.file_faults import KNOWN_FILE_FAULTS
     from lipsync_async.sandbox.ledger import Ledger
     from lipsync_async.sandbox.options import Options
     from lipsync_async.sandbox.server import Sandbox
+    from lipsync_async.sandbox.sessions import KNOWN_FACES
     from lipsync_async.sandbox.thread import in_thread
+    from lipsync_async.sandbox.webhooks import KNOWN_CALLBACK_FAULTS
 
 __all__ = [
+    "KNOWN_CALLBACK_FAULTS",
     "KNOWN_ENDS",
+    "KNOWN_FACES",
     "KNOWN_FAULTS",
     "KNOWN_FILE_FAULTS",
+    "KNOWN_PREPARE_FAULTS",
+    "CallbackSent",
     "Entry",
     "FileRequest",
     "Ledger",
     "Options",
+    "Preparation",
     "Sandbox",
     "add_arguments",
     "in_thread",
@@ -35,11 +42,16 @@ __all__ = [
 ]
 
 _HOMES = {
+    "KNOWN_CALLBACK_FAULTS": "webhooks",
     "KNOWN_ENDS": "ends",
+    "KNOWN_FACES": "sessions",
     "KNOWN_FAULTS": "faults",
     "KNOWN_FILE_FAULTS": "file_faults",
+    "KNOWN_PREPARE_FAULTS": "faults",
     "Entry": "entries",
     "FileRequest": "entries",
+    "CallbackSent": "entries",
+    "Preparation": "entries",
     "Ledger": "ledger",
     "Options": "options",
     "Sandbox": "server",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from lipsync_async.sandbox.replies import DIALECTS, REFUSALS
 from lipsync_async.sandbox.tasks import LOOKUPS
+from lipsync_async.sandbox.webhooks import CALLBACKS
 
 DUPLICATES = ("refuse", "accept", "overwrite")
 URLS = ("signed", "content", "relative", "data", "none")
@@ -16,6 +17,7 @@ _CHOICES: Mapping[str, Collection[object]] = {
     "duplicates": DUPLICATES,
     "lookups": LOOKUPS,
     "urls": URLS,
+    "callbacks": CALLBACKS,
     "code": (1000, 1001, 1002, 1003, 1004, 1100, 1101, 1103, 1304),
 }
 

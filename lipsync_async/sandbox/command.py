@@ -11,8 +11,10 @@ from functools import partial
 from typing import Any
 
 from lipsync_async.sandbox.ends import KNOWN_ENDS
-from lipsync_async.sandbox.faults import KNOWN_FAULTS
+from lipsync_async.sandbox.faults import KNOWN_FAULTS, KNOWN_PREPARE_FAULTS
 from lipsync_async.sandbox.file_faults import KNOWN_FILE_FAULTS
+from lipsync_async.sandbox.sessions import KNOWN_FACES
+from lipsync_async.sandbox.webhooks import KNOWN_CALLBACK_FAULTS
 
 # Written out, not imported from the tables: `--help` must not load aiohttp. A test compares them.
 CHOICES = {
@@ -21,11 +23,19 @@ CHOICES = {
     "duplicates": ("refuse", "accept", "overwrite"),
     "lookups": ("external", "task_id", "none"),
     "urls": ("signed", "content", "relative", "data", "none"),
+    "callbacks": ("none", "task", "envelope", "bare"),
 }
 # option: (field of Sandbox, what its names are, the names)
 CHANCES: dict[str, tuple[str, str, Mapping[str, str]]] = {
     "fault": ("faults", "a fault and its chance for each create", KNOWN_FAULTS),
     "end": ("ends", "another end and its chance for each task", KNOWN_ENDS),
+    "faces": ("faces", "what a video has beside one face, and its chance", KNOWN_FACES),
+    "callback-fault": ("callback_faults", "a fault and its chance for each callback", KNOWN_CALLBACK_FAULTS),
+    "prepare-fault": (
+        "prepare_faults",
+        "a fault and its chance for each such call",
+        KNOWN_PREPARE_FAULTS,
+    ),
     "file-fault": ("file_faults", "a fault and its chance for each task's file", KNOWN_FILE_FAULTS),
 }
 # option: (type, default, help); the names are those of Sandbox's own arguments.
@@ -48,6 +58,9 @@ VALUES: dict[str, tuple[type, Any, str]] = {
     "balance": (float, None, "units that may be spent before 1102 is answered"),
     "seed": (int, 0, "seed of faults and tasks"),
     "failed-share": (float, 0.02, "the share of tasks that end as failed, of those that meet no other end"),
+    "session-seconds": (float, 86_400.0, "seconds, scaled, until a session has died"),
+    "identify-seconds": (float, 3.0, "seconds, scaled, that an identify task takes"),
+    "foreign-share": (float, 0.0, "the share of creates that reach an account without the session"),
     "url-seconds": (float, 3600.0, "seconds, scaled, until a signed URL has run out"),
     "video-bytes": (int, 0, "the least size of a video's file"),
     "slow-seconds": (float, 2.0, "how late a reply is, or how long a file takes, that meets the fault `slow`"),
@@ -59,6 +72,8 @@ FLAGS = {
     "no-list": "have no list of tasks, as most gateways",
     "no-content": "have no route /v1/videos/ID/content",
     "retry-after": "send Retry-After with 1302 and 1303",
+    "identify-tasks": "answer identify-face as a task",
+    "check-ids": "creates need a session, a face and an audio_id that were given here",
     "accept-aac": "take bare AAC",
     "fractional-volumes": "take volumes like 0.5, and creates without volumes",
 }
@@ -73,6 +88,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", choices=known, default=known[0], help=f"default: {known[0]}")
     for name, text in FLAGS.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
+    parser.add_argument(
+        "--callback-secret",
+        dest="callback_secrets",
+        action="append",
+        default=[],
+        metavar="WHSEC",
+        help="sign callbacks with it; given twice, with both",
+    )
     parser.add_argument(
         "--task-seconds",
         type=float,
@@ -100,7 +123,9 @@ def serve(args: argparse.Namespace) -> int:
     options: dict[str, Any] = {name: getattr(args, name) for name in names}
     options |= {field: dict(getattr(args, name.replace("-", "_"))) for name, (field, _, _) in CHANCES.items()}
     try:
-        sandbox = Sandbox(**options, task_seconds=tuple(args.task_seconds))
+        sandbox = Sandbox(
+            **options, task_seconds=tuple(args.task_seconds), callback_secrets=tuple(args.callback_secrets)
+        )
         asyncio.run(_until_told(sandbox))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")

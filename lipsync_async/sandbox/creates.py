@@ -10,6 +10,7 @@ from functools import partial
 
 from aiohttp import web
 
+from lipsync_async.sandbox.callbacks import Callbacks
 from lipsync_async.sandbox.checks import Create, Refused, Rules, read_create
 from lipsync_async.sandbox.replies import BAD_GATEWAY, DIALECTS, INSTEAD, TOO_LARGE, Answer, answer
 from lipsync_async.sandbox.sockets import body_of, close_after, reset, response, truncated
@@ -22,8 +23,9 @@ _BIG = 64 * 1024  # from here on a body is checked in a thread
 class Creates:
     """Takes creates."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, callbacks: Callbacks) -> None:
         self._state = state
+        self._callbacks = callbacks
         options = state.options
         self._rules = Rules(accept_aac=options.accept_aac, fractional_volumes=options.fractional_volumes)
         self._say = DIALECTS[options.dialect][0]
@@ -88,17 +90,33 @@ class Creates:
             audio_sha256=create.audio_sha256,
             fault=fault,
         )
+        self._callbacks.follow(task, create.callback_url)
         return task
 
     def _check_account(self, create: Create, now: float) -> None:
-        """Refuse what the account cannot have: a second task under one id, more units, more running tasks."""
+        """Refuse what the account cannot have: a second task under one id, unknown ids, more units, more tasks."""
         state = self._state
+        foreign = state.foreign()
         if create.external_task_id in state.tasks and state.options.duplicates == "refuse":
             raise Refused(1201, f"external_task_id is duplicated: {create.external_task_id} already exists")
+        if foreign:
+            raise Refused(1201, "session not found")
+        if state.options.check_ids:
+            self._check_ids(create, now)
         if state.purse.left(now) < create.units:
             raise Refused(1102)
         if state.max_running_tasks is not None and state.running.count(now) >= state.max_running_tasks:
             raise Refused(1303, retry_after=state.running.seconds_until_free(now))
+
+    def _check_ids(self, create: Create, now: float) -> None:
+        """Refuse a session, a face or a sound that this gateway did not give, or that is not there at that time."""
+        sessions = self._state.sessions
+        place = (create.insert, create.insert + create.window_ms)
+        fault = sessions.fault_of(create.session_id, create.face_id, place, now)
+        if fault is None and create.audio_id:
+            fault = sessions.fault_of_sound(create.audio_id, create.sound_end)
+        if fault is not None:
+            raise Refused(1201, fault)
 
     async def _reply(self, request: web.BaseRequest, task: Task, fault: str | None) -> web.StreamResponse:
         """Answer a create whose task exists, or do to the reply what the fault says."""

@@ -44,6 +44,38 @@ class FileRequest:
         return self.referer or self.cookies or (stranger and (self.authorization or self.key))
 
 
+@attrs.frozen
+class Preparation:
+    """An identify-face or text-to-speech call that was done and billed."""
+
+    kind: str
+    """`identify` or `speech`."""
+    source: str
+    """The video, without what signs its URL; or voice and text."""
+    given: str
+    """The session's or the sound's id."""
+    units: float
+    at: float
+    """Seconds since 1970."""
+    fault: str | None
+    """What was done to the reply."""
+
+
+@attrs.frozen
+class CallbackSent:
+    """One POST to a `callback_url`."""
+
+    task_id: str
+    status: str
+    """What it claims."""
+    url: str
+    webhook_id: str
+    fault: str | None
+    """Why it is not as it should be; None: it is."""
+    answered: int
+    """The HTTP status of the receiver; 0: none came."""
+
+
 @attrs.define
 class Record:
     """What the ledger keeps of an accepted create; only `queries` and `told_at` change."""

@@ -7,11 +7,12 @@ from aiohttp import web
 from lipsync_async.sandbox.checks import Refused
 from lipsync_async.sandbox.entries import FileRequest
 from lipsync_async.sandbox.file_faults import EXPIRED, MISSING, NO_HEAD, TWO_KEYS, WELL, Behaviour
-from lipsync_async.sandbox.links import FOLDER, SUFFIX
+from lipsync_async.sandbox.links import FOLDER, PICTURE, VIDEO
 from lipsync_async.sandbox.replies import Answer, answer, route_missing
 from lipsync_async.sandbox.sockets import response
 from lipsync_async.sandbox.state import State
 from lipsync_async.sandbox.streams import send
+from lipsync_async.sandbox.video import picture
 
 
 class Files:
@@ -22,23 +23,27 @@ class Files:
 
     async def host(self, request: web.BaseRequest) -> web.StreamResponse:
         """The file host: a signed URL that has not run out, by GET, and no other authorization beside it."""
-        task_id = _name(request.path)
-        if task_id is None:
+        name = request.path.removeprefix(FOLDER)
+        task_id = _task_of(request.path)
+        if task_id is None and not name.endswith(PICTURE):
             return response(MISSING)
-        seen = self._enter(request, task_id, "files")
+        seen = self._enter(request, task_id or name, "files")
         await self._state.wait()
-        url = self._state.links.read(task_id, request.query, self._state.now_unix())
+        url = self._state.links.read(name, request.query, self._state.now_unix())
         if request.method != "GET":
             return _instead(NO_HEAD, seen)
         if seen.authorization:
             return _instead(TWO_KEYS, seen)
         if url is None:
             return _instead(EXPIRED, seen)
+        if task_id is None:
+            seen.sent, seen.whole = len(picture()), True
+            return _instead(Answer(200, picture(), "image/jpeg"), seen)
         return await self._serve(request, task_id, seen, url)
 
     async def elsewhere(self, request: web.BaseRequest) -> web.StreamResponse:
         """Another origin, which the file host redirects to; it asks for nothing, and serves well."""
-        task_id = _name(request.path)
+        task_id = _task_of(request.path)
         if task_id is None:
             return response(MISSING)
         seen = self._enter(request, task_id, "elsewhere")
@@ -75,7 +80,7 @@ class Files:
         if behaviour.instead is not None:
             return _instead(behaviour.instead, seen)
         if behaviour.elsewhere:
-            there = f"{state.elsewhere_url}{FOLDER}{task_id}{SUFFIX}"
+            there = f"{state.elsewhere_url}{FOLDER}{task_id}{VIDEO}"
             return _instead(Answer(302, b"", "text/plain", {"Location": there}), seen)
         return await self._send(request, task_id, seen, behaviour)
 
@@ -105,10 +110,10 @@ class Files:
         )
 
 
-def _name(path: str) -> str | None:
-    if not path.startswith(FOLDER) or not path.endswith(SUFFIX):
+def _task_of(path: str) -> str | None:
+    if not path.startswith(FOLDER) or not path.endswith(VIDEO):
         return None
-    return path[len(FOLDER) : -len(SUFFIX)]
+    return path[len(FOLDER) : -len(VIDEO)]
 
 
 def _instead(reply: Answer, seen: FileRequest) -> web.Response:

@@ -11,7 +11,7 @@ from typing import IO
 
 import attrs
 
-from lipsync_async.sandbox.entries import Entry, FileRequest, Record, entry_of
+from lipsync_async.sandbox.entries import CallbackSent, Entry, FileRequest, Preparation, Record, entry_of
 from lipsync_async.sandbox.tasks import Task
 
 
@@ -24,6 +24,8 @@ class Ledger:
         self._file: IO[str] | None = None
         self._records: dict[str, Record] = {}
         self._files: dict[str, list[FileRequest]] = defaultdict(list)
+        self._prepared: list[Preparation] = []
+        self._callbacks: list[CallbackSent] = []
         self._accepted: Counter[str] = Counter()
         self._refused: Counter[int] = Counter()
         self._refused_queries: Counter[int] = Counter()
@@ -61,7 +63,7 @@ class Ledger:
 
     @property
     def units(self) -> float:
-        """Units billed in all, before any were given back."""
+        """Units billed in all, faces and speech with them, before any were given back."""
         with self._lock:
             return self._units
 
@@ -125,18 +127,37 @@ class Ledger:
         """The requests of files that told too much; there must be none."""
         return [it for it in self.files if it.leaked]
 
+    @property
+    def preparations(self) -> list[Preparation]:
+        """Every identify-face and text-to-speech call that was billed, in order."""
+        with self._lock:
+            return list(self._prepared)
+
+    @property
+    def identified(self) -> dict[str, int]:
+        """How often the faces of each video were identified; what signs its URL is no part of its name."""
+        return dict(Counter(it.source for it in self.preparations if it.kind == "identify"))
+
+    @property
+    def callbacks(self) -> list[CallbackSent]:
+        """Every callback that was sent, in order."""
+        with self._lock:
+            return list(self._callbacks)
+
     def summary(self) -> str:
         """A few lines for people."""
         doubled, files = self.duplicates, self.files
+        prepared = sum(it.units for it in self.preparations)
         lines = [
             f"creates   {self.requests}",
-            f"accepted  {len(self._records)} ({self.units:g} units)",
+            f"accepted  {len(self._records)} ({self.units - prepared:g} units)",
             f"refused   {_tally(self.refused)}",
             f"faults    {_tally(self.faults)}",
             f"twice     {', '.join(sorted(doubled)) or 'none'}",
             f"queries   {self.queries}",
             f"ended     {_tally(self.endings)} ({self.refunded:g} units refunded)",
             f"files     {len(files)} requests, {sum(it.whole for it in files)} whole, {len(self.leaks)} leaked",
+            f"prepared  {len(self.preparations)} faces and speech ({prepared:g} units)",
         ]
         return "\n".join(lines)
 
@@ -193,6 +214,17 @@ class Ledger:
         with self._lock:
             self._files[request.task_id].append(request)
         return request
+
+    def prepared(self, done: Preparation) -> None:
+        """Enter an identify-face or text-to-speech call that is billed."""
+        with self._lock:
+            self._prepared.append(done)
+            self._units += done.units
+
+    def called_back(self, sent: CallbackSent) -> None:
+        """Enter a callback and how it was answered."""
+        with self._lock:
+            self._callbacks.append(sent)
 
     def accept(
         self, task: Task, *, accepted_at: float, body_sha256: str, audio_sha256: str | None, fault: str | None

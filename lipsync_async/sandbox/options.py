@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from lipsync_async.sandbox.choices import check_choices
+from lipsync_async.sandbox.webhooks import key_of
 
 LARGEST_VIDEO = 2**31 - 1  # bytes
 
@@ -74,6 +75,29 @@ class Options:
     """The share of tasks that end as failed, of those that meet no other end."""
     ends: Mapping[str, float] | None = None
     """The chance of each other end for a task; the names are in `KNOWN_ENDS`."""
+    faces: Mapping[str, float] | None = None
+    """The chance of a video to have other than one face; the names are in `KNOWN_FACES`."""
+    identify_tasks: bool = False
+    """identify-face is answered as a task, to be asked for at /v1/videos/identify-face/{id}."""
+    identify_seconds: float = 3.0
+    """Seconds, scaled, that such a task takes."""
+    session_seconds: float = 86_400.0
+    """Seconds, scaled, until a session has died."""
+    check_ids: bool = False
+    """Creates need a session, a face and an `audio_id` that this gateway gave."""
+    foreign_share: float = 0.0
+    """The share of creates that reach an account that does not know the session, as where accounts are pooled."""
+    prepare_faults: Mapping[str, float] | None = None
+    """The chance of each fault for identify-face and text-to-speech; the names are in `KNOWN_PREPARE_FAULTS`."""
+    callbacks: str = "none"
+    """What is sent to a create's `callback_url` at each change of its task, where that is on loopback.
+
+    `none`; `task`: the task object; `envelope`: in Kling's envelope; `bare`: the task object without `task_info`.
+    """
+    callback_secrets: tuple[str, ...] = ()
+    """Secrets (`whsec_` and Base64) that callbacks are signed with, all at once as while one rotates."""
+    callback_faults: Mapping[str, float] | None = None
+    """The chance of each fault for a callback; the names are in `KNOWN_CALLBACK_FAULTS`."""
     urls: str = "signed"
     """Where a finished video is told to be.
 
@@ -102,10 +126,15 @@ class Options:
             duplicates=self.duplicates,
             lookups=self.lookups,
             urls=self.urls,
+            callbacks=self.callbacks,
         )
+        for secret in self.callback_secrets:
+            key_of(secret)
         check_lives(self.task_seconds, self.failed_share)
         if self.time_scale <= 0:
             raise ValueError("time_scale must be above 0")
+        if self.identify_seconds < 0 or self.session_seconds <= 0 or not 0 <= self.foreign_share <= 1:
+            raise ValueError("identify_seconds, session_seconds and foreign_share must be seconds, and a share")
         if self.refresh < 0 or self.url_seconds <= 0:
             raise ValueError("refresh must not be below 0, and url_seconds must be above it")
         if not 0 <= self.video_bytes <= LARGEST_VIDEO:

@@ -168,7 +168,8 @@ def _progress(task: Snapshot) -> int:
     return {"submitted": 0, "processing": 50}.get(task.status, 100)
 
 
-def _envelope(data: Any, request_id: str) -> Body:
+def envelope(data: Any, request_id: str) -> Body:
+    """Kling's own form of a reply that succeeded."""
     # A failed task says SUCCEED here too: it is the query that succeeded.
     return {"code": 0, "message": "SUCCEED", "request_id": request_id, "data": data}
 
@@ -197,11 +198,11 @@ def native_task(task: Snapshot) -> Body:
 
 
 def _native_create(task: Snapshot, request_id: str) -> Body:
-    return _envelope(native_created(task), request_id)
+    return envelope(native_created(task), request_id)
 
 
 def _native_query(task: Snapshot, request_id: str) -> Body:
-    return _envelope(native_task(task), request_id)
+    return envelope(native_task(task), request_id)
 
 
 def _openai_create(task: Snapshot, _request_id: str) -> Body:
@@ -291,4 +292,4 @@ DIALECTS: Mapping[str, tuple[Dialect, Dialect]] = {
 
 def task_list(tasks: list[Snapshot], request_id: str) -> Body:
     """One page of tasks; only Kling documents the call, so there is one form of it."""
-    return _envelope([native_task(task) for task in tasks], request_id)
+    return envelope([native_task(task) for task in tasks], request_id)

@@ -16,6 +16,7 @@ import attrs
 from aiohttp import web
 
 from lipsync_async.sandbox.account import Purse, TokenBucket
+from lipsync_async.sandbox.callbacks import Callbacks
 from lipsync_async.sandbox.chances import check_chances
 from lipsync_async.sandbox.choices import check_choices
 from lipsync_async.sandbox.creates import Creates
@@ -24,13 +25,16 @@ from lipsync_async.sandbox.files import Files
 from lipsync_async.sandbox.ledger import Ledger
 from lipsync_async.sandbox.options import Options, check_lives
 from lipsync_async.sandbox.origin import Origin
+from lipsync_async.sandbox.preparing import Preparing
 from lipsync_async.sandbox.queries import Queries
 from lipsync_async.sandbox.replies import route_missing
 from lipsync_async.sandbox.sockets import response
 from lipsync_async.sandbox.state import State
 from lipsync_async.sandbox.video import Video
+from lipsync_async.sandbox.webhooks import KNOWN_CALLBACK_FAULTS
 
 ROUTE = "/v1/videos/advanced-lip-sync"
+IDENTIFY, SPEECH = "/v1/videos/identify-face", "/v1/audio/tts"
 PREFIX = "/kling"
 _VIDEOS, _CONTENT = "/v1/videos/", "/content"
 
@@ -54,7 +58,10 @@ class Sandbox(Options):
     def __attrs_post_init__(self) -> None:
         self.check()
         self._state = State(self)
-        self._creates, self._queries, self._files = Creates(self._state), Queries(self._state), Files(self._state)
+        self._callbacks = Callbacks(self._state)
+        self._creates = Creates(self._state, self._callbacks)
+        self._queries, self._files = Queries(self._state), Files(self._state)
+        self._preparing = Preparing(self._state)
         self._gateway = Origin(self.host, self.port, self._handle)
         self._file_host = Origin(self.host, self.file_port, self._files.host)
         self._elsewhere = Origin(self.host, 0, self._files.elsewhere)
@@ -104,6 +111,7 @@ class Sandbox(Options):
             return
         self._state.threads = None
         self._state.closing.set()
+        await self._callbacks.aclose()
         await self._close_origins()
         threads.shutdown(cancel_futures=True)
         self.ledger.close()
@@ -182,6 +190,18 @@ class Sandbox(Options):
         tasks.ends = tasks.ends if ends is None else check_chances(ends, KNOWN_ENDS, "end")
         tasks.seconds, tasks.failed_share = seconds, share
 
+    def kill_sessions(self) -> None:
+        """Let every session that identify-face has given die now."""
+        self._state.sessions.kill(self.clock())
+
+    def set_prepare_faults(self, faults: Mapping[str, float] | None) -> None:
+        """Replace the probabilities of the faults of identify-face and text-to-speech; None ends all."""
+        self._state.prepare_faults.set(faults)
+
+    def set_callback_faults(self, faults: Mapping[str, float] | None) -> None:
+        """Replace the chances of the callbacks' faults; None ends all."""
+        self._state.callback_faults = check_chances(faults, KNOWN_CALLBACK_FAULTS, "callback fault")
+
     def add_key(self, key: str) -> None:
         """Let a key in (again)."""
         self._state.keys.add(key)
@@ -203,6 +223,10 @@ class Sandbox(Options):
             return response(route_missing(method, path))
         if route == ROUTE or route.startswith(ROUTE + "/"):
             return await self._queries.handle(request, route.removeprefix(ROUTE)[1:])
+        if method == "POST" and route in (IDENTIFY, SPEECH):
+            return await (self._preparing.identify if route == IDENTIFY else self._preparing.speak)(request)
+        if method == "GET" and route.startswith(IDENTIFY + "/") and self.identify_tasks:
+            return await self._preparing.query(request, route[len(IDENTIFY) + 1 :])
         if path.startswith(_VIDEOS) and path.endswith(_CONTENT) and not self.no_content:
             return await self._files.content(request, path[len(_VIDEOS) : -len(_CONTENT)])
         return response(route_missing(method, path))

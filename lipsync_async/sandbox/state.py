@@ -8,6 +8,7 @@ import contextlib
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 from aiohttp import web
 
@@ -15,17 +16,19 @@ from lipsync_async.sandbox.account import Keys, Purse, RunningTasks, TokenBucket
 from lipsync_async.sandbox.chances import check_chances
 from lipsync_async.sandbox.checks import Refused
 from lipsync_async.sandbox.ends import KNOWN_ENDS
-from lipsync_async.sandbox.faults import Faults
+from lipsync_async.sandbox.faults import KNOWN_PREPARE_FAULTS, Faults
 from lipsync_async.sandbox.file_faults import FileFaults
 from lipsync_async.sandbox.ledger import Ledger
-from lipsync_async.sandbox.links import Links
+from lipsync_async.sandbox.links import VIDEO, Links
 from lipsync_async.sandbox.options import Options
 from lipsync_async.sandbox.origin import GRACE
 from lipsync_async.sandbox.poller import Poller
 from lipsync_async.sandbox.replies import BAD_GATEWAY, INSTEAD, REFUSALS, Answer
+from lipsync_async.sandbox.sessions import Sessions
 from lipsync_async.sandbox.sockets import reset, response
 from lipsync_async.sandbox.tasks import Snapshot, Task, TaskBook, snapshot
 from lipsync_async.sandbox.video import Video, video_of
+from lipsync_async.sandbox.webhooks import KNOWN_CALLBACK_FAULTS
 
 CONTENT = "/v1/videos/{}/content"
 
@@ -41,6 +44,10 @@ class State:
         self.keys = Keys(options.api_key)
         self.running = RunningTasks()
         self.faults = Faults(options.faults, options.seed)
+        self.prepare_faults = Faults(options.prepare_faults, options.seed, KNOWN_PREPARE_FAULTS)
+        self.sessions = Sessions(options.faces, options.session_seconds / options.time_scale, options.seed)
+        self.callback_faults = check_chances(options.callback_faults, KNOWN_CALLBACK_FAULTS, "callback fault")
+        self._accounts = Random(f"accounts-{options.seed}")
         self.file_faults = FileFaults(options.file_faults, options.seed)
         self.links = Links(options.url_seconds / options.time_scale, options.seed)
         self.poller = Poller(options.refresh / options.time_scale)
@@ -73,6 +80,10 @@ class State:
         """Count a request against the rate; raises Refused over it."""
         if self.bucket is not None and (wait := self.bucket.take(self.clock())) > 0:
             raise Refused(1302, retry_after=wait)
+
+    def foreign(self) -> bool:
+        """Throw once for a create: whether it reaches an account that does not know the session."""
+        return self._accounts.random() < self.options.foreign_share
 
     # --- what is said ---------------------------------------------------------------------------------------------
 
@@ -117,21 +128,26 @@ class State:
     def snapshot(self, task: Task) -> Snapshot:
         """A task as it is told now: as the gateway saw it last, with a URL of its own each time."""
         seen = self.poller.seen(task, self.clock())
-        url = self._url(task) if task.status(seen) == "succeed" else ""
+        url = self.url_of(task) if task.status(seen) == "succeed" else ""
         return snapshot(task, seen, self.epoch, url)
 
     def finished(self, task: Task) -> bool:
         """Whether the gateway has seen that a task succeeded."""
         return task.status(self.poller.seen(task, self.clock())) == "succeed"
 
+    def file_link(self, name: str) -> str:
+        """A fresh signed URL of the file host."""
+        return self.files_url + self.links.sign(name, self.now_unix())
+
     def video(self, task_id: str, edition: int = 0) -> Video:
         """The file behind a task."""
         return video_of(task_id, self.options.video_bytes, edition)
 
-    def _url(self, task: Task) -> str:
+    def url_of(self, task: Task) -> str:
+        """Where a finished video is told to be; empty where nothing is told."""
         match self.options.urls:
             case "signed":
-                return self.files_url + self.links.sign(task.task_id, self.now_unix())
+                return self.file_link(f"{task.task_id}{VIDEO}")
             case "content":
                 return self.gateway_url + CONTENT.format(task.task_id)
             case "relative":

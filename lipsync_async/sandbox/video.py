@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-_CLIP = Path(__file__).parent / "clip" / "video.mp4"
+_FOLDER = Path(__file__).parent / "clip"
 _PATTERN = bytes(range(251))  # a prime length: bytes at a wrong offset are never the right ones
 _HEAD = 8  # bytes of a box before its content
 
@@ -16,7 +16,13 @@ _HEAD = 8  # bytes of a box before its content
 @cache
 def clip() -> bytes:
     """The video as it is shipped."""
-    return _CLIP.read_bytes()
+    return (_FOLDER / "video.mp4").read_bytes()
+
+
+@cache
+def picture() -> bytes:
+    """The face as identify-face shows it: a frame of the clip."""
+    return (_FOLDER / "face.jpg").read_bytes()
 
 
 @attrs.frozen

@@ -158,7 +158,7 @@ def _url_in_words(value: object) -> str | None:
 def reason_in(layers: list[Object]) -> str | None:
     """Why a task failed, in the words that were told for it."""
     for layer in layers:
-        for name in ("task_status_msg", "fail_reason", "failReason", "error", "error_message"):
+        for name in ("task_status_msg", "fail_reason", "failReason", "failMsg", "error", "error_message"):
             if reason := said(layer.get(name)):
                 return reason
     return None

@@ -87,6 +87,7 @@ def test_the_summary_tells_the_story() -> None:
         "queries   1",
         "ended     none (0 units refunded)",
         "files     0 requests, 0 whole, 0 leaked",
+        "prepared  0 faces and speech (0 units)",
     ]
     assert repr(ledger) == "<Ledger 2 accepted, 3 units, 2 refused>"
     assert "twice     none\nqueries   0" in Ledger(Clock()).summary()

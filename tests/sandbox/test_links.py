@@ -11,9 +11,9 @@ from lipsync_async.sandbox.links import Links
 
 
 def parts(url: str) -> tuple[str, dict[str, str]]:
-    """The task's id and the query."""
+    """The file's name and the query."""
     split = urlsplit(url)
-    return split.path.removeprefix("/files/").removesuffix(".mp4"), dict(parse_qsl(split.query))
+    return split.path.removeprefix("/files/"), dict(parse_qsl(split.query))
 
 
 @given(st.floats(0, 2e9), st.floats(0.1, 1e6))
@@ -21,10 +21,10 @@ def test_a_url_is_good_until_it_runs_out(now: float, life: float) -> None:
     """Its own number, as long as it lives."""
     links = Links(life, 0)
     links.sign("1", now)
-    task_id, query = parts(links.sign("2", now))
-    assert links.read(task_id, query, now) == 2
-    assert links.read(task_id, query, now + life - 0.01) == 2
-    assert links.read(task_id, query, now + life + 0.01) is None
+    name, query = parts(links.sign("2", now))
+    assert links.read(name, query, now) == 2
+    assert links.read(name, query, now + life - 0.01) == 2
+    assert links.read(name, query, now + life + 0.01) is None
 
 
 def test_each_url_is_another() -> None:
@@ -42,6 +42,6 @@ def test_what_was_not_signed_here_is_none(query: dict[str, str]) -> None:
 
 def test_another_seed_is_another_secret() -> None:
     """A URL of one sandbox is none of another's."""
-    task_id, query = parts(Links(60, 0).sign("1", 0.0))
-    assert Links(60, 1).read(task_id, query, 1.0) is None
-    assert Links(60, 0).read(task_id, query, 1.0) == 1
+    name, query = parts(Links(60, 0).sign("1", 0.0))
+    assert Links(60, 1).read(name, query, 1.0) is None
+    assert Links(60, 0).read(name, query, 1.0) == 1

@@ -416,6 +416,10 @@ def test_a_port_in_use_is_an_error(tmp_path: Path) -> None:
         {"video_bytes": -1},
         {"video_bytes": 2**31},
         {"failed_share": 1.1},
+        {"callbacks": "shouted"},
+        {"session_seconds": 0},
+        {"identify_seconds": -1},
+        {"foreign_share": 1.5},
     ],
 )
 def test_wrong_options_are_told_at_once(options: dict[str, Any]) -> None:
