@@ -57,10 +57,11 @@ def planner_at(looked: float) -> Planner:
 def test_a_hint_counts_once_in_a_while() -> None:
     """Once a closest pause, or a freshness where that is longer; both sides of it."""
     for it, pause in ((planner(), 10.0), (learned(200.0, 120.0), 120.0)):
-        task = it.follow("a", 0.0, born=0.0)
+        it.follow("a", 0.0, born=0.0)
         assert it.hint("a", 1.0)
-        assert it.take(1.0) is task
-        it.again(task, 1.0, running=True)
+        task = it.take(1.0)
+        assert task is not None
+        assert task is it.get("a")
         it._plan(task, 1e6)  # no look of its own comes between
         fresh = max(it._freshness.seconds, it.closest())
         assert fresh == pytest.approx(pause)
