@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from . import crashes
+from . import crashes, waits
 
 
 @pytest.mark.parametrize("mode", ["many", "stream"])
@@ -15,3 +15,11 @@ def test_killed_and_resumed(mode: str, tmp_path: Path) -> None:
     account = crashes.run(tmp_path, jobs=300, kills=3, seed=len(mode), mode=mode, per_second=400.0, life=0.35)
     assert account.agrees, account
     assert account.told == {"accepted": 300}
+
+
+def test_killed_while_tasks_are_waited_for(tmp_path: Path) -> None:
+    """`submit --wait` survives three kills: forty tasks are paid for once, and each ending is told once, the same."""
+    account = waits.run(tmp_path, jobs=40, kills=3, seed=3, per_second=40.0, task_seconds=(1.0, 3.0), life=0.8)
+    assert account.kills == 3
+    assert account.faults == [], account
+    assert sum(account.told.values()) == account.creates == 40
