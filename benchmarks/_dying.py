@@ -163,6 +163,8 @@ async def _batch(client: LipSyncClient, books: Books, number: int, tally: Counte
         await call
     result = BatchResult(dict(zip(names, jobs, strict=True)), into)
     tally.update(type(told).__name__ for told in result.values())
+    if call.cancelled() and not into and not any(books.made[name] for name in names):
+        return []  # it was cancelled while the list was still looked through
     return faults_of(result, names, books.made)
 
 
