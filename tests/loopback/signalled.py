@@ -90,7 +90,12 @@ class Account:
     @property
     def agrees(self) -> bool:
         """Whether nothing is lost, doubled, untold or otherwise wrong."""
-        return not (self.lost or self.doubled or self.untold or self.faults)
+        return not self.wrong()
+
+    def wrong(self) -> list[str]:
+        """All that is wrong, a line each."""
+        kinds = ("lost", "doubled", "untold", "faults")
+        return [f"{kind}: {found}" for kind in kinds for found in getattr(self, kind)]
 
     @property
     def longest_end(self) -> float:
@@ -126,7 +131,7 @@ def look_at_run(run: Run, jobs: Sequence[str], ledger: Ledger, account: Account,
     A run that tells anything, and was not cut short, tells every job once, and each that was paid for as such.
     """
     name = f"run {account.runs} ({'+'.join(run.signals) or 'no signal'}, exit {run.exit_code})"
-    if run.exit_code not in _exits(run):
+    if run.exit_code not in _exits(run) and not _is_before_main(run):
         account.faults.append(f"{name}: {run.errors[-300:]!r}")
     if "Traceback" in run.errors and not _is_before_main(run):
         account.faults.append(f"{name}: a traceback: {run.errors[-600:]!r}")
@@ -167,11 +172,21 @@ def _exits(run: Run) -> set[int]:
 
 
 def _is_before_main(run: Run) -> bool:
-    """A Ctrl-C among the first imports is Python's own to tell: no line of the command has run."""
-    return run.exit_code == -signal.SIGINT and not run.lines and not run.paid
+    """A Ctrl-C while Python starts or imports is Python's own to tell: no line of the command has run."""
+    started = bool(run.lines or run.paid)
+    return run.exit_code in {1, -signal.SIGINT} and "KeyboardInterrupt" in run.errors and not started
 
 
 # --- the runs ---------------------------------------------------------------------------------------------------------
+
+
+def hear_all() -> None:
+    """Makes the processes that are begun from now on hear every signal; for the main thread.
+
+    A shell that starts us in the background hands down that SIGINT is ignored, `nohup` the same of SIGHUP.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @define
