@@ -79,7 +79,7 @@ def soak_signals(minutes: float, jobs: int, seed: int) -> int:
         dice = Random(f"signals-{seed}-{lane}")
         while time.monotonic() < until:
             with tempfile.TemporaryDirectory() as directory:
-                # so slow that the batch outlives its signals: three seconds a run on the average
+                # so slow that the batch outlives its signals: two seconds of sending a run on the average
                 batch = signalled.Batch(Path(directory), dice, jobs, per_second=max(10.0, jobs / (2.0 * _RUNS)))
                 batch.play(account, _RUNS, until)
             print(f"  lane {lane}: {account}", *account.wrong()[-5:], sep="\n      ", flush=True)

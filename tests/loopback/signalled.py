@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -199,7 +199,9 @@ class Batch:
     per_second: float
     kinds: Sequence[str] = SIGNALS
     life: float = 6.0
-    """Seconds within which a signal comes."""
+    """Seconds within which a signal comes: after the start, or after the first request."""
+    early: float = 0.3
+    """The share of signals that are timed from the start."""
     twice: float = 0.15
     """The chance of a second signal."""
     longest: float = LONGEST_END
@@ -239,7 +241,7 @@ class Batch:
 
     def _run(self, arguments: list[str], sandbox: Sandbox, names: list[str], account: Account, kind: str | None) -> Run:
         before = _ledger(sandbox)
-        run = self._see(arguments, kind)
+        run = self._see(arguments, kind, lambda: sandbox.ledger.requests + sandbox.ledger.queries)
         time.sleep(_SETTLES if run.signals else 0.0)
         ledger = _ledger(sandbox)
         run.paid = frozenset(ledger.keys() - before.keys())
@@ -252,7 +254,7 @@ class Batch:
         look_at_run(run, names, ledger, account, longest=self.longest)
         return run
 
-    def _see(self, arguments: list[str], kind: str | None) -> Run:
+    def _see(self, arguments: list[str], kind: str | None, asked: Callable[[], int]) -> Run:
         place = Path(arguments[arguments.index("--out") + 1]) if "--out" in arguments else None
         before = _written(place)
         process = subprocess.Popen(
@@ -264,7 +266,7 @@ class Batch:
             text=True,
         )
         with process:
-            sent, began = self._signal(process, kind) if kind is not None else ((), 0.0)
+            sent, began = self._signal(process, kind, asked) if kind is not None else ((), 0.0)
             out, errors = _end_of(process)
             ended = time.monotonic()
         if place is not None:
@@ -272,23 +274,36 @@ class Batch:
         lines, torn = read_lines(out)
         return Run(sent, process.returncode, lines, torn, errors=errors, seconds_to_end=ended - began if sent else 0.0)
 
-    def _signal(self, process: subprocess.Popen[str], kind: str) -> tuple[tuple[str, ...], float]:
+    def _signal(
+        self, process: subprocess.Popen[str], kind: str, asked: Callable[[], int]
+    ) -> tuple[tuple[str, ...], float]:
         """Signals the process at a random instant, perhaps twice; which it lived to get, and when the first came."""
         sent: tuple[str, ...] = ()
         began = 0.0
+        if self.dice.random() >= self.early:
+            before = asked()
+            while asked() == before and _lives(process, 0.02):
+                pass
         delay = self.dice.uniform(0.0, self.life)
         for name in (kind, self.dice.choice(self.kinds)):
-            try:
-                process.communicate(timeout=delay)
-                return sent, began
-            except subprocess.TimeoutExpired:
-                began = began or time.monotonic()
-                process.send_signal(getattr(signal, name))
-                sent += (name,)
+            if not _lives(process, delay):
+                break
+            began = began or time.monotonic()
+            process.send_signal(getattr(signal, name))
+            sent += (name,)
             if self.dice.random() >= self.twice:
                 break
             delay = self.dice.uniform(0.0, 2.0)
         return sent, began
+
+
+def _lives(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether it has not ended after so long; what it writes is read meanwhile, and kept."""
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _ledger(sandbox: Sandbox) -> Ledger:
