@@ -87,6 +87,7 @@ _RUNS = 30
 
 def soak_signals(minutes: float, jobs: int, seed: int) -> int:
     """Batches that are signalled again and again; 1 when the books differ or a run ended too late."""
+    signalled.hear_all()
     until = time.monotonic() + 60 * minutes
 
     def play(lane: int) -> signalled.Account:
@@ -94,18 +95,17 @@ def soak_signals(minutes: float, jobs: int, seed: int) -> int:
         dice = Random(f"signals-{seed}-{lane}")
         while time.monotonic() < until:
             with tempfile.TemporaryDirectory() as directory:
-                # so slow that the batch outlives its signals: three seconds a run on the average
+                # so slow that the batch outlives its signals: two seconds of sending a run on the average
                 batch = signalled.Batch(Path(directory), dice, jobs, per_second=max(10.0, jobs / (2.0 * _RUNS)))
                 batch.play(account, _RUNS, until)
-            print(f"  lane {lane}: {account}", flush=True)
+            print(f"  lane {lane}: {account}", *account.wrong()[-5:], sep="\n      ", flush=True)
         return account
 
     with ThreadPoolExecutor(_LANES) as lanes:
         account = reduce(add, lanes.map(play, range(_LANES)))
     print(f"signals: {account}", flush=True)
-    for name in ("lost", "doubled", "untold", "faults"):
-        for found in getattr(account, name)[:20]:
-            print(f"    {name}: {found}")
+    for found in account.wrong()[:50]:
+        print(f"    {found}")
     return int(not account.agrees)
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -90,7 +90,12 @@ class Account:
     @property
     def agrees(self) -> bool:
         """Whether nothing is lost, doubled, untold or otherwise wrong."""
-        return not (self.lost or self.doubled or self.untold or self.faults)
+        return not self.wrong()
+
+    def wrong(self) -> list[str]:
+        """All that is wrong, a line each."""
+        kinds = ("lost", "doubled", "untold", "faults")
+        return [f"{kind}: {found}" for kind in kinds for found in getattr(self, kind)]
 
     @property
     def longest_end(self) -> float:
@@ -126,7 +131,7 @@ def look_at_run(run: Run, jobs: Sequence[str], ledger: Ledger, account: Account,
     A run that tells anything, and was not cut short, tells every job once, and each that was paid for as such.
     """
     name = f"run {account.runs} ({'+'.join(run.signals) or 'no signal'}, exit {run.exit_code})"
-    if run.exit_code not in _exits(run):
+    if run.exit_code not in _exits(run) and not _is_before_main(run):
         account.faults.append(f"{name}: {run.errors[-300:]!r}")
     if "Traceback" in run.errors and not _is_before_main(run):
         account.faults.append(f"{name}: a traceback: {run.errors[-600:]!r}")
@@ -167,11 +172,21 @@ def _exits(run: Run) -> set[int]:
 
 
 def _is_before_main(run: Run) -> bool:
-    """A Ctrl-C among the first imports is Python's own to tell: no line of the command has run."""
-    return run.exit_code == -signal.SIGINT and not run.lines and not run.paid
+    """A Ctrl-C while Python starts or imports is Python's own to tell: no line of the command has run."""
+    started = bool(run.lines or run.paid)
+    return run.exit_code in {1, -signal.SIGINT} and "KeyboardInterrupt" in run.errors and not started
 
 
 # --- the runs ---------------------------------------------------------------------------------------------------------
+
+
+def hear_all() -> None:
+    """Makes the processes that are begun from now on hear every signal; for the main thread.
+
+    A shell that starts us in the background hands down that SIGINT is ignored, `nohup` the same of SIGHUP.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @define
@@ -184,7 +199,9 @@ class Batch:
     per_second: float
     kinds: Sequence[str] = SIGNALS
     life: float = 6.0
-    """Seconds within which a signal comes."""
+    """Seconds within which a signal comes: after the start, or after the first request."""
+    early: float = 0.3
+    """The share of signals that are timed from the start."""
     twice: float = 0.15
     """The chance of a second signal."""
     longest: float = LONGEST_END
@@ -224,7 +241,7 @@ class Batch:
 
     def _run(self, arguments: list[str], sandbox: Sandbox, names: list[str], account: Account, kind: str | None) -> Run:
         before = _ledger(sandbox)
-        run = self._see(arguments, kind)
+        run = self._see(arguments, kind, lambda: sandbox.ledger.requests + sandbox.ledger.queries)
         time.sleep(_SETTLES if run.signals else 0.0)
         ledger = _ledger(sandbox)
         run.paid = frozenset(ledger.keys() - before.keys())
@@ -237,7 +254,7 @@ class Batch:
         look_at_run(run, names, ledger, account, longest=self.longest)
         return run
 
-    def _see(self, arguments: list[str], kind: str | None) -> Run:
+    def _see(self, arguments: list[str], kind: str | None, asked: Callable[[], int]) -> Run:
         place = Path(arguments[arguments.index("--out") + 1]) if "--out" in arguments else None
         before = _written(place)
         process = subprocess.Popen(
@@ -249,7 +266,7 @@ class Batch:
             text=True,
         )
         with process:
-            sent, began = self._signal(process, kind) if kind is not None else ((), 0.0)
+            sent, began = self._signal(process, kind, asked) if kind is not None else ((), 0.0)
             out, errors = _end_of(process)
             ended = time.monotonic()
         if place is not None:
@@ -257,23 +274,36 @@ class Batch:
         lines, torn = read_lines(out)
         return Run(sent, process.returncode, lines, torn, errors=errors, seconds_to_end=ended - began if sent else 0.0)
 
-    def _signal(self, process: subprocess.Popen[str], kind: str) -> tuple[tuple[str, ...], float]:
+    def _signal(
+        self, process: subprocess.Popen[str], kind: str, asked: Callable[[], int]
+    ) -> tuple[tuple[str, ...], float]:
         """Signals the process at a random instant, perhaps twice; which it lived to get, and when the first came."""
         sent: tuple[str, ...] = ()
         began = 0.0
+        if self.dice.random() >= self.early:
+            before = asked()
+            while asked() == before and _lives(process, 0.02):
+                pass
         delay = self.dice.uniform(0.0, self.life)
         for name in (kind, self.dice.choice(self.kinds)):
-            try:
-                process.communicate(timeout=delay)
-                return sent, began
-            except subprocess.TimeoutExpired:
-                began = began or time.monotonic()
-                process.send_signal(getattr(signal, name))
-                sent += (name,)
+            if not _lives(process, delay):
+                break
+            began = began or time.monotonic()
+            process.send_signal(getattr(signal, name))
+            sent += (name,)
             if self.dice.random() >= self.twice:
                 break
             delay = self.dice.uniform(0.0, 2.0)
         return sent, began
+
+
+def _lives(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether it has not ended after so long; what it writes is read meanwhile, and kept."""
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _ledger(sandbox: Sandbox) -> Ledger:

@@ -28,6 +28,7 @@ def line(name: str, task_id: str | None, outcome: str = "accepted") -> dict[str,
 BOTH = [line("a", "1"), line("b", "2")]
 STOPPED = Run(("SIGTERM",), 130, BOTH, False, frozenset("ab"), seconds_to_end=8.0)
 DONE = Run((), 0, BOTH, False)
+BEFORE = Run(("SIGINT",), -2, [], False, errors="Traceback (most recent call last):\nKeyboardInterrupt\n")
 UNSENT = [line("a", "1"), line("b", None, "not_sent")]
 
 
@@ -49,7 +50,8 @@ def seen(run: Run, ledger: Mapping[str, list[str]] = LEDGER) -> Account:
         evolve(STOPPED, exit_code=-signal.SIGTERM, lines=[], paid=frozenset()),
         evolve(STOPPED, signals=("SIGKILL",), exit_code=-9, lines=BOTH[:1], torn=True, seconds_to_end=9.0),
         evolve(STOPPED, signals=("SIGTERM", "SIGINT"), lines=UNSENT),
-        evolve(STOPPED, signals=("SIGINT",), exit_code=-2, lines=[], paid=frozenset(), errors="Traceback"),
+        evolve(BEFORE, exit_code=-2),
+        evolve(BEFORE, exit_code=1),
     ],
 )
 def test_a_sound_run_is_let_pass(run: Run) -> None:
@@ -70,6 +72,8 @@ def test_a_sound_run_is_let_pass(run: Run) -> None:
         (evolve(STOPPED, seconds_to_end=8.1), LEDGER),
         (evolve(STOPPED, errors="Traceback (most recent call last):"), LEDGER),
         (evolve(STOPPED, exit_code=3), LEDGER),
+        (evolve(BEFORE, paid=frozenset("a")), LEDGER),
+        (evolve(BEFORE, exit_code=1, errors="Traceback (most recent call last):\nValueError\n"), LEDGER),
         (evolve(DONE, exit_code=130), LEDGER),
         (evolve(DONE, exit_code=4), LEDGER),
         # Cut short, a run may leave out lines, and tells no wrong ones.
