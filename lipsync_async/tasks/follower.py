@@ -7,6 +7,7 @@ A task that nobody waits for is not asked for, and goes on at the gateway.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Collection, Coroutine, Iterable
 from typing import Any
@@ -30,7 +31,9 @@ from .sweeping import Sweeper
 from .wanted import Wanted
 
 AT_ONCE = 16
-"""Looks that may be out for an answer."""
+"""Looks that may be out for an answer, whatever their rate."""
+ANSWER = 4.0
+"""Seconds that answers may take before the looks become fewer than `max_queries_per_second`."""
 PAUSE = 60.0
 """Seconds without a look where the account may not ask."""
 REMEMBERED = 10_000
@@ -67,6 +70,7 @@ class Follower:
         self._sweeper = Sweeper(account, self._planner, self._heard)
         self._ended: OrderedDict[str, Ended] = OrderedDict()
         self._looks: set[asyncio.Task[None]] = set()
+        self._most_out = max(AT_ONCE, math.ceil(ANSWER * following.max_queries_per_second))
         self._looping: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._last_found: str | None = None
@@ -171,9 +175,10 @@ class Follower:
             while len(self._planner):
                 self._news.clear()
                 now = self._account.loop.time()
-                look = self._next_look(now) if len(self._looks) < AT_ONCE else None
+                room = len(self._looks) < self._most_out
+                look = self._next_look(now) if room else None
                 if look is None:
-                    await self._pause(self._planner.wait(now) if len(self._looks) < AT_ONCE else None)
+                    await self._pause(self._planner.wait(now) if room else None)
                     continue
                 task = self._account.loop.create_task(look, name="lipsync-look")
                 self._looks.add(task)

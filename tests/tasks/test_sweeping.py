@@ -42,6 +42,8 @@ class Book:
     pages: list[tuple[float, int]] = field(factory=list)
     asked: Counter[str] = field(factory=Counter)
     open_pages: int = 0
+    latency: float = 0.3
+    """Seconds to every answer."""
 
     def watching(self, _: Any) -> AbstractContextManager[None]:
         """No deadlines here."""
@@ -53,7 +55,7 @@ class Book:
         self.pages.append((asyncio.get_running_loop().time(), number))
         self.open_pages += 1
         assert self.open_pages == 1, "two sweeps at once"
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(self.latency)
         self.open_pages -= 1
         if number >= self.broken_from:
             return None
@@ -62,7 +64,7 @@ class Book:
     async def get_task(self, url: URL, *_: Any) -> TaskReply:
         """One look."""
         self.asked[url.name] += 1
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(self.latency)
         return self._row(url.name)
 
     async def has_video(self, *_: Any) -> bool:
@@ -221,3 +223,12 @@ def test_a_wait_that_is_left_in_a_sweep_is_not_asked_for_again() -> None:
     endings, _ = swept(book, names(150), patience=2.0)
     assert len(endings) == 150
     assert book.asked.total() <= 1
+
+
+@pytest.mark.parametrize(("latency", "rate", "seconds"), [(3.5, 50.0, 11.5), (8.0, 50.0, 20.0), (7.5, 2.0, 207.0)])
+def test_slow_answers_do_not_slow_the_looks(latency: float, rate: float, seconds: float) -> None:
+    """Up to four seconds to an answer; then two hundred looks, or sixteen, are out at once."""
+    book = Book(names=names(400), latency=latency)
+    endings, took = swept(book, names(400), gateway=CHAINHUB, rate=rate)
+    assert len(endings) == 400
+    assert took == pytest.approx(seconds, abs=1.0)
