@@ -38,6 +38,22 @@ _NO_FACE = re.compile(
 """How it is said that a video shows no face."""
 
 
+_SESSION_GONE = re.compile(
+    r"\bsession(?:[\s_-]*id)?\b[^.;,]{0,60}?(?:not (?:be )?found|(?: not|n['’]t) exist|expired|invalid"
+    r"|not valid|no longer)|\b(?:invalid|expired|unknown|no such) session\b"
+    r"|会话[^。，；]{0,30}?(?:不存在|已?过期|已?失效|无效|未找到|找不到)|(?:找不到|无效的?|未找到)会话",
+    re.IGNORECASE,
+)
+
+
+def session_is_gone(message: str) -> bool:
+    """Whether a refusal of a create says that its session has died: the job is good for a new one.
+
+    A session dies after a day, and at a gateway that spreads calls over several accounts at any time.
+    """
+    return _SESSION_GONE.search(message) is not None
+
+
 @frozen(kw_only=True)
 class FacesReply:
     """What was answered about the faces of a video."""

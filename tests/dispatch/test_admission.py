@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lipsync_async.config import Limits
 from lipsync_async.dispatch.admission import Admission
 from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.pacing.rate import EARLY
 from lipsync_async.terms import Kind
 from tests.simulation.virtual import run
 
@@ -320,6 +321,22 @@ def test_who_makes_no_task_counts_in_flight() -> None:
         assert door.waiting == 0
 
     at_the_door(story)
+
+
+def test_a_turn_belongs_to_who_waits_for_it() -> None:
+    """A create that comes by at that very moment does not take it."""
+
+    async def story(door: Admission, pacer: Pacer) -> None:
+        loop = asyncio.get_running_loop()
+        assert door.try_admit() is not None
+        taken: list[float | None] = []
+        turn = pacer._rate.next_at - EARLY / 2  # just before the door's own timer
+        loop.call_at(turn, lambda: taken.append(door.try_admit()))
+        await door.admit_aside()
+        assert taken == [None]
+        assert pacer.in_flight == 2
+
+    at_the_door(story, in_flight=3, per_second=1.0)
 
 
 def test_who_makes_no_task_waits_for_a_shut_gate_and_is_no_canary() -> None:

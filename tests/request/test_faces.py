@@ -276,6 +276,27 @@ def test_another_sound_replaces_a_speech() -> None:
 # --- the insert window ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("length", "seen", "video", "window"),
+    [
+        (5000, None, None, (0, 2**63 - 1)),
+        (5000, (4000, 9000), None, (1000, 7000)),
+        (5000, (4000, 9000), 10_000, (1000, 5000)),
+        (5000, (1000, 3000), 10_000, (0, 1000)),
+        (5000, (1000, 2999), 10_000, None),
+        (5000, (9000, 12_000), 10_999, (6000, 5999)),
+        (5000, (0, 9000), 4999, None),
+        (1999, (0, 9000), None, None),
+    ],
+)
+def test_the_window_of_an_insert(
+    length: int, seen: tuple[int, int] | None, video: int | None, window: tuple[int, int] | None
+) -> None:
+    """Its edges, by hand; one whose end lies before its beginning is none."""
+    expected = None if window is None or window[0] > window[1] else window
+    assert insert_window(length, Facts(video_length=video, face_interval=seen)) == expected
+
+
 @given(
     length=st.integers(0, 8000),
     seen=st.none() | st.tuples(st.integers(0, 8000), st.integers(0, 8000)),

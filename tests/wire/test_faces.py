@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lipsync_async.request.faces import Face
 from lipsync_async.terms import TaskStatus
-from lipsync_async.wire.faces import FacesReply, read_faces
+from lipsync_async.wire.faces import FacesReply, read_faces, session_is_gone
 from lipsync_async.wire.speech import SpeechReply, read_speech
 
 SAMPLES = Path(__file__).parent.parent / "wire-samples"
@@ -164,6 +164,28 @@ def test_a_task_tells_its_id_and_state() -> None:
     """It is asked for until it has ended."""
     found = faces({"code": 0, "data": {"task_id": "8", "task_status": "processing"}})
     assert (found.reply.task_id, found.reply.task_status) == ("8", TaskStatus.PROCESSING)
+
+
+@pytest.mark.parametrize(
+    ("message", "gone"),
+    [
+        ("session not found", True),
+        ("session_id 86 does not exist", True),
+        ("The session 86 has expired", True),
+        ("session id is invalid", True),
+        ("Invalid session", True),
+        ("会话已过期", True),
+        ("找不到会话", True),
+        ("face_id is invalid", False),
+        ("the session's face does not speak", False),
+        ("session opened; audio not found", False),
+        ("audio not found", False),
+        ("", False),
+    ],
+)
+def test_a_session_that_died_is_told_from_a_bad_job(message: str, gone: bool) -> None:
+    """The job is good for a new session."""
+    assert session_is_gone(message) is gone
 
 
 # --- speech ---------------------------------------------------------------------------------------------------------
