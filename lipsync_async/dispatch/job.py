@@ -43,6 +43,7 @@ class Job:
         "attempts",
         "refusals",
         "generation",
+        "renewals",
         "mark",
         "key",
         "sent_at",
@@ -85,6 +86,8 @@ class Job:
 
         self.attempts = 0
         self.refusals = 0
+        self.renewals = 0
+        """Creates that were refused because the session had died."""
         self.generation = 0
         """The credential's, at the last send."""
         self.mark = self.key = b""

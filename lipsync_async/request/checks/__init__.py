@@ -6,7 +6,7 @@ Start to read at `preflight.check`, which applies them all.
 
 from .limits import MAX_CUT, MIN_CUT, SLACK
 from .money import IDENTIFY_UNITS, SPEECH_UNITS, billed_units, sent_units
-from .origin import NOT_IDENTIFIED, NOT_SPOKEN, speech_faults, video_faults
+from .origin import NOT_IDENTIFIED, NOT_SPOKEN, but_pending, speech_faults, video_faults
 from .preflight import check, errors_of, mark_if_clean, warnings_of
 from .sound import clip_length
 from .times import Facts, insert_window
@@ -23,6 +23,7 @@ __all__ = [
     "SPEECH_UNITS",
     "Facts",
     "billed_units",
+    "but_pending",
     "check",
     "clip_length",
     "errors_of",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lipsync_async.errors import Violation
 from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource, VideoSource
@@ -17,6 +17,12 @@ NOT_IDENTIFIED = "not_identified"
 """The rule of a request that names a video and has no session yet."""
 NOT_SPOKEN = "not_spoken"
 """The rule of a request that names a text and has no audio yet."""
+PENDING = frozenset({NOT_IDENTIFIED, NOT_SPOKEN})
+
+
+def but_pending(violations: Iterable[Violation]) -> list[Violation]:
+    """Those that are there whatever is still made of the video and the text."""
+    return [violation for violation in violations if violation.rule not in PENDING]
 
 
 def awaits_session(request: LipSyncRequest) -> bool:
