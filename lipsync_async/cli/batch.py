@@ -315,6 +315,8 @@ class Patience:
     timeout: float | None = None
     """Seconds after the last job came out; None: as long as it takes."""
     resubmit: tuple[str, ...] = ()
+    download: str | None = None
+    """Where the videos go; None: they are not fetched."""
 
 
 async def run_batch(
@@ -327,6 +329,7 @@ async def run_batch(
     take: Callable[[Outcome | Ending], None],
     results: Results | None = None,
     wait: Patience | None = None,
+    begun: Callable[[OutcomeStream | ResultStream], None] | None = None,
 ) -> None:
     """Submits all, and waits for the tasks if so wished; `take` gets the result of every line, and may put it into
     `results`.
@@ -340,10 +343,18 @@ async def run_batch(
         stream = client.stream(jobs, journal=journal, options=options)
     else:
         stream = client.stream(
-            jobs, wait=True, timeout=wait.timeout, resubmit=wait.resubmit, journal=journal, options=options
+            jobs,
+            wait=True,
+            timeout=wait.timeout,
+            resubmit=wait.resubmit,
+            download=wait.download,
+            journal=journal,
+            options=options,
         )
     async with stream:
         interrupts.guard(stream)
+        if begun is not None:
+            begun(stream)
         async for result in stream:
             for told in submission.told(result):
                 take(told)

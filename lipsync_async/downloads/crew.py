@@ -7,20 +7,30 @@ A crew that is left early stops, and leaves nothing half done in the store.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
-from lipsync_async.endings import Download, Downloaded, DownloadFailed
+from lipsync_async.endings import Download, Downloaded, DownloadFailed, DownloadKind
 
 from .fetcher import Fetcher
 from .names import Names
 from .store import Store
-from .stream import Renew
+from .stream import Renew, is_cancelled
 
 AT_A_TIME = 8
+
+
+class _Wish(NamedTuple):
+    """A video that is to be fetched."""
+
+    external_task_id: str | None
+    task_id: str
+    renew: Renew
+    name: str
 
 
 class DownloadStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,14 +64,18 @@ class Crew:
         self._fetcher = fetcher
         self._store = store
         self._names = names or Names()
+        self._at_a_time = at_a_time
         self._places = asyncio.Semaphore(at_a_time)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._queue: deque[_Wish] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._alone: set[asyncio.Task[Download]] = set()
         self._told: asyncio.Queue[Download | None] = asyncio.Queue()
         self._closed = False
         self._waiting = self._running = self._done = self._failed = self._kept = 0
 
     def __repr__(self) -> str:
-        return f"<Crew, {self._running} running, {self._waiting} waiting, {self._done} done, {self._failed} failed>"
+        waiting = self._waiting + len(self._queue)
+        return f"<Crew, {self._running} running, {waiting} waiting, {self._done} done, {self._failed} failed>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,7 +90,7 @@ class Crew:
         """How far it is."""
         meter = self._fetcher.meter
         return DownloadStatistics(
-            waiting=self._waiting,
+            waiting=self._waiting + len(self._queue),
             running=self._running,
             done=self._done,
             failed=self._failed,
@@ -87,8 +101,24 @@ class Crew:
 
     async def fetch(self, external_task_id: str | None, task_id: str, renew: Renew) -> Download:
         """Fetches one video as soon as a place is free; cancelled, it leaves nothing."""
+        task = asyncio.create_task(self._fetch(self._wish(external_task_id, task_id, renew)))
+        self._alone.add(task)
+        task.add_done_callback(self._alone.discard)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+        words = "the downloads were stopped"
+        return DownloadFailed(
+            external_task_id=external_task_id, task_id=task_id, kind=DownloadKind.REFUSED, message=words
+        )
+
+    def _wish(self, external_task_id: str | None, task_id: str, renew: Renew) -> _Wish:
         # The name is taken now, so that the order of handing in decides which of two that fold has the plain one.
-        name = self._names.of(external_task_id or task_id)
+        return _Wish(external_task_id, task_id, renew, self._names.of(external_task_id or task_id))
+
+    async def _fetch(self, wish: _Wish) -> Download:
         self._waiting += 1
         try:
             await self._places.acquire()
@@ -96,20 +126,16 @@ class Crew:
             self._waiting -= 1
         self._running += 1
         try:
-            found = await self._fetcher.fetch(external_task_id, task_id, renew, self._store, name)
+            found = await self._fetcher.fetch(wish.external_task_id, wish.task_id, wish.renew, self._store, wish.name)
         finally:
             self._running -= 1
             self._places.release()
-        self._count(found)
-        return found
-
-    def _count(self, found: Download) -> None:
         if isinstance(found, Downloaded):
             self._done += 1
             self._kept += found.size
         else:
-            assert isinstance(found, DownloadFailed)
             self._failed += 1
+        return found
 
     # -- many -------------------------------------------------------------------------------------------------------
 
@@ -117,15 +143,22 @@ class Crew:
         """Hands in one video; it never waits. Raises RuntimeError after `close`."""
         if self._closed:
             raise RuntimeError("a crew that is closed takes nothing more")
-        task = asyncio.create_task(self._one(external_task_id, task_id, renew))
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        self._queue.append(self._wish(external_task_id, task_id, renew))
+        self._hire()
 
-    async def _one(self, external_task_id: str | None, task_id: str, renew: Renew) -> None:
-        self._told.put_nowait(await self.fetch(external_task_id, task_id, renew))
+    def _hire(self) -> None:
+        if self._queue and len(self._workers) < self._at_a_time:
+            worker = asyncio.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._leave)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    async def _work(self) -> None:
+        while self._queue:
+            self._told.put_nowait(await self._fetch(self._queue.popleft()))
+
+    def _leave(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._hire()  # what was handed in after it had seen that nothing waits
         self._end_if_over()
 
     def close(self) -> None:
@@ -134,7 +167,7 @@ class Crew:
         self._end_if_over()
 
     def _end_if_over(self) -> None:
-        if self._closed and not self._tasks:
+        if self._closed and not self._workers:
             self._told.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[Download]:
@@ -145,10 +178,10 @@ class Crew:
 
     async def stop(self) -> None:
         """Breaks off what is under way, and waits until nothing is left of it; a second call does nothing."""
-        self._closed = True
-        tasks = tuple(self._tasks)
+        self._queue.clear()
+        tasks = {*self._workers, *self._alone}
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self._end_if_over()
+        self.close()

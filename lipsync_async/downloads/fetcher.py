@@ -24,7 +24,7 @@ from .meter import Meter
 from .session import Proxies, make_session, rules_of
 from .source import Key, Source
 from .store import Store
-from .stream import Renew, Stream
+from .stream import Renew, Stream, is_cancelled
 
 MOST_BYTES = 2**30
 """Of a video; one of a minute has a few tens of millions."""
@@ -107,10 +107,14 @@ class Fetcher:
 async def _put(stream: Stream, store: Store, name: str) -> str | GiveUp:
     """Where it was put; a store that was given the beginning of what then began anew is asked once more."""
     while True:
-        error: Exception | None = None
+        error: BaseException | None = None
         where = ""
         try:
             where = str(await store.put(name, stream))
+        except asyncio.CancelledError as raised:
+            if is_cancelled():
+                raise
+            error = raised  # the store's own, and nobody's wish
         except Exception as raised:  # noqa: BLE001 - a store may be anybody's, and the download must come out
             error = raised
         # What the stream says comes first: a store may wrap, or swallow, what broke it off.
@@ -139,7 +143,7 @@ _CURES: Mapping[int, str] = {
 }
 
 
-def storage_words(error: Exception) -> str:
+def storage_words(error: BaseException) -> str:
     """What kept a store from keeping a video, and what helps."""
     if isinstance(error, OSError) and error.errno is not None:
         place = f" [{os.fspath(error.filename)!s}]" if isinstance(error.filename, str | bytes) else ""

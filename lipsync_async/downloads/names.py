@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import chain
 from unicodedata import normalize
 
 SUFFIX = ".mp4"
@@ -59,29 +60,35 @@ def _cleaned(stem: str) -> str:
 
 
 class Names:
-    """The names of one folder's videos: each id's own, always the same."""
+    """The names of one folder's videos: each id's own, always the same.
+
+    It keeps two numbers an id, not the id, for lists are long.
+    """
 
     def __init__(self, external_task_ids: Iterable[str] = ()) -> None:
         """The ids that are known get their names in this order."""
-        self._names: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._owners: dict[int, int] = {}
         for external_task_id in external_task_ids:
             self.of(external_task_id)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._owners)
 
     def of(self, external_task_id: str) -> str:
         """The name of this id's video; the plain one unless it cannot stand, or another id's folds into it."""
-        name = self._names.get(external_task_id)
-        if name is None:
-            hashes = (hashed_name(external_task_id, characters) for characters in _HASHES)
-            plain = plain_name(external_task_id)
-            choice = [plain, *hashes] if plain else [*hashes]
-            name = next(it for it in choice if folded(it) not in self._taken)
-            self._names[external_task_id] = name
-            self._taken.add(folded(name))
-        return name
+        own = _number(external_task_id)
+        plain = plain_name(external_task_id)
+        hashes = (hashed_name(external_task_id, characters) for characters in _HASHES)
+        return next(it for it in chain([plain] if plain else [], hashes) if self._is_free(it, own))
+
+    def _is_free(self, name: str, own: int) -> bool:
+        """Whether a name is this id's, now or from now on."""
+        return self._owners.setdefault(_number(folded(name)), own) == own
+
+
+def _number(text: str) -> int:
+    """64 bits that stand for a text; where two texts had the same, one name would carry a hash without need."""
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest())
 
 
 def temporary_name(name: str, mark: str, token: str) -> str:

@@ -121,6 +121,8 @@ class Source:
             return Again(reason=f"no answer came within {asked.seconds:.0f} s")
 
     async def _open(self, asked: Asked) -> Body | Again | GiveUp:
+        if self._session.closed:
+            return GiveUp(DownloadKind.REFUSED, "the client was closed")
         hop: Hop | Inline | Refused = self._rules.begin(asked.url)
         for _ in range(MOST_REDIRECTS + 1):
             if isinstance(hop, Inline):

@@ -65,10 +65,10 @@ class ObjectStore:
             self._store = self._obstore.store.from_url(url, client_options=client, **options)
         except Exception as error:  # noqa: BLE001 - obstore's own errors have no base but this
             raise ConfigurationError(f"{url.partition('?')[0]} is no store that can be used: {error}") from None
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
 
     def __repr__(self) -> str:
-        return f"<ObjectStore {self._url}>"
+        return f"<ObjectStore {self.url}>"
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> str:
         """Keeps what comes as an object of this name, and returns its address.
@@ -90,7 +90,7 @@ class ObjectStore:
             if upload.done() and not upload.cancelled():
                 upload.exception()  # so that nobody complains that it was never asked for
             raise
-        return f"{self._url}/{name}"
+        return f"{self.url}/{name}"
 
     async def sign(self, name: str, seconds: float, *, method: str = "GET") -> str:
         """An address of an object that anybody may use for so long; what needs a secret to be made stays here."""

@@ -30,6 +30,12 @@ Renew = Callable[[], Awaitable[str | None]]
 """Asks the task for a fresh address of its video; None: it tells none."""
 
 
+def is_cancelled() -> bool:
+    """Somebody wants this task to end; else a `CancelledError` is an error of whose code raised it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class _BrokenOffError(Exception):
     """The stream does not end well; its `fault` or its `anew` says why."""
 
@@ -156,6 +162,10 @@ class Stream:
         try:
             async with asyncio.timeout(max(0.0, self._left())):
                 return await self._renew()
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            return None
         except Exception:  # noqa: BLE001 - whatever the query met, it may go better the next time
             return None
 
@@ -226,7 +236,7 @@ class Stream:
 
     async def _cut(self, reason: str) -> None:
         """A body ended too early; a page that is told by its first bytes is worth a fresh URL."""
-        await self._fail(Again(reason=reason, renew=not self._file.is_video, anew=self._file.version is None))
+        await self._fail(Again(reason=reason, renew=not self._file.is_video))
 
     async def _fail(self, again: Again) -> None:
         """Waits for the next try, or gives up."""

@@ -136,6 +136,11 @@ class Follower:
             freshness=self.freshness.seconds,
         )
 
+    def hint(self, task_id: str) -> None:
+        """Somebody, who may be anybody, says that a task has ended: it is looked at sooner, as the planner allows."""
+        if self._planner.hint(task_id, self._account.loop.time()):
+            self._wake()
+
     async def aclose(self) -> None:
         """Ends all looks; whoever waits hears that the client was closed."""
         self._closed = True

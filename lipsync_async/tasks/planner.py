@@ -10,6 +10,7 @@ Pure: `follower` asks, this plans; every `now` is handed in, in seconds of one m
 |                         | freshness where that is more: it has little new to say before                    |
 | the widest pause        | 60 s                                                                             |
 
+A hint (a callback, contract, section 6) brings the next look of a task forward, once in a while; then all is as before.
 First looks are spread over one closest pause, by the task's id, so that tasks of one moment are not asked for at once.
 No two looks are closer than `1 / max_queries_per_second`; a refusal for rate slows the looks of all tasks, and no
 create.
@@ -78,6 +79,8 @@ class Followed(msgspec.Struct, kw_only=True, eq=False):
     """When to look next; it stays as it is while the task is in the heap. Infinity: it is out for an answer."""
     dropped: bool = False
     """It is in the heap, and is not followed any more."""
+    hinted: float = -math.inf
+    """When a hint last brought its next look forward."""
     status: TaskStatus | None = None
     """As it was told last; None: no look was answered."""
     absence: Absence | None = None
@@ -222,6 +225,27 @@ class Planner:
     def answered(self) -> None:
         """A look was let in: the next refusal begins with a short pause again, after as many as it took to get here."""
         self._backoff = self._backoff / 2 if self._backoff > FIRST_BACKOFF else 0.0
+
+    def hint(self, task_id: str, now: float) -> bool:
+        """Somebody says that a task has ended: its next look comes now, within the cap of all looks; True: it does.
+
+        Once a task and freshness of the gateway, or closest pause where that is longer: who says it may be anybody.
+        One that is not followed, or is out for an answer, stays as it is.
+        """
+        task = self._tasks.get(task_id)
+        if task is None or not now < task.due < math.inf:
+            return False
+        if now - task.hinted < max(self._freshness.seconds, self.closest(task.sound)):
+            return False
+        # In the heap it must stay as it is: another takes its place.
+        sooner = msgspec.structs.replace(task, hinted=now)
+        task.dropped = True
+        self._dead += 1
+        self._tasks[task_id] = sooner
+        self._plan(sooner, now)
+        if self._dead > max(MOST_DEAD, len(self._heap) // 2):
+            self._clear()
+        return True
 
     # -- pauses -----------------------------------------------------------------------------------------------------
 

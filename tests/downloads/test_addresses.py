@@ -28,6 +28,7 @@ NEAR6 += ["2002:7f00:1::", "::127.0.0.1", "2001:0:a00:1::1", "64:ff9b:1::1", "fe
         ("tmp/7.mp4", True),
         ("../7.mp4", True),
         ("http://api.gateway.example/x", False),
+        ("http://api.gateway.example:443/x", False),
         ("https://api.gateway.example:8443/x", False),
         ("https://api.gateway.example./x", False),
         ("https://cdn.gateway.example/x", False),

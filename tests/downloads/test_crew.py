@@ -149,6 +149,19 @@ def test_it_begins_with_the_first(tmp_path: Path) -> None:
     hurry(main())
 
 
+def test_one_after_the_other(tmp_path: Path) -> None:
+    """Whoever hands in the next one on a result finds a worker, although the last one has just seen that none waits."""
+
+    async def main() -> None:
+        async with Opened(tmp_path, at_a_time=1) as (crew, server):
+            results = aiter(crew)
+            for number in range(5):
+                crew.add(f"job-{number}", str(number), telling(f"{server.url}/{number}"))
+                assert good(await anext(results)).external_task_id == f"job-{number}"
+
+    hurry(main())
+
+
 def test_names_that_fold_are_two_files(tmp_path: Path) -> None:
     """On any disk; which has the plain name is said by the order, or by who knew the ids before."""
 
@@ -206,6 +219,28 @@ def test_one_is_fetched_alone(tmp_path: Path) -> None:
 
     hurry(main())
     assert files(tmp_path) == {"job-2.mp4": SMALL}
+
+
+def test_one_that_is_fetched_alone_is_stopped_with_the_others(tmp_path: Path) -> None:
+    """Whoever waits for it is told, and is not cancelled; a fetcher that is closed asks nobody any more."""
+
+    async def main() -> None:
+        hanging = raw(head_of(200, f"Content-Length: {len(LARGE)}") + LARGE[:-1], end="hang")
+        async with host(hanging) as server:
+            renew = telling(f"{server.url}/7")
+            async with Fetcher("http://127.0.0.1:9", the_key) as fetcher:
+                crew = Crew(fetcher, Folder(tmp_path), at_a_time=1)
+                tasks = [asyncio.create_task(crew.fetch(f"job-{number}", "7", renew)) for number in range(2)]
+                await asyncio.sleep(1)
+                assert crew.statistics.running == crew.statistics.waiting == 1
+                await crew.stop()
+                for task in tasks:
+                    assert bad(await task).message == "the downloads were stopped"
+            assert bad(await crew.fetch("job-3", "7", renew)).message == "the client was closed"
+            assert len(server.requests) == 1
+
+    hurry(main())
+    assert files(tmp_path) == {}
 
 
 def test_a_failed_one_is_tried_again_alone(tmp_path: Path) -> None:
@@ -293,7 +328,10 @@ def test_a_process_that_may_write_little(tmp_path: Path) -> None:
 
 
 def test_a_store_that_raises_what_cancels(tmp_path: Path) -> None:
-    """Is let through to who asked; the others go on."""
+    """Is `storage`, like any other error of a store's; and so it is with who is asked for an address."""
+
+    async def cancelling() -> str:
+        raise asyncio.CancelledError
 
     class Cancelling:
         async def put(self, name: str, chunks: AsyncIterator[bytes]) -> str:
@@ -306,7 +344,10 @@ def test_a_store_that_raises_what_cancels(tmp_path: Path) -> None:
             crew.add("bad", "1", telling(f"{server.url}/1"))
             crew.add("fine", "2", telling(f"{server.url}/2"))
             crew.close()
-            assert [it.external_task_id async for it in crew] == ["fine"]
+            found = {it.external_task_id: it async for it in crew}
+            assert bad(found["bad"]).kind is DownloadKind.STORAGE
+            good(found["fine"])
+            assert bad(await crew.fetch("no-url", "3", cancelling)).kind is DownloadKind.EXPIRED
 
     hurry(main())
 

@@ -248,6 +248,17 @@ def test_a_fresh_url_is_asked_for(tmp_path: Path, status: int) -> None:
     assert files(tmp_path) == {"job-1.mp4": SMALL}
 
 
+@pytest.mark.parametrize("fault", ["a page", "an error", "an error of two bytes", "nothing", "words"])
+def test_a_fresh_url_is_asked_for_where_a_page_came(tmp_path: Path, fault: str) -> None:
+    """A page under 200 is how some say that an address ran out."""
+
+    async def main() -> None:
+        async with host(raw(SHORT[fault])) as old, host(serving(SMALL)) as new:
+            assert good(await fetched(telling(f"{old.url}/7.mp4", f"{new.url}/7.mp4"), tmp_path)).tries == 2
+
+    hurry(main())
+
+
 def test_a_url_that_runs_out_in_the_middle(tmp_path: Path) -> None:
     """The file goes on from a fresh one: the same total, the same ETag."""
 

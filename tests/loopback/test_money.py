@@ -24,6 +24,7 @@ from .acts import KEY, SMALL, client, request, requests
 from .hurried import hurry
 from .raw import NOT_FOUND, Connection, RawServer, Request, answering, created, reply, task_of
 
+pytestmark = pytest.mark.usefixtures("way")
 SETTLE, HOLD = 6.0, 30.0
 
 

@@ -20,6 +20,7 @@ from .acts import KEY, big_clip, client, tell
 from .hurried import HurriedLoop, hurry
 from .raw import TASK_ID, Connection, RawServer, Script, created, gateway, gzipped, reply
 
+pytestmark = pytest.mark.usefixtures("way")
 GOOD = created("job-1")
 HEAD, _, BODY = GOOD.partition(b"\r\n\r\n")
 HEAD += b"\r\n\r\n"

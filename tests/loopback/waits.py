@@ -56,9 +56,21 @@ class Account:
 class Stand:
     """A sandbox, a list and a journal, and the runs of the command."""
 
-    def __init__(self, directory: Path, *, jobs: int, per_second: float, task_seconds: tuple[float, float], seed: int):
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        jobs: int,
+        per_second: float,
+        task_seconds: tuple[float, float],
+        seed: int,
+        download: bool = False,
+    ) -> None:
         self.sandbox = Sandbox(
             faults={"lose_reply": 0.05},
+            file_faults={"cut_once": 0.2, "stale_url": 0.1, "html_200": 0.1} if download else {},
+            video_bytes=200_000 if download else 0,
+            max_running_tasks=20 if download else None,
             duplicates="accept",
             latency=0.02,
             task_seconds=task_seconds,
@@ -72,15 +84,19 @@ class Stand:
         self._list = directory / "jobs.jsonl"
         self._list.write_text("".join(map(_line, range(jobs))), encoding="utf-8")
         self._pace = ("--max-in-flight", "16", "--max-per-second", str(per_second), "--timeout", "5")
+        self.videos = directory / "videos" if download else None
+        self._fetch = () if self.videos is None else ("--download", str(self.videos))
         self._looks = ("--first-look", str(task_seconds[1]), "--max-queries-per-second", "200")
 
     def submit(self) -> subprocess.Popen[str]:
         """A run of the whole list."""
-        return self._start("submit", str(self._list), "--wait", "--journal", str(self.journal), *self._pace)
+        return self._start(
+            "submit", str(self._list), "--wait", "--journal", str(self.journal), *self._pace, *self._fetch
+        )
 
     def wait(self) -> subprocess.Popen[str]:
         """A run that goes on from the journal alone."""
-        return self._start("wait", str(self.journal), "--timeout", "5")
+        return self._start("wait", str(self.journal), "--timeout", "5", *self._fetch)
 
     def _start(self, *arguments: str) -> subprocess.Popen[str]:
         self.outs.append(self._directory / f"results-{len(self.outs)}.jsonl")
@@ -110,10 +126,11 @@ def run(
     per_second: float,
     task_seconds: tuple[float, float],
     life: float = 0.5,
+    download: bool = False,
 ) -> Account:
     """Kills runs, each within `life` seconds of its first request; then one runs to its end, and `wait` after it."""
     dice, began, killed = Random(f"waits-{seed}"), time.monotonic(), 0
-    stand = Stand(directory, jobs=jobs, per_second=per_second, task_seconds=task_seconds, seed=seed)
+    stand = Stand(directory, jobs=jobs, per_second=per_second, task_seconds=task_seconds, seed=seed, download=download)
     with in_thread(stand.sandbox):
         while killed < kills and len(stand.outs) < 3 * kills:
             killed += _run_and_kill(stand, dice.uniform(0.0, life), early=dice.random() < 0.1)
@@ -180,6 +197,7 @@ def _compare(stand: Stand, kills: int, seconds: float) -> Account:
     )
     made = {entry.external_task_id: (entry.task_id, ENDINGS.get(entry.status, "")) for entry in ledger.entries}
     faults = account.faults
+    faults += [] if stand.videos is None else _file_faults(stand, stand.videos, submitted, waited)
     faults += [f"{name} was paid for {count} times" for name, count in ledger.duplicates.items()]
     booked = {name: it.task_id for name, it in records.items()}
     faults += _differences("journal", {name: task_id for name, (task_id, _) in made.items()}, booked)
@@ -192,6 +210,24 @@ def _compare(stand: Stand, kills: int, seconds: float) -> Account:
         faults += [f"told otherwise before: {name}" for name, it in _told(lines).items() if made.get(name) != it]
         faults += [f"told twice in a run: {len(lines)} lines"] if len(_told(lines)) != len(lines) else []
     return account
+
+
+def _file_faults(stand: Stand, videos: Path, *runs: list[dict[str, Any]]) -> list[str]:
+    """Every video is there, whole, under its name and nothing else is; no stranger saw the key."""
+    wanted = {f"{it.external_task_id}.mp4" for it in stand.sandbox.ledger.entries if it.ending == "succeed"}
+    found = {path.name for path in videos.iterdir()}
+    faults = [f"a file: {name}" for name in sorted(wanted ^ found)]
+    faults += [f"{name} has {(videos / name).stat().st_size} bytes" for name in found if not _is_whole(videos / name)]
+    for lines in runs:
+        paths = {str(videos / name) for name in wanted}
+        told = {line["video_path"] for line in lines if line["outcome"] == "succeeded"}
+        faults += [f"told and not there, or there and not told: {path}" for path in sorted(map(str, told ^ paths))]
+    return faults + [f"{request} leaked" for request in stand.sandbox.ledger.files if request.leaked]
+
+
+def _is_whole(path: Path) -> bool:
+    data = path.read_bytes()
+    return len(data) == 200_000 and data[4:8] == b"ftyp"
 
 
 def _told(lines: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
