@@ -18,7 +18,7 @@ $(VENV)/.dev: $(VENV)/.cli
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.cli ## Forty jobs with real speech against a sandbox on this machine
+demo: $(VENV)/.cli ## The whole way: forty jobs with real speech, their tasks and their videos, against a sandbox on this machine
 	@$(BIN)/lipsync-async demo
 
 test: $(VENV)/.dev ## The test suite

@@ -1,22 +1,23 @@
 """How a task ended: one of four frozen values; and what one look at a task told (contract, section 5a).
 
 An outcome says what became of a job's create call; an ending, what became of the task that it made.
+`Downloaded` and `DownloadFailed` say what became of the video's file; they never change a task's ending.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from os import PathLike
-from pathlib import Path
-from typing import Any, ClassVar, Literal, TextIO
+from typing import Any, ClassVar, Literal
 
 import msgspec
-from attrs import define
 
-from .errors import BatchError, JobError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
-from .outcomes import Accepted, NotSent, Rejected, Unknown, result_line
+from .errors import (
+    DownloadError,
+    TaskFailedError,
+    TaskLostError,
+    WaitTimeoutError,
+)
+from .outcomes import Accepted, NotSent, Rejected, Unknown
 from .terms import TaskStatus
 
 
@@ -90,6 +91,8 @@ class Succeeded(_Ending, frozen=True, kw_only=True):
     """What was charged, as the gateway writes it (contract, section 7)."""
     ended_at: float | None = None
     """Unix seconds, by the gateway's clock."""
+    download: Download | None = None
+    """What became of the video's file; None: it was not to be fetched, or there is no video."""
 
     @property
     def video_url(self) -> str | None:
@@ -155,154 +158,68 @@ Ended = Succeeded | TaskFailed | TaskLost
 Ending = Ended | StillRunning
 """How a task ended, or that it was not seen to; `name` tells which."""
 
+
+class DownloadKind(StrEnum):
+    """Why a video was not fetched (contract, section 5b)."""
+
+    EXPIRED = "expired"
+    """Its URLs ran out, or it is gone, and asking the task for a fresh URL did not help."""
+    REFUSED = "refused"
+    """This client does not fetch from such an address, or nothing so large; or the server will not give it."""
+    DAMAGED = "damaged"
+    """No whole video came: cut, short, a page instead of a video, or nobody answered."""
+    STORAGE = "storage"
+    """It could not be kept: the disk is full, the folder is not ours to write, or another file has the name."""
+
+
+class Downloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """The video is where it was to go, whole."""
+
+    name: ClassVar[Literal["downloaded"]] = "downloaded"
+
+    external_task_id: str | None
+    task_id: str
+    path: str
+    """Where it is: the path of a file, or an address such as s3://bucket/name."""
+    size: int
+    """Bytes."""
+    tries: int = 1
+    """Requests for the video, those that went on after a cut included."""
+    seconds: float = 0.0
+    """From the first request to the file in its place."""
+
+    def error(self) -> None:
+        """Returns None: there is nothing to raise."""
+
+
+class DownloadFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """The video was made, and is not on disk; the task's ending stands, and the download can be tried again alone."""
+
+    name: ClassVar[Literal["download_failed"]] = "download_failed"
+
+    external_task_id: str | None
+    task_id: str
+    kind: DownloadKind
+    message: str = ""
+    tries: int = 0
+    """Requests for the video."""
+    seconds: float = 0.0
+    """From the first request to when it was given up."""
+
+    def error(self) -> DownloadError:
+        """Returns the error that a download of one video raises for this."""
+        text = (
+            f"the video of task {self.task_id} was not downloaded ({self.kind}): {self.message}; "
+            "the task has its video and needs no new submit: download it again"
+        )
+        return DownloadError(
+            text, kind=self.kind, external_task_id=self.external_task_id, task_id=self.task_id, download=self
+        )
+
+
+Download = Downloaded | DownloadFailed
+"""What became of a video's file; `name` tells which."""
+
+
 Result = Ending | Rejected | Unknown | NotSent
 """How a job ended that was submitted and waited for: its task's ending, or the outcome where there is no task."""
-
-
-def job_id(result: Result | Accepted) -> str:
-    """The external_task_id of the job whose result it is; that of its first submission, where there were several.
-
-    The task id where the job is not known.
-    """
-    if isinstance(result, Accepted | Rejected | Unknown | NotSent):
-        return result.external_task_id
-    first = result.earlier[0].external_task_id if result.earlier else result.external_task_id
-    return first or result.task_id
-
-
-def line_of(result: Result | Accepted) -> dict[str, Any]:
-    """Returns a result as a result line: `RESULT_FIELDS` with their values, None for a value that does not apply."""
-    if isinstance(result, Accepted | Rejected | Unknown | NotSent):
-        return result_line(result)
-    made = result.outcome or Accepted(external_task_id="", task_id=result.task_id)
-    line = result_line(made)
-    status = None if result.state is None else result.state.status
-    line.update(external_task_id=job_id(result), outcome=result.name, task_status=status or made.task_status)
-    if isinstance(result, TaskFailed):
-        line.update(kind=result.kind, message=result.reason, task_status=TaskStatus.FAILED)
-    elif isinstance(result, Succeeded):
-        line.update(video_url=result.video_url, duration=result.seconds, units=result.units)
-        line.update(task_status=TaskStatus.SUCCEED)
-    return line
-
-
-def to_line(result: Result | Accepted) -> str:
-    """Returns a result as a result line in JSON, with its line feed."""
-    return msgspec.json.encode(line_of(result)).decode() + "\n"
-
-
-@define
-class Money:
-    """What tasks should cost and what they did, in units; the figures of a gateway that multiplies are its own."""
-
-    tasks: int = 0
-    """Tasks that are counted: all that ended, those that failed before a job was submitted again included."""
-    estimated: float = 0.0
-    """At list price, of the `priced` tasks whose request is known."""
-    priced: int = 0
-    charged: float = 0.0
-    """As the gateway tells it, of `told` tasks."""
-    told: int = 0
-    difference: float = 0.0
-    """Charged less estimated, of those of which both are known."""
-    failed: int = 0
-    """Tasks without a video; gateways refund them as a rule."""
-
-    def add(self, ending: Ending) -> None:
-        """One more task, and those of its job that came before it."""
-        for earlier in ending.earlier:
-            self._add(earlier)
-        self._add(ending)
-
-    def _add(self, ending: Ending) -> None:
-        self.tasks += 1
-        self.failed += isinstance(ending, TaskFailed)
-        estimated, charged = ending.estimated_units, charged_units(ending)
-        if estimated is not None:
-            self.priced += 1
-            self.estimated += estimated
-        if charged is not None:
-            self.told += 1
-            self.charged += charged
-            self.difference += charged - estimated if estimated is not None else 0.0
-
-
-def charged_units(ending: Ending) -> float | None:
-    """What the gateway says was charged; None where it tells no number."""
-    told = ending.units if isinstance(ending, Succeeded | TaskFailed) else None
-    try:
-        units = float(told or "")
-    except ValueError:
-        return None
-    return units if math.isfinite(units) else None
-
-
-class TaskResults(Mapping[str, Result]):
-    """How every job ended: a mapping by `external_task_id`, or by task id where no such id is known."""
-
-    def __init__(self, results: Mapping[str, Result]) -> None:
-        self._results = dict(results)
-
-    def __getitem__(self, external_task_id: str) -> Result:
-        return self._results[external_task_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def __repr__(self) -> str:
-        counts: dict[str, int] = {}
-        for result in self._results.values():
-            counts[result.name] = counts.get(result.name, 0) + 1
-        return f"<TaskResults {', '.join(f'{count} {name}' for name, count in counts.items()) or 'empty'}>"
-
-    @property
-    def succeeded(self) -> dict[str, Succeeded]:
-        """Those with a video, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, Succeeded)}
-
-    @property
-    def failed(self) -> dict[str, TaskFailed]:
-        """The tasks that failed, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, TaskFailed)}
-
-    @property
-    def lost(self) -> dict[str, TaskLost]:
-        """The tasks that the gateway does not know any more, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, TaskLost)}
-
-    @property
-    def running(self) -> dict[str, StillRunning]:
-        """The tasks that were not seen to end, by id: `wait_many(results.running.values())` goes on with them."""
-        return {key: it for key, it in self.items() if isinstance(it, StillRunning)}
-
-    @property
-    def without_task(self) -> dict[str, Rejected | Unknown | NotSent]:
-        """The jobs that were not accepted, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, Rejected | Unknown | NotSent)}
-
-    def money(self) -> Money:
-        """Returns what the tasks should cost and what was charged."""
-        money = Money()
-        for result in self._results.values():
-            if isinstance(result, Ending):
-                money.add(result)
-        return money
-
-    def write_jsonl(self, target: str | PathLike[str] | TextIO) -> None:
-        """Writes one result line a job, as JSON, to a path or an open text file; raises `OSError`."""
-        if isinstance(target, (str, PathLike)):
-            with Path(target).open("w", encoding="utf-8") as file:
-                self.write_jsonl(file)
-        else:
-            target.writelines(map(to_line, self._results.values()))
-
-    def raise_for_failures(self) -> None:
-        """Raises `BatchError` unless all succeeded; its `errors` holds one error for each other job."""
-        errors: list[JobError | TaskError] = [
-            error for result in self._results.values() if (error := result.error()) is not None
-        ]
-        if errors:
-            raise BatchError(f"{len(errors)} of {len(self)} did not succeed: {errors[0]}", errors)

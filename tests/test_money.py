@@ -6,7 +6,8 @@ import pytest
 
 from lipsync_async import FailureKind, Money, StillRunning, Succeeded, TaskFailed, TaskLost, TaskResults
 from lipsync_async.cli.tally import cost_of
-from lipsync_async.endings import Ending, charged_units
+from lipsync_async.endings import Ending
+from lipsync_async.task_results import charged_units
 
 MADE = Succeeded(task_id="1", units="1.5", estimated_units=1.0)
 FAILED = TaskFailed(task_id="2", kind=FailureKind.CAPACITY, estimated_units=0.5)

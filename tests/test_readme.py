@@ -102,8 +102,7 @@ def test_the_list_comes_to_its_videos(
 ) -> None:
     """Submitted and waited for; the second run submits nothing, and tells the same."""
     monkeypatch.setattr("lipsync_async.client.Following", lambda: Following(first_look=0.0, closest=0.01))
-    monkeypatch.setattr(sandbox._tasks, "_seconds", (0.0, 0.0))
-    monkeypatch.setattr(sandbox._tasks, "_failed_share", 0.0)
+    sandbox.set_lives(task_seconds=(0.0, 0.0), failed_share=0.0)
     code = python_with("run_many(jobs, journal")
     for _ in range(2):
         run_python(code)

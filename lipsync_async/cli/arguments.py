@@ -76,6 +76,7 @@ def _submit(commands: _Commands) -> None:
     parser.add_argument("--max-units", type=_above_zero, metavar="U", help="a spending cap in units at list price")
     parser.add_argument("--skip-invalid", action="store_true", help="send the rest of a list that has broken lines")
     parser.add_argument("--wait", action="store_true", help="wait for the tasks: each result is how its task ended")
+    _add_download(parser)
     _add_wait_timeout(parser)
     parser.add_argument(
         "--resubmit",
@@ -93,6 +94,7 @@ def _wait(commands: _Commands) -> None:
     parser.add_argument("journal", metavar="JOURNAL", help="the journal of the run that submitted them")
     _add_gateway(parser)
     parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+    _add_download(parser)
     _add_wait_timeout(parser)
     _add_out(parser)
     _add_timeout(parser)
@@ -147,7 +149,9 @@ def _journal(commands: _Commands) -> None:
 
 
 def _demo(commands: _Commands) -> None:
-    parser = _add(commands, "demo", "demo", "submit 42 jobs to a gateway inside this process: no key, no network")
+    parser = _add(commands, "demo", "demo", "the whole way, from 42 jobs to their videos: no key, no network")
+    text = "where the videos go (default: a new folder among the temporary ones)"
+    parser.add_argument("--download", metavar="DIR", help=text)
     parser.add_argument("--quiet", action="store_true", help="no progress, only the tables")
 
 
@@ -188,6 +192,11 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     text = "one HTTP attempt (default: 120; connect: 10)"
     parser.add_argument("--timeout", type=_above_zero, default=120.0, metavar="S", help=text)
+
+
+def _add_download(parser: argparse.ArgumentParser) -> None:
+    text = "put each finished video into this folder, or an s3:// address; implies --wait"
+    parser.add_argument("--download", metavar="DIR", help=text)
 
 
 def _add_wait_timeout(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 from attrs import define, evolve, frozen
 
-from lipsync_async.endings import Ending, charged_units
+from lipsync_async.endings import Ending
 from lipsync_async.errors import Violation
 from lipsync_async.jobs import JobLine, JobList, ListReport, legacy_request
 from lipsync_async.jobs.compact import LinePairs, Turned
@@ -25,6 +25,7 @@ from lipsync_async.jobs.values import UNREADABLE_NOW
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import NotSent, Outcome, Rejected
 from lipsync_async.request.checks import sent_units
+from lipsync_async.task_results import charged_units
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
 
@@ -314,6 +315,8 @@ class Patience:
     timeout: float | None = None
     """Seconds after the last job came out; None: as long as it takes."""
     resubmit: tuple[str, ...] = ()
+    download: str | None = None
+    """Where the videos go; None: they are not fetched."""
 
 
 async def run_batch(
@@ -326,6 +329,7 @@ async def run_batch(
     take: Callable[[Outcome | Ending], None],
     results: Results | None = None,
     wait: Patience | None = None,
+    begun: Callable[[OutcomeStream | ResultStream], None] | None = None,
 ) -> None:
     """Submits all, and waits for the tasks if so wished; `take` gets the result of every line, and may put it into
     `results`.
@@ -339,10 +343,18 @@ async def run_batch(
         stream = client.stream(jobs, journal=journal, options=options)
     else:
         stream = client.stream(
-            jobs, wait=True, timeout=wait.timeout, resubmit=wait.resubmit, journal=journal, options=options
+            jobs,
+            wait=True,
+            timeout=wait.timeout,
+            resubmit=wait.resubmit,
+            download=wait.download,
+            journal=journal,
+            options=options,
         )
     async with stream:
         interrupts.guard(stream)
+        if begun is not None:
+            begun(stream)
         async for result in stream:
             for told in submission.told(result):
                 take(told)

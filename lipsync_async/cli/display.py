@@ -129,7 +129,7 @@ def _stages(view: View) -> list[str]:
     told = []
     for stage in view.stages:
         count = f"{stage.done} of {stage.total}" if stage.total else str(stage.done)
-        told.append(f"{stage.name:9} {count}{f'  ({stage.note})' if stage.note else ''}")
+        told.append(f"{stage.name:10} {count}{f'  ({stage.note})' if stage.note else ''}")
     return told
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from lipsync_async.dispatch.jobbook import accepted_of
-from lipsync_async.endings import Money, line_of
 from lipsync_async.journal import Reader, Record, State
 from lipsync_async.journal.record import result_line
+from lipsync_async.task_results import Money, line_of
 from lipsync_async.tasks.taskbook import TASK, read_ending
 
 from .display import print_table

@@ -14,6 +14,7 @@ from .tally import Tally
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
     from lipsync_async.dispatch.account import Event
+    from lipsync_async.downloads.crew import DownloadStatistics
 
 LATE = 30.0
 """Seconds of lateness from which on it is told."""
@@ -80,12 +81,17 @@ class Monitor:
     _reason: str = "a refusal"
     _accepted: deque[tuple[float, int]] = Factory(deque)
     _most_running: int = 0
+    _stream: object = None
 
     def watch(self, client: LipSyncClient) -> None:
         """The batch begins."""
         self._client = client
         self._began = asyncio.get_running_loop().time()
         self._accepted.append((self._began, self.tally.counts["accepted"]))
+
+    def read(self, stream: object) -> None:
+        """The stream of results, which knows of the downloads."""
+        self._stream = stream
 
     def observe(self, event: Event) -> None:
         """The client's hook."""
@@ -150,17 +156,23 @@ class Monitor:
     def _stages(self) -> tuple[Stage, ...]:
         assert self._client is not None
         counts, following = self.tally.counts, self._client.following()
+        downloads: DownloadStatistics | None = getattr(self._stream, "downloads", None)
+        fetching = 0 if downloads is None else downloads.waiting + downloads.running
         without = sum(counts[name] for name in ("rejected", "unknown", "not_sent"))
-        takes = following.median_duration
-        told = [] if takes is None else [f"a task takes about {clock(takes)}"]
-        if following.freshness >= LATE:
-            told.append(f"this gateway tells an end about {clock(following.freshness)} late")
         refused, ended = _told(counts, "rejected", "unknown", "not_sent"), _told(counts, "succeeded", "failed", "lost")
-        return (
+        takes = following.median_duration
+        lasts = [] if takes is None else [f"a task takes about {clock(takes)}"]
+        if following.freshness >= LATE:
+            lasts.append(f"this gateway tells an end about {clock(following.freshness)} late")
+        finished = self.tally.total - without - counts["running"] + fetching
+        stages = (
             Stage("submitted", self.submitted, self.total - without, refused),
-            Stage("running", following.tasks, 0, ", ".join(told)),
-            Stage("finished", self.tally.total - without - counts["running"], self.submitted, ended),
+            Stage("running", following.tasks, 0, ", ".join(lasts)),
+            Stage("finished", finished, self.submitted, ended),
         )
+        if downloads is None:
+            return stages
+        return (*stages, Stage("downloaded", downloads.done, counts["succeeded"] + fetching, _bytes(downloads)))
 
     def _wait(self) -> str:
         return self._client.waiting_for() if self._client is not None else ""
@@ -173,6 +185,13 @@ class Monitor:
             self._accepted.popleft()
         since, before = self._accepted[0]
         return (count - before) / (now - since) if now > since else 0.0
+
+
+def _bytes(downloads: DownloadStatistics) -> str:
+    told = [f"{downloads.bytes_per_second / 1e6:.1f} MB/s"] if downloads.running else []
+    told += [f"{downloads.bytes_kept / 1e6:.1f} MB"] if downloads.bytes_kept else []
+    told += [f"{downloads.failed} failed"] if downloads.failed else []
+    return ", ".join(told)
 
 
 def _told(counts: Counter[str], *names: str) -> str:

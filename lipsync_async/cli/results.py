@@ -15,8 +15,9 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, TextIO
 
-from lipsync_async.endings import Ending, StillRunning, Succeeded, TaskFailed, TaskLost, job_id, line_of, to_line
+from lipsync_async.endings import Ending, StillRunning, Succeeded, TaskFailed, TaskLost
 from lipsync_async.outcomes import Accepted, Outcome, Unknown
+from lipsync_async.task_results import job_id, line_of, to_line
 
 from .printing import give_up, say
 

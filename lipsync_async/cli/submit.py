@@ -25,7 +25,7 @@ from .monitor import Monitor
 from .printing import printable, say
 from .results import Results, close_out
 from .tally import USAGE, Tally
-from .target import begin, open_out
+from .target import begin, look_at_folder, open_out, tell_of_space
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
@@ -39,6 +39,8 @@ _SHOWN = 20
 def run(args: argparse.Namespace) -> int:
     """Checks and submits; gives the exit code. Raises `LipSyncError` where nothing was sent."""
     gateway = gateway_for(args.gateway)
+    args.wait = args.wait or args.download is not None
+    look_at_folder(args.download)
     monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, Tally(waits=args.wait))
     make_client(args, gateway, monitor, args.max_in_flight)  # no key is an error before anything else happens
     with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
@@ -183,6 +185,7 @@ class _Submit:
             say(f"... and {more} more: lipsync-async check {shlex.quote(args.jobs)} shows them all")
         tell_warnings(report, quiet=args.quiet)
         say(f"{report.jobs} jobs, {price(report.units)}", quiet=args.quiet)
+        tell_of_space(args.download, report.jobs)
         if journal is not None and report.ok and not report.repeats:
             await journal.remember_list(digest, report.lines)
         return report
@@ -218,6 +221,7 @@ class _Submit:
                             take=self._take,
                             results=self._results,
                             wait=self._patience(),
+                            begun=self._monitor.read,
                         )
                     except (LipSyncError, OSError) as error:
                         tally.stopped = True
@@ -227,7 +231,7 @@ class _Submit:
 
     def _patience(self) -> Patience | None:
         args = self._args
-        return Patience(args.wait_timeout, tuple(args.resubmit)) if args.wait else None
+        return Patience(args.wait_timeout, tuple(args.resubmit), args.download) if args.wait else None
 
     def _take(self, result: Outcome | Ending) -> None:
         self._tally.add(result)

@@ -6,8 +6,9 @@ from collections import Counter
 
 from attrs import Factory, define
 
-from lipsync_async.endings import Ending, Money, Succeeded, TaskFailed
+from lipsync_async.endings import Downloaded, DownloadFailed, Ending, Succeeded, TaskFailed
 from lipsync_async.outcomes import Accepted, NotSent, Outcome
+from lipsync_async.task_results import Money
 
 ACCEPTED, REJECTED, USAGE, NOT_SENT, UNKNOWN, RUNNING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 _SAID_FIRST = ("accepted", "succeeded")
@@ -30,6 +31,9 @@ class Tally:
     """Succeeded, and the gateway tells of no video."""
     money: Money = Factory(Money)
     """Of the tasks that were waited for."""
+    fetched: int = 0
+    """Videos that are where they were to go."""
+    not_fetched: int = 0
     waits: bool = False
     """Tasks are waited for."""
     interrupted: bool = False
@@ -52,6 +56,11 @@ class Tally:
             self.replayed += job.replayed
         if isinstance(result, Succeeded) and result.video_url is None:
             self.without_video += 1
+        if isinstance(result, Succeeded) and isinstance(result.download, DownloadFailed):
+            self.not_fetched += 1
+            self._count("video not fetched", result.download.kind.value, result.download.message)
+        if isinstance(result, Succeeded) and isinstance(result.download, Downloaded):
+            self.fetched += 1
         if isinstance(result, Ending):
             self.money.add(result)
         if isinstance(result, TaskFailed):
@@ -73,7 +82,7 @@ class Tally:
             return NOT_SENT
         if counts["unknown"]:
             return UNKNOWN
-        if counts["running"] or self.without_video:
+        if counts["running"] or self.without_video or self.not_fetched:
             return RUNNING
         return REJECTED if counts["rejected"] or counts["failed"] or counts["lost"] else ACCEPTED
 
@@ -87,6 +96,8 @@ class Tally:
         told += [f"{self.replayed} by an earlier run"] if self.replayed and not self.waits else []
         told += [f"{self.recovered} found by a look-up"] if self.recovered else []
         told += [f"{self.without_video} without a video"] if self.without_video else []
+        told += [f"{self.fetched} downloaded"] if self.fetched else []
+        told += [f"{self.not_fetched} not downloaded"] if self.not_fetched else []
         return f" ({', '.join(told)})" if told else ""
 
     def cost(self) -> str:

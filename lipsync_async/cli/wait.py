@@ -18,7 +18,7 @@ from .printing import say
 from .results import Results, close_out
 from .submit import observer
 from .tally import Tally
-from .target import begin, open_out
+from .target import begin, look_at_folder, open_out
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from lipsync_async.journal import Reader
 
     gateway = gateway_for(args.gateway)
+    look_at_folder(args.download)
     Reader(args.journal).close()  # it must exist: a journal that is new has no tasks
     monitor = Monitor(f"wait {args.journal}", 0, Tally(waits=True))
     client = LipSyncClient(
@@ -69,8 +70,10 @@ async def _wait(
             monitor.watch(client)
             display = shown(monitor, quiet=args.quiet) if monitor.total else nullcontext()
             with interrupts:
-                async with display, client.follow(journal, timeout=args.wait_timeout) as stream:
+                stream = client.follow(journal, timeout=args.wait_timeout, download=args.download)
+                async with display, stream:
                     interrupts.guard(stream)
+                    monitor.read(stream)
                     async for result in stream:
                         tally.add(result)
                         results.put(result)

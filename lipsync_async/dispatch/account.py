@@ -117,6 +117,9 @@ class Account:
         """Replies were seen that name the job that was sent."""
         self._told_of_observer = False
 
+    def __repr__(self) -> str:
+        return f"{self.pacer!r}, {self.wire!r}"
+
     @property
     def mark(self) -> bytes:
         """Stands for the account of the present key, in this process."""

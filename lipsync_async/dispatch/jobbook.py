@@ -83,6 +83,12 @@ class Jobbook:
         _take_up(job, record)
         return None
 
+    def holds(self, external_task_id: str) -> bool:
+        """Whether a job of that id was ever intended with this journal, by whichever process."""
+        with suppress(JournalError):
+            return self._journal.recall(external_task_id) is not None
+        return False
+
     def unresolved(self) -> Iterator[Job]:
         """What earlier runs left open or unknown, as jobs whose next step is a look-up."""
         for state in (State.UNKNOWN, State.OPEN):

@@ -94,14 +94,23 @@ class Queries:
         if not isinstance(answer, TaskReply):
             return answer, Finding.PROVES_NOTHING
         finding = judge_query(answer, external_task_id=external_task_id)
-        if finding is Finding.FOUND and not answer.reply.external_task_id:
-            # It does not say whose task it is: would it say the same of an id that never was?
+        if finding is Finding.FOUND and not answer.reply.external_task_id and not await self._discriminates(flight):
+            return answer, Finding.PROVES_NOTHING
+        return answer, finding
+
+    async def _discriminates(self, flight: Flight) -> bool:
+        """Whether an answer that names nobody can be relied upon: the gateway denies an id that never was.
+
+        One that once did not is never believed again, for its route may have died since.
+        """
+        trust = self._trust
+        if not trust.indiscriminate:
             nobody = await self._get(_fresh(self._url / never()), flight)
             if isinstance(nobody, TaskReply) and judge_query(nobody) is Finding.FOUND:
-                self._trust.ended = True
+                trust.ended = trust.indiscriminate = True
             if not isinstance(nobody, TaskReply) or not _denies(nobody):
-                return answer, Finding.PROVES_NOTHING
-        return answer, finding
+                return False
+        return not trust.indiscriminate
 
     async def get_task(self, task_id: str, flight: Flight) -> TaskReply | Failure:
         """Asks for a task by the gateway's own id for it."""

@@ -17,7 +17,7 @@ from .files import File, connected, disconnected, size, stat
 from .place import locate
 from .record import Record, State
 from .rows import DamagedRowError, Row, from_row, from_unsealed, is_text, storable
-from .schema import APPLICATION_ID, ENTRIES, SALT, SALT_BYTES, SEALED, selected
+from .schema import APPLICATION_ID, ENTRIES, JOURNAL_ID, SALT, SALT_BYTES, SEALED, selected
 from .trace import read_trace
 from .trouble import SQLITE_ERRORS, blank, damaged, damaged_row, explain, foreign, missing, newer
 
@@ -68,6 +68,11 @@ class Reader:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
+
+    @property
+    def journal_id(self) -> str:
+        """Which journal it is: an id of its own, wherever its file is; "" in a journal of schema 1."""
+        return self._value(JOURNAL_ID) or ""
 
     @property
     def gateway(self) -> str:

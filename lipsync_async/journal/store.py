@@ -50,6 +50,8 @@ class Store(Reader):
 
     _last = _newest = 0
     """The row numbers that the side file knows, and that were inserted last."""
+    _kept = False
+    """Entries were put in, too."""
     _tell_at = 0.0
     """When the side file is told next, on the monotonic clock."""
 
@@ -171,7 +173,7 @@ class Store(Reader):
         known, journal_id = self.claim.trace, self._value(JOURNAL_ID) or ""
         if not trace.is_id(journal_id):
             raise damaged(self.path, "its id cannot be read")
-        self._last = self._newest = self._rows("SELECT MAX(seq) FROM jobs")[0][0] or 0
+        self._last = self._newest = self._highest()
         if known.journal_id and (known.journal_id != journal_id or self._last < known.rows):
             raise replaced(self.path)
         if self.path == MEMORY:
@@ -181,6 +183,9 @@ class Store(Reader):
         self.checkpoint()
         self.claim.settle()
         self.claim.remember(journal_id, self._last)
+
+    def _highest(self) -> int:
+        return self._rows("SELECT MAX(seq) FROM jobs")[0][0] or 0
 
     def _confirm(self) -> None:
         """What was written is where the next run looks for it."""
@@ -207,6 +212,7 @@ class Store(Reader):
         self._confirm()
 
     def _put_entries(self, rows: Sequence[EntryRow]) -> None:
+        self._kept = True
         self._connection.executemany(_KEEP, rows)
 
     def _put_notes(self, notes: list[tuple[str, str]]) -> None:
@@ -233,8 +239,9 @@ class Store(Reader):
             values += row
             values += EMPTY[len(row) : width]
         values += repeat(None, (size - count) * width)
-        # The number of the row that was inserted last; an update leaves it as it was.
-        self._newest = self._connection.execute(_upsert(width, size), values).lastrowid or 0
+        cursor = self._connection.execute(_upsert(width, size), values)
+        # The number of the row that was inserted last, into whichever table; an update leaves it as it was.
+        self._newest = self._highest() if self._kept else cursor.lastrowid or 0
 
     def _transact(self, work: Callable[[], None]) -> None:
         def transaction() -> None:

@@ -5,27 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from attrs import evolve
+import msgspec
 
 from lipsync_async.config import Following, RunOptions
 from lipsync_async.dispatch.account import Account
-from lipsync_async.dispatch.job import Job
+from lipsync_async.dispatch.listing import index
 from lipsync_async.dispatch.run import YIELD_EVERY
 from lipsync_async.dispatch.streaming import Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Requests
-from lipsync_async.endings import Ending, FailureKind, Result, Succeeded, TaskResults, TaskState, job_id
+from lipsync_async.downloads.crew import Crew
+from lipsync_async.downloads.fetcher import Fetcher, FetchOptions
+from lipsync_async.downloads.store import store_for
+from lipsync_async.endings import Downloaded, Ending, FailureKind, Result, Succeeded, TaskState
 from lipsync_async.errors import ConfigurationError, TaskError, TaskNotFoundError
 from lipsync_async.gateways import Gateway
 from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.task_results import TaskResults, job_id
 from lipsync_async.terms import Failure, Kind
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
 
 from .fates import ENDED, Sign, judge_task, state_of
+from .fetching import Fetching, Target, video_url
 from .follower import Follower, FollowingStatistics
 from .results import ResultStream, Watch
 from .slots import Slots
+from .taskbook import Taskbook
 from .waiting import Resubmission, Waiting
 from .wanted import TaskLike, Wanted, sound_of, wanted_of
 
@@ -37,6 +43,7 @@ class TaskCalls:
     """The calls about tasks; all of a client's waits share one `Follower`."""
 
     _gateway: Gateway
+    _trust_env: bool
     _when_to_look: Following
     _follower: Follower | None = None
 
@@ -58,9 +65,6 @@ class TaskCalls:
         options: RunOptions | None = None,
     ) -> BatchResult:
         """As the client has it."""
-        raise NotImplementedError
-
-    async def _index(self, jobs: Requests, options: RunOptions) -> list[Job]:
         raise NotImplementedError
 
     def _outcomes(
@@ -132,6 +136,7 @@ class TaskCalls:
         *,
         timeout: float | None = None,
         resubmit: Collection[str] = (),
+        download: Target | None = None,
         journal: JournalLike | None = None,
         account: str = "default",
         options: RunOptions | None = None,
@@ -141,29 +146,39 @@ class TaskCalls:
         `timeout` is in seconds after the last job came out (None: as long as it takes).
         `resubmit`: `"capacity"`, `"gateway"`, or both: a job whose task failed for such a reason is submitted again,
         at most three times, under the ids `<id>-r1` ..., and pays again; its ending tells of the `earlier` ones.
+        `download`: where each video is put when its task has succeeded: a folder, an address such as
+        `s3://bucket/prefix` (the extra `store`), or an object with `put`; `Succeeded.download` says what came of it.
         With a `journal` an earlier run is resumed: what ended is told again, and the other tasks are waited for.
         Returns, by `external_task_id`, each task's ending, or the outcome of a job that was not accepted; raises none.
         Raises what `submit_many` raises.
         """
         self._ready()
         options = options or RunOptions()
-        listed = await self._index(jobs, options)
+        listed = await index(jobs, options, self._gateway.max_id_length)
         opened = Opened(journal, self._gateway, account)
         found: dict[str, Result] = {}
-        async with self._results(listed, opened, timeout, resubmit, None, options) as results:
+        async with self._results(listed, opened, timeout, resubmit, download, None, options) as results:
             async for result in results:
                 found[job_id(result)] = result
         return TaskResults({job.id: found[job.id] for job in listed if job.id in found} | found)
 
-    def follow(self, journal: JournalLike, *, timeout: float | None = None, account: str = "default") -> ResultStream:
+    def follow(
+        self,
+        journal: JournalLike,
+        *,
+        timeout: float | None = None,
+        download: Target | None = None,
+        account: str = "default",
+    ) -> ResultStream:
         """Goes on from a journal alone: yields the ending of every task of its accepted jobs, and submits nothing.
 
         Endings that are on record are told again; what earlier runs left open or unknown is looked up as by
         `reconcile`, and comes out as its task's ending, or as its outcome where there is no task.
         `timeout`: seconds that tasks are waited for after the last look-up; None: as long as it takes.
+        `download`: as in `run_many`; videos that are there already are not fetched again.
         """
         opened = Opened(journal, self._gateway, account)
-        return self._results(None, opened, timeout, (), None, RunOptions(look_only=True), whole_journal=True)
+        return self._results(None, opened, timeout, (), download, None, RunOptions(look_only=True), whole_journal=True)
 
     def _results(
         self,
@@ -171,6 +186,7 @@ class TaskCalls:
         opened: Opened,
         timeout: float | None,
         resubmit: Collection[str],
+        download: Target | None,
         on_progress: OnProgress | None,
         options: RunOptions | None,
         *,
@@ -189,6 +205,10 @@ class TaskCalls:
 
             return Resubmission(kinds, submit, self._gateway.max_id_length) if kinds else None
 
+        def fetching(tell: Callable[[Succeeded], None], taskbook: Taskbook | None) -> Fetching:
+            assert download is not None
+            return Fetching(account, download, tell, taskbook=taskbook, trust_env=self._trust_env)
+
         return ResultStream(
             self._follow,
             outcomes,
@@ -196,8 +216,28 @@ class TaskCalls:
             wall_clock=account.wall_clock,
             timeout=timeout,
             resubmission=resubmission,
+            fetching=None if download is None else fetching,
             whole_journal=whole_journal,
         )
+
+    async def download(self, task: TaskLike, to: Target) -> Downloaded:
+        """Fetches the video of a task that has succeeded, whole or not at all, into a folder or a store.
+
+        The file is called `<external_task_id>.mp4`, or by the task id where no other is known.
+        Raises `DownloadError`: the task has its video all the same, and it can be fetched later.
+        """
+        account, wanted = self._ready(), wanted_of(task)
+        options = FetchOptions(trust_env=self._trust_env)
+        async with Fetcher(account.gateway.base_url, account.credential.headers, options) as fetcher:
+            crew = Crew(fetcher, store_for(to))
+            found = await crew.fetch(
+                wanted.external_task_id, wanted.task_id, lambda: video_url(account, wanted.task_id)
+            )
+        if isinstance(found, Downloaded):
+            return found
+        error = found.error()
+        assert error is not None
+        raise error
 
     def following(self) -> FollowingStatistics:
         """Returns what was learned about tasks: how long they take, and how late the gateway tells their ends.
@@ -227,17 +267,22 @@ class TaskCalls:
         wanted = self._know(wanted_of(outcome))
         if outcome.replayed or outcome.recovered:
             return wanted
-        return evolve(wanted, created_at=self._ready().wall_clock())
+        return msgspec.structs.replace(wanted, created_at=self._ready().wall_clock())
 
     def _know(self, wanted: Wanted) -> Wanted:
         """With the seconds of its sound, where the job is remembered."""
         job = self._ready().registry.recall(wanted.external_task_id or "")
-        return wanted if job is None else evolve(wanted, sound=sound_of(job.request))
+        return wanted if job is None else msgspec.structs.replace(wanted, sound=sound_of(job.request))
 
     def _follow_slots(self) -> None:
         """From now on every task that a create makes is followed, whoever waits for it or not."""
         account = self._ready()
         account.accepted = Slots(self._follow(), account).accepted
+
+    def _hint(self, task_id: str) -> None:
+        """A callback says that a task has ended; one that nobody waits for costs nothing."""
+        if self._follower is not None:
+            self._follower.hint(task_id)
 
     async def _stop_following(self) -> None:
         if self._follower is not None:

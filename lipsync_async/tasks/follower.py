@@ -10,13 +10,12 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Collection, Coroutine, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import evolve, frozen
 
 from lipsync_async.config import Following
 from lipsync_async.dispatch.account import LOG, Account
-from lipsync_async.dispatch.queries import MAX_PAGES
 from lipsync_async.endings import Ended, Ending, StillRunning, TaskLost, TaskState
 from lipsync_async.outcomes import Accepted
 from lipsync_async.terms import Failure
@@ -27,17 +26,18 @@ from .durations import Durations
 from .fates import ENDED, Absence, Sign, ending_of, judge_task, state_of
 from .freshness import Freshness
 from .learning import Learning, Lesson
-from .planner import Followed, Planner
+from .planner import Followed, Listener, Planner
+from .sweeping import Sweeper
 from .wanted import Wanted
 
 AT_ONCE = 16
-"""Looks that may be out for an answer."""
+"""Looks that may be out for an answer, whatever their rate."""
+ANSWER = 4.0
+"""Seconds that answers may take before the looks become fewer than `max_queries_per_second`."""
 PAUSE = 60.0
 """Seconds without a look where the account may not ask."""
 REMEMBERED = 10_000
 """Tasks whose ending is remembered: they are not asked for again."""
-SWEEP_FROM = 50
-"""Tasks that are due at once, from which on a list is looked through instead: a page of it costs one look."""
 SHORTEST = 1.0
 """Seconds; a task that is said to have taken less is one whose row was never touched."""
 
@@ -49,24 +49,13 @@ class FollowingStatistics:
     tasks: int
     """Tasks that are waited for."""
     looks: int
-    """Looks at tasks since the client was entered."""
+    """Looks at tasks, and at pages of the list, since the client was entered."""
     ended: int
     """Tasks that were seen to end."""
     median_duration: float | None
     """Seconds from a create to the end of its task, as learned; None: too few have ended."""
     freshness: float
     """Seconds by which the gateway tells an end late, nine times of ten, as learned (contract, section 5a)."""
-
-
-class Listener(Protocol):
-    """Who waits."""
-
-    alone: tuple[Listener, ...]
-    """The listener as the only one of a task: one tuple, however many tasks it waits for."""
-
-    def hear(self, task_id: str, ending: Ending | None) -> None:
-        """A task ended; None: the client was closed."""
-        ...
 
 
 class Follower:
@@ -78,15 +67,14 @@ class Follower:
         self.freshness = Freshness()
         self._planner = Planner(following, self.durations, self.freshness)
         self._learning = Learning(self.durations, self.freshness)
-        self._listeners: dict[str, tuple[Listener, ...]] = {}
+        self._sweeper = Sweeper(account, self._planner, self._heard)
         self._ended: OrderedDict[str, Ended] = OrderedDict()
         self._looks: set[asyncio.Task[None]] = set()
+        self._most_out = max(AT_ONCE, math.ceil(ANSWER * following.max_queries_per_second))
         self._looping: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._last_found: str | None = None
         self._asked = self._seen = 0
-        self._sweep_at = -math.inf
-        """When the list may be looked through again, by the loop's clock."""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -104,20 +92,19 @@ class Follower:
         if known is not None or self._closed:
             listener.hear(task_id, known)
             return
-        others = self._listeners.get(task_id)
-        self._listeners[task_id] = (*others, listener) if others else listener.alone
         now = self._account.loop.time()
         task = self._planner.follow(task_id, now, born=self._born(wanted, now), sound=wanted.sound)
+        task.listeners = (*task.listeners, listener) if task.listeners else listener.alone
         task.external_task_id = task.external_task_id or wanted.external_task_id
         self._wake()
 
     def leave(self, task_id: str, listener: Listener) -> None:
         """The listener waits no longer; the task is not asked for any more where it was the last."""
-        left = tuple(it for it in self._listeners.get(task_id, ()) if it is not listener)
-        if left:
-            self._listeners[task_id] = left
-        else:
-            self._forget(task_id)
+        task = self._planner.get(task_id)
+        if task is not None:
+            task.listeners = tuple(it for it in task.listeners if it is not listener)
+            if not task.listeners:
+                self._planner.drop(task_id)
 
     def still_running(self, wanted: Wanted, waited: float) -> StillRunning:
         """The ending of a wait whose patience ended after so many seconds."""
@@ -143,11 +130,16 @@ class Follower:
         """What is known now, as a value."""
         return FollowingStatistics(
             tasks=len(self._planner),
-            looks=self._asked,
+            looks=self._asked + self._sweeper.pages,
             ended=self._seen,
             median_duration=self.durations.quantile(0.5),
             freshness=self.freshness.seconds,
         )
+
+    def hint(self, task_id: str) -> None:
+        """Somebody, who may be anybody, says that a task has ended: it is looked at sooner, as the planner allows."""
+        if self._planner.hint(task_id, self._account.loop.time()):
+            self._wake()
 
     async def aclose(self) -> None:
         """Ends all looks; whoever waits hears that the client was closed."""
@@ -155,7 +147,7 @@ class Follower:
         running = [*self._looks, *([self._looping] if self._looping else [])]
         for task in running:
             task.cancel()
-        for task_id in tuple(self._listeners):
+        for task_id in tuple(self._planner):
             self._tell(task_id, None)
         if running:
             await asyncio.wait(running)
@@ -165,12 +157,9 @@ class Follower:
             return None
         return now - max(0.0, self._account.wall_clock() - wanted.created_at)
 
-    def _forget(self, task_id: str) -> tuple[Listener, ...]:
-        self._planner.drop(task_id)
-        return self._listeners.pop(task_id, ())
-
     def _tell(self, task_id: str, ending: Ending | None) -> None:
-        for listener in self._forget(task_id):
+        task = self._planner.drop(task_id)
+        for listener in () if task is None else task.listeners:
             listener.hear(task_id, ending)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -186,9 +175,10 @@ class Follower:
             while len(self._planner):
                 self._news.clear()
                 now = self._account.loop.time()
-                look = self._next_look(now) if len(self._looks) < AT_ONCE else None
+                room = len(self._looks) < self._most_out
+                look = self._next_look(now) if room else None
                 if look is None:
-                    await self._pause(self._planner.wait(now) if len(self._looks) < AT_ONCE else None)
+                    await self._pause(self._planner.wait(now) if room else None)
                     continue
                 task = self._account.loop.create_task(look, name="lipsync-look")
                 self._looks.add(task)
@@ -213,9 +203,9 @@ class Follower:
 
     def _next_look(self, now: float) -> Coroutine[Any, Any, None] | None:
         """What is to be asked now: a list of tasks where many are due, else one; None: nothing."""
-        if self._account.gateway.lists_tasks and now >= self._sweep_at and self._planner.many_due(now, SWEEP_FROM):
-            self._sweep_at = math.inf  # until this one is over
-            return self._sweep(self._planner.take_due(now))
+        sweep = self._sweeper.begin(now)
+        if sweep is not None:
+            return sweep
         task = self._planner.take(now)
         return None if task is None else self._look(task)
 
@@ -292,43 +282,6 @@ class Follower:
         if isinstance(outcome, Accepted) and outcome.task_id == ending.task_id and not outcome.replayed:
             account.pacer.completed(account.loop.time())
             account.admission.poke()
-
-    # -- the list ---------------------------------------------------------------------------------------------------
-
-    async def _sweep(self, due: list[Followed]) -> None:
-        """Looks through the list for tasks that are due: a row is news, its absence is not (contract, section 5a)."""
-        missing = {task.task_id: task for task in due}
-        try:
-            await self._read_list(missing)
-        except Exception as error:  # noqa: BLE001 - as in `_look`
-            LOG.warning("the list of tasks could not be read: %s", type(error).__name__)
-        finally:
-            now = self._account.loop.time()
-            few = len(missing) > len(due) // 2
-            self._sweep_at = now + (PAUSE if few else self._planner.closest())
-            for task in missing.values():
-                self._planner.at_once(task, now)
-
-    async def _read_list(self, missing: dict[str, Followed]) -> None:
-        """Takes out of `missing` what was told of."""
-        account, flight = self._account, Flight()
-        with account.wire.watching(flight):
-            for number in range(1, MAX_PAGES + 1):
-                await asyncio.sleep(self._planner.spend(account.loop.time()))
-                self._asked += 1
-                rows = await account.queries.list_page(number, flight)
-                for row in rows or ():
-                    await self._read_row(row, missing, flight)
-                account.observe("look", action="list")
-                if not rows or not missing:
-                    return
-
-    async def _read_row(self, row: TaskReply, missing: dict[str, Followed], flight: Flight) -> None:
-        task = self._planner.get(row.reply.task_id or "")
-        sign = Sign.NOTHING if task is None else judge_task(row, task.external_task_id)
-        if task is not None and (sign is Sign.RUNNING or sign in ENDED):
-            missing.pop(task.task_id, None)
-            await self._heard(task, row, sign, flight)
 
     # -- no task ----------------------------------------------------------------------------------------------------
 

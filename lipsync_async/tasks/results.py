@@ -16,11 +16,13 @@ import anyio
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import accepted_of
 from lipsync_async.dispatch.streaming import Opened, OutcomeStream
-from lipsync_async.endings import Ending, Result
+from lipsync_async.downloads.crew import DownloadStatistics
+from lipsync_async.endings import Ending, Result, Succeeded
 from lipsync_async.errors import ClientClosedError
 from lipsync_async.journal import AnyJournal
 from lipsync_async.outcomes import Accepted, Outcome
 
+from .fetching import Fetching
 from .follower import Follower
 from .taskbook import Taskbook
 from .waiting import Resubmission, Waiting
@@ -47,6 +49,7 @@ class ResultStream:
         wall_clock: Callable[[], float],
         timeout: float | None,
         resubmission: Callable[[AnyJournal | None], Resubmission | None] = lambda _: None,
+        fetching: Callable[[Callable[[Succeeded], None], Taskbook | None], Fetching] | None = None,
         whole_journal: bool = False,
         room: int = 1_000,
     ) -> None:
@@ -56,6 +59,8 @@ class ResultStream:
         self._wall_clock = wall_clock
         self._timeout = timeout
         self._make_resubmission = resubmission
+        self._make_fetching = fetching
+        self._fetching: Fetching | None = None
         self._whole_journal = whole_journal
         self._most = room
         self._ready: deque[Result] = deque()
@@ -79,9 +84,13 @@ class ResultStream:
                 follower.learn(self._taskbook.lessons())
             leave = self._make_resubmission(journal)
             self._waiting = Waiting(follower, self._put, taskbook=self._taskbook, resubmission=leave)
+            if self._make_fetching is not None:
+                self._fetching = await self._make_fetching(self._ready_one, self._taskbook).__aenter__()
             self._outcomes = self._make_outcomes(journal, self._hear)
             await self._outcomes.__aenter__()
         except BaseException:
+            if self._fetching is not None:
+                await self._fetching.__aexit__(None, None, None)
             await self._opened.__aexit__(None, None, None)
             raise
         self._pumping = asyncio.get_running_loop().create_task(self._pump(), name="lipsync-results")
@@ -111,6 +120,8 @@ class ResultStream:
         self._ready.extend(it for it in self._outcomes.rest if not isinstance(it, Accepted))
         try:
             await waiting.give_up()
+            if self._fetching is not None:
+                await self._fetching.__aexit__(None, None, None)
             if self._taskbook is not None:
                 self._taskbook.remember(self._follower.lessons)
         finally:
@@ -136,12 +147,19 @@ class ResultStream:
         self._read.set()
         return self._ready.popleft()
 
+    @property
+    def downloads(self) -> DownloadStatistics | None:
+        """How far the downloads are; None: none were asked for."""
+        return None if self._fetching is None else self._fetching.statistics
+
     def stop(self) -> None:
         """Ends intake and patience: requests in flight finish, and tasks that did not end are told as running."""
         self._stopped = True
         if self._outcomes is not None and self._waiting is not None:
             self._outcomes.stop()
             self._waiting.stop()
+        if self._fetching is not None:
+            self._fetching.stop()
 
     def abort(self) -> None:
         """Ends it at once: requests in flight are broken off, and may have been acted upon."""
@@ -167,6 +185,8 @@ class ResultStream:
                 self._put(outcome)
             await self._room()
         await self._waiting.finish(self._timeout)
+        if self._fetching is not None:
+            await self._fetching.finish()
 
     async def _take_up(self) -> None:
         """The tasks of earlier runs."""
@@ -179,6 +199,12 @@ class ResultStream:
     def _put(self, result: Outcome | Ending) -> None:
         if isinstance(result, Accepted):
             return
+        if self._fetching is not None and not self._stopped and isinstance(result, Succeeded) and result.videos:
+            self._fetching.begin(result)
+        else:
+            self._ready_one(result)
+
+    def _ready_one(self, result: Result) -> None:
         self._ready.append(result)
         self._news.set()
 

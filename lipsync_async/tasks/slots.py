@@ -7,7 +7,8 @@ from lipsync_async.dispatch.job import Job
 from lipsync_async.endings import Ending
 from lipsync_async.outcomes import Accepted
 
-from .follower import Follower, Listener
+from .follower import Follower
+from .planner import Listener
 from .wanted import wanted_of_job
 
 

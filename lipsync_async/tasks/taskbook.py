@@ -6,7 +6,7 @@ What was learned of a gateway, how long its tasks take and how late it tells the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,7 +14,17 @@ from typing import Any
 import msgspec
 
 from lipsync_async.dispatch.account import LOG
-from lipsync_async.endings import Ended, FailureKind, Succeeded, TaskFailed, TaskLost, Video
+from lipsync_async.endings import (
+    Download,
+    Downloaded,
+    DownloadFailed,
+    Ended,
+    FailureKind,
+    Succeeded,
+    TaskFailed,
+    TaskLost,
+    Video,
+)
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import AnyJournal, Entry, Record, State
 
@@ -22,6 +32,8 @@ from .learning import Lesson
 
 TASK = "task"
 """The kind of a journal's entries that hold endings."""
+VIDEO = "video"
+"""The kind of those that hold what became of a video's file."""
 LEARNED = "learned"
 """The kind and the name of the one that holds what was learned."""
 LEARN_EVERY = 32
@@ -53,6 +65,21 @@ class Taskbook:
         `told` is called when it is durable, or when that cannot be had.
         """
         self.journal.keep(to_entry(ending, external_task_id), partial(_kept, told))
+
+    def download(self, external_task_id: str, task_id: str) -> Download | None:
+        """What became of the video of that task, if it was fetched, or could not be. Raises `JournalError`."""
+        entry = self.journal.reader.entry(VIDEO, external_task_id)
+        found = None if entry is None else read_download(entry)
+        return found if found is not None and found.task_id == task_id else None
+
+    def fetched(self) -> Iterator[str]:
+        """The ids of the jobs whose videos are on record, in the order of first arrival. Raises `JournalError`."""
+        return (entry.name for entry in self.journal.reader.entries(VIDEO))
+
+    def keep_download(self, found: Download, external_task_id: str, told: Callable[[], None]) -> None:
+        """Writes what became of a video; `told` is called when it is durable, or when that cannot be had."""
+        value = _encode(_storable(msgspec.to_builtins(found)))
+        self.journal.keep(Entry(kind=VIDEO, name=external_task_id, state=found.name, value=value), partial(_kept, told))
 
     async def accepted(self) -> AsyncIterator[Record]:
         """The jobs that have a task, in the order of first arrival. Raises `JournalError`."""
@@ -128,6 +155,15 @@ def read_ending(entry: Entry) -> Ended | None:
     except (ValueError, msgspec.MsgspecError):
         return None
     return None
+
+
+def read_download(entry: Entry) -> Download | None:
+    """What an entry holds of a video; None where a later version wrote what this one does not know."""
+    kinds: dict[str, type[Download]] = {"downloaded": Downloaded, "download_failed": DownloadFailed}
+    try:
+        return msgspec.json.decode(entry.value, type=kinds[entry.state])
+    except (KeyError, msgspec.MsgspecError):
+        return None
 
 
 def _storable(value: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import msgspec
-from attrs import define, frozen
+from attrs import frozen
 
 from lipsync_async.dispatch.account import LOG
 from lipsync_async.endings import Ended, Ending, FailureKind, TaskFailed
@@ -19,9 +19,10 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome
 from lipsync_async.wire.identity import again
 
-from .follower import Follower, Listener
+from .follower import Follower
+from .planner import Listener
 from .taskbook import LEARN_EVERY, Taskbook
-from .wanted import Wanted
+from .wanted import Wanted, sound_of
 
 CLOSED = "the client was closed while tasks were waited for; they go on at the gateway, and can be waited for again"
 MOST_AGAIN = 3
@@ -38,11 +39,14 @@ class Resubmission:
     max_id_length: int
 
 
-@define(eq=False)
-class _Awaited:
+# There may be a hundred thousand, and nothing in one leads back to it.
+class _Awaited(msgspec.Struct, gc=False, eq=False):
     """One task, and the job that made it, where that is known."""
 
-    wanted: Wanted
+    task_id: str
+    external_task_id: str | None
+    units: float | None
+    """What it should cost at list price."""
     outcome: Accepted | None = None
     request: LipSyncRequest | None = None
     """Where it may be submitted again."""
@@ -90,7 +94,9 @@ class Waiting:
         """
         if wanted.task_id in self._tasks:
             return
-        it = _Awaited(wanted, outcome, request if self._resubmission is not None else None, earlier)
+        if self._resubmission is None:
+            request = None
+        it = _Awaited(wanted.task_id, wanted.external_task_id, wanted.units, outcome, request, earlier)
         self._tasks[wanted.task_id] = it
         known = self._on_record(it)
         if known is not None:
@@ -105,7 +111,7 @@ class Waiting:
             self._closed = True
             self._wake()
         elif it is not None:
-            self._write(it, msgspec.structs.replace(ending, estimated_units=it.wanted.units))
+            self._write(it, msgspec.structs.replace(ending, estimated_units=it.units))
 
     async def finish(self, timeout: float | None) -> None:
         """Waits for at most so many seconds (None: as long as it takes); what has not ended by then is still running.
@@ -124,8 +130,9 @@ class Waiting:
         await self._end_submissions()
         waited = self._loop.time() - self._begun
         for it in tuple(self._tasks.values()):
-            running = self._follower.still_running(it.wanted, waited)
-            self._follower.leave(it.wanted.task_id, self)
+            wanted = Wanted(task_id=it.task_id, external_task_id=it.external_task_id)
+            running = self._follower.still_running(wanted, waited)
+            self._follower.leave(it.task_id, self)
             self._tell(it, running)
 
     def stop(self) -> None:
@@ -147,10 +154,10 @@ class Waiting:
         """What an earlier run with the journal saw; a task that is new has no ending."""
         if self._taskbook is None or (it.outcome is not None and not it.outcome.replayed):
             return None
-        return self._taskbook.ending(it.wanted.external_task_id, it.wanted.task_id)
+        return self._taskbook.ending(it.external_task_id, it.task_id)
 
     def _write(self, it: _Awaited, ending: Ending) -> None:
-        name = it.wanted.external_task_id
+        name = it.external_task_id
         if self._taskbook is None or name is None or ending.name == "running":
             self._ended(it, ending)
             return
@@ -161,7 +168,7 @@ class Waiting:
 
     def _ended(self, it: _Awaited, ending: Ending) -> None:
         """An ending that is durable, where there is a journal."""
-        if self._tasks.get(it.wanted.task_id) is not it:
+        if self._tasks.get(it.task_id) is not it:
             return  # it was given up meanwhile
         request = self._request_again(it, ending)
         if request is None or not isinstance(ending, TaskFailed):
@@ -173,9 +180,9 @@ class Waiting:
 
     def _tell(self, it: _Awaited, ending: Ending) -> None:
         if ending.estimated_units is None:  # on record by a run that did not know the request
-            ending = msgspec.structs.replace(ending, estimated_units=it.wanted.units)
-        del self._tasks[it.wanted.task_id]
-        name = ending.external_task_id or it.wanted.external_task_id
+            ending = msgspec.structs.replace(ending, estimated_units=it.units)
+        del self._tasks[it.task_id]
+        name = ending.external_task_id or it.external_task_id
         self._deliver(msgspec.structs.replace(ending, external_task_id=name, outcome=it.outcome, earlier=it.earlier))
         if not self._tasks:
             self._wake()
@@ -193,7 +200,7 @@ class Waiting:
             return None
         if ending.kind not in leave.kinds or len(it.earlier) >= MOST_AGAIN:
             return None
-        name = it.earlier[0].external_task_id if it.earlier else it.wanted.external_task_id
+        name = it.earlier[0].external_task_id if it.earlier else it.external_task_id
         return again(it.request, name or "", len(it.earlier) + 1, max_length=leave.max_id_length)
 
     async def _submit_again(self, it: _Awaited, failed: TaskFailed, request: LipSyncRequest) -> None:
@@ -207,15 +214,16 @@ class Waiting:
         if not isinstance(outcome, Accepted):
             self._tell(it, msgspec.structs.replace(failed, again=outcome))
             return
-        del self._tasks[it.wanted.task_id]
+        del self._tasks[it.task_id]
         line = None if it.outcome is None else it.outcome.line
-        ended = msgspec.structs.replace(failed, external_task_id=it.wanted.external_task_id)
+        ended = msgspec.structs.replace(failed, external_task_id=it.external_task_id)
         self.add(
             Wanted(
                 task_id=outcome.task_id,
                 external_task_id=outcome.external_task_id,
                 created_at=outcome.created_at,
-                sound=it.wanted.sound,
+                sound=sound_of(request),
+                units=it.units,
             ),
             msgspec.structs.replace(outcome, line=line),
             it.request,

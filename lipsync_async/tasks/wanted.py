@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+import msgspec
 
 from lipsync_async.dispatch.job import Job
 from lipsync_async.endings import Ended, StillRunning, TaskState
@@ -15,8 +15,7 @@ TaskLike = str | Accepted | TaskState | StillRunning | Ended
 """A task: its task id, or a value that names it."""
 
 
-@frozen(kw_only=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task that somebody waits for."""
 
     task_id: str

@@ -198,6 +198,10 @@ class Jobbook:
         job.inquiry = self.left_open.get(job.id)
         return self.known.get(job.id)
 
+    def holds(self, external_task_id: str) -> bool:
+        """Whether an earlier run told or left it."""
+        return external_task_id in self.known or external_task_id in self.left_open
+
     def meet(self, job: Job, trust: Trust, credential: Credential, mark: bytes) -> None:
         """Noted."""
         self.notes.append(f"met {job.id}")

@@ -88,6 +88,21 @@ def test_a_task_that_does_not_say_whose_it_is_counts_where_others_are_not_found(
     play(story)
 
 
+@pytest.mark.parametrize("route", [NO_SUCH_TASK, NO_ROUTE])
+def test_a_gateway_that_once_found_an_id_that_never_was_is_not_believed_again(route: Any) -> None:
+    """Its route may die between the two questions: the second answer denies what never was, and proves nothing."""
+
+    async def story() -> None:
+        wire = Wire(found={"job-1": task(None), "never": [task(None), route]})
+        account = account_at(wire)
+        for _ in range(2):
+            _, finding = await account.queries.look_up("job-1", Flight())
+            assert finding is Finding.PROVES_NOTHING
+        assert account.trust.indiscriminate
+
+    play(story)
+
+
 @pytest.mark.parametrize(
     ("answer", "there"),
     [(NO_SUCH_TASK, True), (GATEWAY_SAYS_NONE, True), (NO_ROUTE, False), (BROKEN, None), (LOST, None)],

@@ -199,14 +199,19 @@ def test_a_task_that_was_told_for_another_job_is_in_doubt() -> None:
     play(story)
 
 
-@pytest.mark.parametrize("named", ["under way", "echoes"])
+@pytest.mark.parametrize("named", ["under way", "under way in the journal", "on disk", "echoes"])
 def test_a_reply_that_names_another_job_is_in_doubt(named: str) -> None:
-    """A job of ours, or any other at a gateway that was seen to name what it was sent."""
+    """A job of this client's or of the journal's, or any other at a gateway that was seen to name what it was sent."""
 
     async def story() -> None:
-        batch = batch_at(Wire(MADE))
+        jobbook = Jobbook()
+        batch = batch_at(Wire(MADE), jobbook=jobbook)
         if named == "echoes":
             batch.account.echoes = True
+        elif named == "on disk":
+            jobbook.known["job-1"] = Accepted(external_task_id="job-1", task_id="86")
+        elif named == "under way in the journal":
+            batch_at(jobbook=jobbook).claim(job_of(request("job-1")))
         else:
             batch.claim(job_of(request("job-1")))
         step, job = await sent(batch, job_of(request("job-2")))

@@ -15,6 +15,8 @@ from .hurried import hurry
 from .raw import NOT_FOUND, Connection, RawServer, Request, reply, task_of
 from .shop import HOLD, Shop, at, earn_trust, submitter
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def test_what_was_lost_before_it_was_read_is_sent_again() -> None:
     """The honest case: trusted look-ups, a witness that is found, three not-founds; it is sent once more."""

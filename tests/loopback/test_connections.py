@@ -16,6 +16,8 @@ from .hurried import hurry
 from .misdeeds import BODY, GOOD, HEAD, after_request, bomb, hang
 from .raw import TASK_ID, Connection, RawServer, Script, created, reply
 
+pytestmark = pytest.mark.usefixtures("way")
+
 # --- connections that are used again --------------------------------------------------------------------------------
 
 

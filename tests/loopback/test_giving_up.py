@@ -18,6 +18,8 @@ from .hurried import hurry
 from .raw import RawServer, task_of
 from .shop import Shop, at, submitter
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.mark.parametrize("way", ["submit", "submit_many", "stream"])
 def test_what_arrived_within_the_grace_is_told_to_who_asks_again(way: str) -> None:

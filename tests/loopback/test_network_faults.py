@@ -17,6 +17,8 @@ from .hurried import HurriedLoop
 from .misdeeds import BODY, GOOD, HEAD, after_request, at_once, bomb, deaf, dripping, encoded, endless, hang, leave
 from .raw import Script, gateway, gzipped, reply
 
+pytestmark = pytest.mark.usefixtures("way")
+
 # --- the request is one piece, so it was sent when anything goes wrong ----------------------------------------------
 
 

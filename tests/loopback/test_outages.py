@@ -16,6 +16,8 @@ from .hurried import hurry
 from .raw import NOT_FOUND, Connection, RawServer, answering, created, reply, task_of
 from .shop import Shop, at, submitter
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.mark.parametrize("there", [True, False], ids=["the route is there", "the route is missing"])
 def test_a_page_costs_one_create(there: bool) -> None:

@@ -21,6 +21,8 @@ from .hurried import hurry
 from .raw import Connection, RawServer, answering, created, reply, task_of
 from .shop import Shop, at, earn_trust, submitter
 
+pytestmark = pytest.mark.usefixtures("way")
+
 CHILD = """
 import asyncio, sys
 from tests.loopback.acts import SMALL, requests

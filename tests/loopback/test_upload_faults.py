@@ -14,6 +14,8 @@ from .hurried import hurry
 from .misdeeds import GOOD, after_bytes, after_request, deaf
 from .raw import RawServer, Script, reply
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def big() -> LipSyncRequest:
     """A job with a clip close to 5 MiB."""
