@@ -348,7 +348,7 @@ def render(found: dict[str, Figures]) -> str:
 
 
 def run(quick: bool = False) -> str:
-    return render(measure(2_000 if quick else COUNT))
+    return render(measure(500 if quick else COUNT))
 
 
 def main() -> None:

@@ -119,6 +119,16 @@ class _Waiting:
     given_id: str
 
 
+@frozen
+class Booked:
+    """The ids of what earlier runs began, as the journal holds them; some 9 bytes an id."""
+
+    settled: SeenIds
+    """What has only to be told again."""
+    left_open: SeenIds
+    """What may have been paid for."""
+
+
 class Submission:
     """A list's lines as jobs, and the outcomes of jobs as outcomes of lines; it holds what is under way."""
 
@@ -129,11 +139,13 @@ class Submission:
         *,
         limit: int | None,
         budget: Budget,
-        settled: SeenIds | None = None,
+        booked: Booked | None = None,
         earlier: Earlier | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._jobs = jobs
-        self._settled = settled
+        self._booked = booked
+        self._stopping = stopping
         self._earlier = earlier
         self._limit = limit
         self._budget = budget
@@ -162,13 +174,23 @@ class Submission:
             yield Job(request, "", line.line)
 
     def _lines(self) -> Iterator[JobLine]:
-        """What an earlier run settled comes last: it is only told again, and must not hold up what is to be sent."""
-        settled = self._settled
-        if settled is None:
+        """What an earlier run settled comes last: it is only told again, and must not hold up what is to be sent.
+
+        Once an end is asked for, time is short: all that may have been paid for comes before what was never begun.
+        """
+        if self._booked is None:
             yield from islice(self._jobs, self._limit)
-        else:
-            yield from self._jobs.where(lambda name: name not in settled, self._limit)
-            yield from self._jobs.where(settled.__contains__, self._limit)
+            return
+        settled, left_open = self._booked.settled, self._booked.left_open
+        fresh = self._jobs.where(lambda name: name not in settled, self._limit)
+        last = 0
+        while not self._stopping() and (line := next(fresh, None)) is not None:
+            yield line
+            last = line.line
+        for line in self._jobs.where(lambda name: name in settled or name in left_open, self._limit):
+            if line.given_id in settled or line.line > last:
+                yield line
+        yield from (line for line in fresh if line.given_id not in left_open)
 
     def told(self, result: Outcome | Ending) -> Iterator[Outcome | Ending]:
         """The result of every line that this job stands for."""

@@ -142,6 +142,11 @@ class Results:
         """Lines that were not written."""
         self._paid: list[Outcome | Ending] = []
 
+    @property
+    def written(self) -> int:
+        """Lines that are in the file as a whole."""
+        return self._writer.written
+
     def put(self, outcome: Outcome | Ending) -> None:
         """One more."""
         if self.failed is not None:

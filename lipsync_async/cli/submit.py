@@ -18,7 +18,7 @@ from lipsync_async.jobs import JobList, ListReport
 from lipsync_async.outcomes import Outcome
 from lipsync_async.wire.identity import SeenIds
 
-from .batch import GRACE, Budget, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
+from .batch import GRACE, Booked, Budget, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
 from .check import folder_of, price, tell_warnings
 from .display import shown
 from .monitor import Monitor
@@ -105,15 +105,17 @@ def describe(event: Event) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _settled(journal: str) -> SeenIds:
-    """What earlier runs settled, some 9 bytes an id."""
-    from lipsync_async.journal import Reader
+def _booked(journal: str) -> Booked:
+    """What earlier runs began."""
+    from lipsync_async.journal import Reader, State
 
-    ids = SeenIds()
+    settled, left_open = SeenIds(), SeenIds()
     with Reader(journal) as reader:
         for external_task_id in reader.settled_ids():
-            ids.add(external_task_id)
-    return ids
+            settled.add(external_task_id)
+        for record in reader.records_of({State.OPEN, State.UNKNOWN}):
+            left_open.add(record.external_task_id)
+    return Booked(settled, left_open)
 
 
 class _Submit:
@@ -200,9 +202,14 @@ class _Submit:
             retry_rejected=args.retry_rejected,
             allow=self._budget.allow if args.max_units is not None else None,
         )
-        settled = await asyncio.to_thread(_settled, args.journal) if journal is not None else None
         submission = Submission(
-            self._jobs, report, limit=args.limit, budget=self._budget, settled=settled, earlier=self._earlier(journal)
+            self._jobs,
+            report,
+            limit=args.limit,
+            budget=self._budget,
+            booked=await asyncio.to_thread(_booked, args.journal) if journal is not None else None,
+            earlier=self._earlier(journal),
+            stopping=lambda: self._monitor.stopping,
         )
         begin(self._out)
         # A window wider than the list would only cost workers that have nothing to do.
@@ -257,6 +264,9 @@ class _Submit:
 
     def _on_end(self) -> None:
         self._results.tell_lost()
+        untold = self._monitor.total - self._results.written
+        if untold > 0:
+            say(f"{untold:,} of {self._monitor.total:,} lines were not told")
         say(f"ended at once: what was in flight may have been accepted. {self._how_to_go_on()}")
 
     def _say_how_it_went(self) -> None:

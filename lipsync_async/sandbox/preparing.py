@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -63,7 +63,7 @@ class Preparing:
             reply = state.refusal(refusal)
         return await state.late(reply)
 
-    async def _handle(self, request: web.BaseRequest, make: Any) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest, make: Callable[[Json, str | None], Answer]) -> web.StreamResponse:
         """Take a call: its fault's dice, body, key, rate, checks, balance."""
         state = self._state
         fault = state.prepare_faults.draw()

@@ -121,7 +121,6 @@ STATUSES: Mapping[int, Verdict] = {
     413: FAIL_SIZE,
     424: LOOK_UP_SERVER,  # a gateway's word for "upstream failed"
     425: RETRY_EARLY,  # "unwilling to process" (RFC 8470)
-    429: WAIT_HIDDEN_RATE,
     451: FAIL_CONTENT,
     499: LOOK_UP_TIMEOUT,  # nginx: the gateway itself hung up on its upstream
     # Never begun: the method, the protocol, or a portal's login in between.

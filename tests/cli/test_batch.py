@@ -6,17 +6,20 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from lipsync_async.cli.batch import SIGNALS, Budget, Interrupts, interruptible
+from lipsync_async.cli.batch import SIGNALS, Booked, Budget, Interrupts, Submission, interruptible
+from lipsync_async.jobs import JobList
 from lipsync_async.jobs.lines import read_request
 from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
 from lipsync_async.terms import Kind
+from lipsync_async.wire.identity import SeenIds
 
-from .helpers import job
+from .helpers import job, write
 
 
 def request() -> Any:
@@ -160,3 +163,49 @@ def test_in_a_thread_signals_are_left_alone() -> None:
             return True
 
     assert asyncio.run(asyncio.to_thread(inside))
+
+
+def seen(names: str) -> SeenIds:
+    """Ids of one letter."""
+    ids = SeenIds()
+    for name in names:
+        ids.add(name)
+    return ids
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize(
+    ("limit", "pulled", "order"),
+    [
+        (None, 9, "acdfbe"),  # never stopped: what is settled comes last
+        (None, 0, "abdecf"),
+        (None, 1, "abdecf"),
+        (None, 2, "acbdef"),
+        (None, 3, "acdbef"),
+        (None, 4, "acdfbe"),
+        (5, 2, "acbde"),
+    ],
+)
+def test_once_stopped_what_may_be_paid_comes_first(
+    kind: str, limit: int | None, pulled: int, order: str, tmp_path: Path
+) -> None:
+    """B and e were settled, a and d left open: a list may be too long for the seconds that are left."""
+    path = tmp_path / f"jobs.{kind}"
+    lines = [job(name) for name in "abcdef"]
+    if kind == "csv":
+        rows = [",".join(map(str, line.values())) for line in lines]
+        path.write_text("\n".join([",".join(lines[0]), *rows]), encoding="utf-8")
+    else:
+        write(path, lines)
+    asked = count()  # once before each line
+    with JobList.open(path) as jobs:
+        submission = Submission(
+            jobs,
+            None,
+            limit=limit,
+            budget=Budget(None),
+            booked=Booked(seen("be"), seen("ad")),
+            stopping=lambda: next(asked) >= pulled,
+        )
+        told = [one.request.external_task_id for one in submission.requests()]
+    assert told == list(order)

@@ -63,6 +63,7 @@ def test_the_second_signal_ends_at_once(tmp_path: Path, lipsync_sandbox: Sandbox
         err = process.stderr.read()
     assert process.returncode == 130
     assert "ended at once" in err
+    assert "of 40 lines were not told" in err
     lipsync_sandbox.set_faults(None)
     with command(*arguments, "--quiet") as process:
         out, _ = process.communicate(timeout=60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -11,24 +10,9 @@ from lipsync_async import KLING
 from lipsync_async.dispatch.queries import MAX_PAGES, told_of
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import Finding
-from tests.dispatch.helpers import (
-    BROKEN,
-    GATEWAY_SAYS_NONE,
-    LOST,
-    NO_ROUTE,
-    NO_SUCH_TASK,
-    Wire,
-    account_at,
-    task,
-)
-from tests.simulation.virtual import run
+from tests.dispatch.helpers import BROKEN, GATEWAY_SAYS_NONE, LOST, NO_ROUTE, NO_SUCH_TASK, Wire, account_at, play, task
 
 FULL = ["other"]
-
-
-def play(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a story in virtual time, which begins at 1000."""
-    run(story())
 
 
 @pytest.mark.parametrize(

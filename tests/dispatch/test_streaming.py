@@ -16,14 +16,10 @@ from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
 from tests.loopback.acts import client, request, requests
 from tests.loopback.hurried import hurry
+from tests.loopback.misdeeds import hang
 from tests.loopback.raw import Connection, RawServer
 
 FAST = Limits(max_in_flight=4, initial_per_second=10_000.0)
-
-
-async def hang(connection: Connection) -> None:
-    """Reads all and never answers."""
-    await connection.hang()
 
 
 async def all_of(submitter: LipSyncClient, jobs: object) -> list[Outcome]:

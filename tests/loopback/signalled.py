@@ -22,6 +22,7 @@ from attrs import define, field, fields_dict
 
 from lipsync_async.journal import Reader, Record, State
 from lipsync_async.sandbox import Sandbox, in_thread
+from tests.cli.helpers import KEY, job, write
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
@@ -231,8 +232,7 @@ class Batch:
 
     def _arguments(self, url: str, names: Iterable[str]) -> list[str]:
         """The same for every run; the result lines go to stdout or to a file."""
-        listed = self.directory / "jobs.jsonl"
-        listed.write_text("".join(f"{json.dumps(_line(name))}\n" for name in names), encoding="utf-8")
+        listed = write(self.directory / "jobs.jsonl", map(job, names))
         given = ["submit", str(listed), "--gateway", url, "--journal", str(self.directory / "run.db")]
         given += ["--max-per-second", str(self.per_second)]
         given += self.dice.choice([[], ["--quiet"]])
@@ -259,7 +259,7 @@ class Batch:
         before = _written(place)
         process = subprocess.Popen(
             [sys.executable, "-m", "lipsync_async.cli", *arguments],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "LIPSYNC_API_KEY": "sandbox-key"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "LIPSYNC_API_KEY": KEY},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -324,9 +324,3 @@ def _end_of(process: subprocess.Popen[str]) -> tuple[str, str]:
     except subprocess.TimeoutExpired:
         process.kill()  # its exit code tells
         return process.communicate()
-
-
-def _line(name: str) -> dict[str, Any]:
-    face = {"face_id": "-1", "audio_id": "825451760499568680", "sound_start_time": 0, "sound_end_time": 5000}
-    face |= {"sound_insert_time": 1000, "sound_volume": 1, "original_audio_volume": 1}
-    return {"external_task_id": name, "session_id": "825465778199224380", **face}

@@ -25,8 +25,9 @@ from lipsync_async.wire.plain import Plain
 from lipsync_async.wire.transport import Transport, make_session
 from tests.loopback.acts import KEY, client, request, wav
 from tests.loopback.hurried import hurry
+from tests.loopback.misdeeds import after_request, hang
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, Script, created, gateway
-from tests.loopback.test_network_faults import DOUBTS, ODD_BUT_GOOD, after_request, hang
+from tests.loopback.test_network_faults import DOUBTS, ODD_BUT_GOOD
 
 HEADERS = Headers({"Authorization": f"Bearer {KEY}", "Accept": "application/json", "Accept-Encoding": "identity"})
 TIMEOUTS = Timeouts(total=4.0, connect=2.0)
