@@ -18,7 +18,8 @@ from lipsync_async.jobs import JobList
 from lipsync_async.outcomes import Outcome
 from lipsync_async.task_results import job_id, line_of
 
-from .batch import Budget, Interrupts, Patience, Submission, run_batch
+from .batch import Interrupts, Patience, Submission, run_batch
+from .budget import Budget
 from .display import print_table, shown
 from .monitor import Monitor, clock
 from .printing import printable, say

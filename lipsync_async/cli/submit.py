@@ -18,8 +18,9 @@ from lipsync_async.jobs import JobList, ListReport
 from lipsync_async.outcomes import Outcome
 from lipsync_async.wire.identity import SeenIds
 
-from .batch import GRACE, Booked, Budget, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
-from .check import folder_of, price, tell_warnings
+from .batch import GRACE, Booked, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
+from .budget import Budget
+from .check import folder_of, made_first, price, tell_warnings
 from .display import shown
 from .monitor import Monitor
 from .printing import printable, say
@@ -186,7 +187,7 @@ class _Submit:
             more = report.fault_count - _SHOWN
             say(f"... and {more} more: lipsync-async check {shlex.quote(args.jobs)} shows them all")
         tell_warnings(report, quiet=args.quiet)
-        say(f"{report.jobs} jobs, {price(report.units)}", quiet=args.quiet)
+        say(f"{report.jobs} jobs, {price(report.units)}{made_first(report)}", quiet=args.quiet)
         tell_of_space(args.download, report.jobs)
         if journal is not None and report.ok and not report.repeats:
             await journal.remember_list(digest, report.lines)
@@ -201,6 +202,7 @@ class _Submit:
             ambiguous=args.ambiguous,
             retry_rejected=args.retry_rejected,
             allow=self._budget.allow if args.max_units is not None else None,
+            allow_source=self._budget.allow_source if args.max_units is not None else None,
         )
         submission = Submission(
             self._jobs,
@@ -214,6 +216,7 @@ class _Submit:
         begin(self._out)
         # A window wider than the list would only cost workers that have nothing to do.
         window = min(args.max_in_flight, max(1, self._monitor.total))
+        self._monitor.budget = self._budget
         async with make_client(args, self._gateway, self._monitor, window) as client:
             self._monitor.watch(client)
             with self._interrupts as interrupts:

@@ -48,7 +48,7 @@ class Intake(Generic[New, Old]):
         else:
             self._sync = iter(source)
         self._room = WINDOWS * window
-        self._shelf: dict[int, Old] = {}
+        self._shelf: dict[Old, None] = {}
         self._shelf_room = SHELVES * window
         self._heap: list[tuple[float, int, Old]] = []
         self._order = count()
@@ -79,11 +79,12 @@ class Intake(Generic[New, Old]):
         if self._stopped:
             self.park(job, self._loop.time())
         else:
-            self._shelf[id(job)] = job
+            self._shelf[job] = None
 
     def unshelve(self, job: Old) -> None:
         """Something was made: the job is handed out again; nothing, where it is not on the shelf."""
-        if self._shelf.pop(id(job), None) is not None:
+        if job in self._shelf:
+            del self._shelf[job]
             self.park(job, self._loop.time())
             self._wake_one()
 
@@ -99,7 +100,7 @@ class Intake(Generic[New, Old]):
     def stop(self, *, leave_source: bool = False) -> None:
         """Parked jobs are handed out at once; an async source is left, a sync one drained, unless it is to be left."""
         self._stopped = True
-        for job in tuple(self._shelf.values()):
+        for job in tuple(self._shelf):
             self.unshelve(job)
         if leave_source or self._async is not None:
             self._exhausted = True

@@ -54,6 +54,10 @@ class Maker(Protocol):
         """A create was refused because the request's session has died; True: another one can be had."""
         ...
 
+    def proven(self, request: LipSyncRequest) -> None:
+        """A create in the request's session was accepted."""
+        ...
+
     def stop(self) -> None:
         """The batch was stopped: no call begins any more."""
         ...

@@ -223,6 +223,8 @@ class Sending:
             self._batch.jobbook.tried(job, verdict, result)
         match verdict.action:
             case Action.ACCEPT:
+                if self._batch.maker is not None and job.request.source is not None:
+                    self._batch.maker.proven(job.request)
                 return End(accepted(job, result))
             case Action.WAIT | Action.REFRESH:
                 job.attempts -= 1

@@ -44,7 +44,7 @@ _decimal_comma = re.compile(r"\s*[+-]?[0-9]*,[0-9]+\s*").fullmatch
 _clock = re.compile(r"\s*[0-9]+(?::[0-9]+)+(?:[.,][0-9]+)?\s*|\s*[0-9.,]+\s*(?:s|ms|sec|seconds)\s*").fullmatch
 
 
-class _FieldError(ValueError):
+class FieldError(ValueError):
     """What is wrong with one value."""
 
     def __init__(self, rule: str, message: str, name: str = "", *, inside: bool = False) -> None:
@@ -71,16 +71,16 @@ class SoundFolder:
     """No file outside of this folder is read, whatever links and dots lead there; None: any file may be."""
 
     def find(self, path: str) -> Path:
-        """The file that a `sound_path` names. Raises `_FieldError` where it may not be read."""
+        """The file that a `sound_path` names. Raises `FieldError` where it may not be read."""
         place = self.base / path
         if self.under is None:
             return place
         try:
             real = Path(os.path.realpath(place))
         except ValueError as error:
-            raise _FieldError("unreadable_file", f"{quoted(path)} cannot be read: {error}", "sound_path") from error
+            raise FieldError("unreadable_file", f"{quoted(path)} cannot be read: {error}", "sound_path") from error
         if not real.is_relative_to(self.under):
-            raise _FieldError(
+            raise FieldError(
                 "outside_folder",
                 f"{quoted(path)} lies outside of {shown(self.under, 200)}, and is not read",
                 "sound_path",
@@ -106,38 +106,39 @@ _IS: Mapping[type, str] = {
 }
 
 
-def _wrong(wanted: str, value: object) -> _FieldError:
+def _wrong(wanted: str, value: object) -> FieldError:
     told = f"the text {quoted(value)}" if isinstance(value, str) else _IS.get(type(value), type(value).__name__)
-    return _FieldError("wrong_type", f"must be {wanted}, not {told}")
+    return FieldError("wrong_type", f"must be {wanted}, not {told}")
 
 
-def _wrong_number(wanted: str, value: object) -> _FieldError:
+def _wrong_number(wanted: str, value: object) -> FieldError:
     """A text where a number must stand, with the usual reason."""
     if not isinstance(value, str):
         return _wrong(wanted, value)
     if is_placeholder(value):
         told = f"is {quoted(value)}, which programs write for an empty cell: leave it out, or write the number"
-        return _FieldError("placeholder", told)
+        return FieldError("placeholder", told)
     if _decimal_comma(value):
         point = shown(value).strip().replace(",", ".")
         cure = point if wanted == _NUMBER else f"{wanted}, 5.5 s are 5500"
-        return _FieldError("decimal_comma", f"{quoted(value)} has a decimal comma: write {cure}")
+        return FieldError("decimal_comma", f"{quoted(value)} has a decimal comma: write {cure}")
     if _clock(value):
-        return _FieldError("wrong_type", f"must be {wanted}, not {quoted(value)}: 5 s are 5000")
+        return FieldError("wrong_type", f"must be {wanted}, not {quoted(value)}: 5 s are 5000")
     error = _wrong(wanted, value)
     if value.strip().lstrip("+-").replace(".", "", 1).isdecimal():
         error.message += ": a number stands without quotes"
     return error
 
 
-def _text(value: object, _: object = None) -> str:
+def as_text(value: object, _: object = None) -> str:
+    """A text as it is. Raises `FieldError`."""
     if not isinstance(value, str):
         error = _wrong("text", value)
         if type(value) in {int, float}:
             error.message += ": put it in quotes, for long numbers lose digits"
         raise error
     if any("\ud800" <= char <= "\udfff" for char in value):
-        raise _FieldError("wrong_type", "must be Unicode text; it holds half of a surrogate pair")
+        raise FieldError("wrong_type", "must be Unicode text; it holds half of a surrogate pair")
     return value
 
 
@@ -150,17 +151,18 @@ def _whole_number(value: object, _: object = None) -> int:
         return int(value)
     if isinstance(value, float):
         seconds = f": {value:g} s are {value * 1000:.0f}" if 0 < value < 3600 else ""
-        raise _FieldError("wrong_type", f"must be whole milliseconds, not {value:g}{seconds}")
+        raise FieldError("wrong_type", f"must be whole milliseconds, not {value:g}{seconds}")
     if type(value) is not int and not isinstance(value, _Natural):
         raise _wrong_number("whole milliseconds", value)
     return value
 
 
-def _number(value: object, _: object = None) -> float:
+def as_number(value: object, _: object = None) -> float:
+    """A number, whole ones as int. Raises `FieldError`."""
     if isinstance(value, float) and not value.is_integer():
         if math.isfinite(value):
             return value
-        raise _FieldError("wrong_type", f"must be a number, not {value}")
+        raise FieldError("wrong_type", f"must be a number, not {value}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong_number(_NUMBER, value)
     return int(value)
@@ -175,28 +177,28 @@ def _object(value: object, _: object = None) -> Mapping[str, Any] | None:
 def _sound(value: object, folder: SoundFolder | None) -> Sound | None:
     if value is None:
         return None
-    return _open(value, folder) if isinstance(value, _Local) else _text(value)
+    return _open(value, folder) if isinstance(value, _Local) else as_text(value)
 
 
 def _open(local: _Local, folder: SoundFolder | None) -> AudioFile:
     path = local.path
     if not isinstance(path, str):
-        raise _FieldError("wrong_type", "must be the path of a file, as text", "sound_path")
+        raise FieldError("wrong_type", "must be the path of a file, as text", "sound_path")
     if not local.alone:
-        raise _FieldError("two_sounds", "stands beside sound_file: only one of them can be the sound", "sound_path")
+        raise FieldError("two_sounds", "stands beside sound_file: only one of them can be the sound", "sound_path")
     if folder is None:
-        raise _FieldError("no_paths", "names a file, and no folder was given that files may be read from", "sound_path")
+        raise FieldError("no_paths", "names a file, and no folder was given that files may be read from", "sound_path")
     if is_placeholder(path):
         told = f"is {quoted(path)}, which programs write for an empty cell: give the path, or leave it empty"
-        raise _FieldError("placeholder", told, "sound_path")
+        raise FieldError("placeholder", told, "sound_path")
     place = folder.find(path)
     try:
         return AudioFile(place)
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) in _MACHINE:
             text = f"{quoted(path)} cannot be read now: {error.args[-1]}; that is the machine's fault, not the job's"
-            raise _FieldError(UNREADABLE_NOW, text, "sound_path") from error
-        raise _FieldError("unreadable_file", _why_unreadable(path, place, error), "sound_path") from error
+            raise FieldError(UNREADABLE_NOW, text, "sound_path") from error
+        raise FieldError("unreadable_file", _why_unreadable(path, place, error), "sound_path") from error
 
 
 def _why_unreadable(path: str, place: Path, error: OSError | ValueError) -> str:
@@ -233,7 +235,7 @@ def _prepare_face(value: object) -> dict[str, Any]:
 
 
 def _to_its_end(face: FaceChoice) -> FaceChoice:
-    """The window ends where the sound does, if nothing else is said. Raises `_FieldError` where that is not known."""
+    """The window ends where the sound does, if nothing else is said. Raises `FieldError` where that is not known."""
     if not is_given(face.audio_id) and not is_given(face.sound_file):
         return evolve(face, sound_end_time=face.sound_start_time + MIN_CUT)  # there is no sound: told as that alone
     end = natural_end(face.sound_file, face.sound_start_time)
@@ -242,7 +244,7 @@ def _to_its_end(face: FaceChoice) -> FaceChoice:
         end = face.sound_start_time + MIN_CUT  # it is no sound: told as that alone
     if end is None:
         text = "must be given: it can be left out only where a sound_path's file tells its length"
-        raise _FieldError("window_end_unknown", text, "sound_end_time", inside=True)
+        raise FieldError("window_end_unknown", text, "sound_end_time", inside=True)
     return evolve(face, sound_end_time=end)
 
 
@@ -253,9 +255,9 @@ def reader(folder: SoundFolder | None) -> Converter:
     from cattrs.gen import make_dict_structure_fn
 
     made = Converter(detailed_validation=True)
-    made.register_structure_hook(str, _text)
+    made.register_structure_hook(str, as_text)
     made.register_structure_hook(int, _whole_number)
-    made.register_structure_hook(float, _number)
+    made.register_structure_hook(float, as_number)
     made.register_structure_hook_func(lambda kind: kind == Mapping[str, Any] | None, _object)
     made.register_structure_hook_func(lambda kind: kind == Sound | None, lambda value, _: _sound(value, folder))
     plain: Callable[..., FaceChoice] = make_dict_structure_fn(FaceChoice, made)
@@ -292,7 +294,7 @@ def explain(error: BaseValidationError, path: str = "") -> list[Violation]:
 
 
 def _describe(fault: Exception, place: str) -> Violation:
-    if isinstance(fault, _FieldError):
+    if isinstance(fault, FieldError):
         parent, _, name = (place, "", "") if fault.inside else place.rpartition(".")
         return Violation(".".join(filter(None, (parent, fault.name or name))), fault.rule, fault.message)
     return Violation(place, "missing", "is missing")

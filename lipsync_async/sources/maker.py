@@ -31,6 +31,7 @@ from lipsync_async.errors import (
 from lipsync_async.models import LipSyncRequest, SpeechSource, VideoSource
 from lipsync_async.request.checks import Facts, is_given
 from lipsync_async.terms import Kind
+from lipsync_async.wire.identity import name_of_speech, name_of_video
 
 from .calling import Manner, identify, speak
 from .resolving import (
@@ -45,8 +46,6 @@ from .resolving import (
     decide,
     keep_session,
     keep_speech,
-    name_of_speech,
-    name_of_video,
     session_of,
     with_audio,
     with_session,
@@ -55,6 +54,8 @@ from .sourcebook import Key, Sourcebook
 
 AT_ONCE = 8
 """Calls of a run that are under way at the same time."""
+DEATHS = 3
+"""Sessions of a video that may die in a row before any create is accepted: no other is paid for after that."""
 AGAIN = 1.0
 """Seconds after a lost reply until the call is made once more."""
 _CLOSED = frozenset({Kind.AUTH, Kind.QUOTA, Kind.PERMISSION, Kind.CONFIGURATION})
@@ -93,6 +94,11 @@ class SourceMaker:
         self._failed: dict[Key, Missing] = {}
         self._closed: dict[str, Missing] = {}
         """By the kind of entry: no call of that sort is worth another try."""
+        self._proven: dict[str, str] = {}
+        """The last session of each video in which a create was accepted."""
+        self._deaths: dict[str, int] = {}
+        """Sessions of each video that died in a row before any create was accepted in them."""
+        self._hopeless: set[str] = set()
         self._stopped = False
 
     def __repr__(self) -> str:
@@ -176,8 +182,19 @@ class SourceMaker:
         """As `Maker` has it: the session is not used again, by whichever run."""
         if request.source is None:
             return False
-        self._book.spoiled.add(request.session_id)
-        return True
+        name, died = name_of_video(request.source), request.session_id
+        if died in self._book.spoiled:
+            return name not in self._hopeless
+        self._book.spoiled.add(died)
+        self._deaths[name] = 1 if self._proven.get(name) == died else self._deaths.get(name, 0) + 1
+        if self._deaths[name] > DEATHS:
+            self._hopeless.add(name)
+        return name not in self._hopeless
+
+    def proven(self, request: LipSyncRequest) -> None:
+        """As `Maker` has it."""
+        if request.source is not None:
+            self._proven[name_of_video(request.source)] = request.session_id
 
     def stop(self) -> None:
         """As `Maker` has it."""

@@ -6,14 +6,13 @@ A journal keeps one `Kept` a video, text or file, under a name that no new signa
 from __future__ import annotations
 
 from collections.abc import Collection
-from hashlib import blake2b
 from typing import Literal, TypeAlias
 
 import msgspec
 from attrs import evolve, frozen
 
 from lipsync_async.errors import Violation
-from lipsync_async.models import LipSyncRequest, SpeechSource, VideoSource
+from lipsync_async.models import LipSyncRequest, VideoSource
 from lipsync_async.request.checks import Facts
 from lipsync_async.request.faces import Face, choose_face
 from lipsync_async.request.session import LIFE as SESSION_LIFE
@@ -22,12 +21,13 @@ from lipsync_async.request.speech import LIFE as AUDIO_LIFE
 from lipsync_async.request.speech import Speech
 from lipsync_async.request.window import natural_end
 from lipsync_async.terms import Kind
-from lipsync_async.wire.identity import without_signature
 
 SESSION, SPEECH = "session", "speech"
 """The kinds of a journal's entries that hold them."""
 LIVES = {SESSION: SESSION_LIFE, SPEECH: AUDIO_LIFE}
 """Seconds for which what was made can be used."""
+TASK_LIFE = 24 * 3600.0
+"""Seconds after which nobody waits any more for a task that makes it."""
 LONGEST_PICTURE = 8192
 """Characters of a picture's URL that are kept: a longer one is the picture itself."""
 State: TypeAlias = Literal["open", "task", "done", "refused", "cleared"]
@@ -112,26 +112,12 @@ def decide(kind: str, kept: Kept | None, now: float, *, spoiled: Collection[str]
         return Ask()
     if kept.state == "refused":
         return Ask() if again else Refused(Kind(kept.kind or Kind.INVALID_REQUEST), kept.message or "")
-    if kept.state == "task" and kept.task_id is not None:
+    if kept.state == "task" and kept.task_id is not None and now < kept.asked_at + TASK_LIFE:
         return Follow(kept.task_id)
-    if kept.state == "open":
+    if kept.state in {"open", "task"}:
         return Ask(cut_off=True)
-    gone = kept.made_id in spoiled or not kept.asked_at <= now < kept.asked_at + LIVES[kind]
+    gone = kept.made_id in spoiled or now >= kept.asked_at + LIVES[kind]
     return Ask() if gone else Use(kept)
-
-
-# --- names ----------------------------------------------------------------------------------------------------------
-
-
-def name_of_video(video: VideoSource) -> str:
-    """The same for the same video, however its URL is signed."""
-    return f"id:{video.video_id}" if video.url is None else f"url:{without_signature(video.url)}"
-
-
-def name_of_speech(speech: SpeechSource) -> str:
-    """The same for the same words of the same voice."""
-    said = [speech.text, speech.voice_id, speech.language, float(speech.speed)]
-    return f"text:{blake2b(msgspec.json.encode(said), digest_size=16).hexdigest()}"
 
 
 # --- what was made --------------------------------------------------------------------------------------------------

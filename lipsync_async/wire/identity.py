@@ -118,6 +118,17 @@ def _told_speech(request: LipSyncRequest) -> dict[str, str | float] | None:
     return {**asdict(request.speech), "speed": float(request.speech.speed)}
 
 
+def name_of_video(video: VideoSource) -> str:
+    """What stands for a video in a journal: the same however its URL is signed, and whichever face is meant."""
+    return f"id:{video.video_id}" if video.url is None else f"url:{without_signature(video.url)}"
+
+
+def name_of_speech(speech: SpeechSource) -> str:
+    """What stands for a text that a voice speaks: made of the words, the voice, its language and its speed."""
+    said = [speech.text, speech.voice_id, speech.language, float(speech.speed)]
+    return f"text:{blake2b(_encode_sorted(said), digest_size=16).hexdigest()}"
+
+
 def _without_session(said: bytes, request: LipSyncRequest) -> bytes:
     """The same bytes that `_core` makes where no URL has a query: what is cut out stands at top level, and once."""
     named = b'"session_id":' + _encode_sorted(request.session_id)

@@ -5,7 +5,7 @@ Start to read at `preflight.check`, which applies them all.
 """
 
 from .limits import MAX_CUT, MIN_CUT, SLACK
-from .money import IDENTIFY_UNITS, SPEECH_UNITS, billed_units, sent_units
+from .money import IDENTIFY_UNITS, SPEECH_UNITS, billed_units, estimated_units, sent_units
 from .origin import NOT_IDENTIFIED, NOT_SPOKEN, but_pending, speech_faults, video_faults
 from .preflight import check, errors_of, mark_if_clean, warnings_of
 from .sound import clip_length
@@ -27,6 +27,7 @@ __all__ = [
     "check",
     "clip_length",
     "errors_of",
+    "estimated_units",
     "insert_window",
     "is_given",
     "mark_if_clean",
