@@ -35,10 +35,11 @@ from lipsync_async.dispatch.streaming import (
 )
 from lipsync_async.journal import AnyJournal
 from lipsync_async.request.checks import but_pending, check, errors_of
-from lipsync_async.sources.calls import SourceCalls, Uploads
+from lipsync_async.sources.calls import SourceCalls
 from lipsync_async.sources.maker import SourceMaker
 from lipsync_async.sources.sourcebook import Sourcebook
 from lipsync_async.sources.sourcebook import book_of as sourcebook_of
+from lipsync_async.sources.uploads import Uploads
 from lipsync_async.tasks.calls import TaskCalls
 from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
@@ -64,7 +65,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     `trust_lookups` says that a task that is not found does not exist (contract, section 5).
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
-    `uploads` puts a local file where the gateway can fetch it, and returns its URL; no call makes use of it yet.
+    `uploads` puts a local file where the gateway can fetch it, and returns its URL: a video, or a sound above 5 MB.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -206,7 +207,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         a note on the exception, and `outcome_of`, tell what became of the job.
         """
         self._ready()
-        faults = but_pending(errors_of(check(request, self._gateway)))
+        faults = but_pending(errors_of(check(request, self._gateway)), request, uploads=self._uploads is not None)
         if faults:
             raise InvalidRequestError(faults, external_task_id=getattr(request, "external_task_id", None))
         outcomes: list[Outcome] = []
@@ -383,4 +384,4 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     def _maker(self, journal: AnyJournal | None, options: RunOptions | None) -> SourceMaker:
         """What the jobs of a run lack is made once a journal, or once a client where there is none."""
         book = self._sourcebook if journal is None else sourcebook_of(journal)
-        return SourceMaker(self._ready(), book, options)
+        return SourceMaker(self._ready(), book, options, self._uploads)

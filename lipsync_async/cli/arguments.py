@@ -213,7 +213,10 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id-prefix", type=_prefix, default="", metavar="P", help="begins every external_task_id that is derived"
     )
-    parser.add_argument("--sounds-under", metavar="DIR", help="refuse a sound_path that leads out of this folder")
+    text = "refuse a sound_path or video_path that leads out of this folder"
+    parser.add_argument("--sounds-under", metavar="DIR", help=text)
+    text = "put each video_path, and sounds above 5 MB, there (s3://bucket/prefix), for the gateway to fetch"
+    parser.add_argument("--upload", metavar="URL", help=text)
 
 
 def _add_journal(parser: argparse.ArgumentParser) -> None:

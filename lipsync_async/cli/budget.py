@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -13,7 +12,6 @@ from lipsync_async.outcomes import NotSent, Outcome, Rejected
 from lipsync_async.request.checks import IDENTIFY_UNITS, SPEECH_UNITS, sent_units
 from lipsync_async.task_results import charged_units
 from lipsync_async.terms import Kind
-from lipsync_async.wire.identity import fingerprint, names_source
 
 if TYPE_CHECKING:
     from lipsync_async.dispatch.account import Event
@@ -34,7 +32,7 @@ class Budget:
         self._most = most
         self.spent = 0.0
         # The request is held, too: another one must not get its identity.
-        self._held: dict[Hashable, tuple[LipSyncRequest, float]] = {}
+        self._held: dict[int, tuple[LipSyncRequest, float]] = {}
 
     def allow(self, request: LipSyncRequest) -> str | None:
         """Asked before a job's first send, perhaps again after a wait; a text is the reason to stop."""
@@ -61,7 +59,7 @@ class Budget:
 
     def settle(self, request: LipSyncRequest, result: Outcome | Ending) -> None:
         """A job came out, or its task ended."""
-        _, units = self._held.pop(_key(request), (request, 0.0)) if self._held else (request, 0.0)
+        _, units = self._held.pop(_key(request), (request, 0.0))
         charged = charged_units(result) if isinstance(result, Ending) else None
         if not isinstance(result, Rejected | NotSent):
             self.spent += units if charged is None else charged
@@ -73,14 +71,9 @@ class Budget:
         return f"the cap of {self._most:g} units is reached: {self.spent:g} spent, the next {what} costs {units:g}"
 
 
-def _key(request: LipSyncRequest) -> Hashable:
+def _key(request: LipSyncRequest) -> int:
     """The same for a request that lacks something, and for what it is when nothing is missing."""
-    if not names_source(request):
-        return id(request)
-    try:
-        return request.external_task_id, fingerprint(request)
-    except OSError:
-        return id(request)  # its sound is gone: it is not sent
+    return id(request.made_from or request)
 
 
 def is_free(event: Event) -> bool:

@@ -23,7 +23,7 @@ USD, CNY = 0.14, 1.0
 def run(args: argparse.Namespace) -> int:
     """Prints every fault on stdout as it is found, and a summary; gives the exit code. Raises `JobListError`."""
     gateway = gateway_for(args.gateway) if args.gateway is not None else None
-    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
+    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under), uploads=args.upload is not None) as jobs:
         report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit, tell=_print)
     sys.stdout.flush()
     tell_warnings(report)

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     look_at_folder(args.download)
     monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, Tally(waits=args.wait))
     make_client(args, gateway, monitor, args.max_in_flight)  # no key is an error before anything else happens
-    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
+    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under), uploads=args.upload is not None) as jobs:
         out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
         try:
             return asyncio.run(_submit(args, gateway, jobs, out, monitor))
@@ -59,9 +59,11 @@ async def _submit(args: argparse.Namespace, gateway: Gateway, jobs: JobList, out
 def make_client(args: argparse.Namespace, gateway: Gateway, monitor: Monitor, window: int) -> LipSyncClient:
     """The client as the options have it. Raises `ConfigurationError`."""
     from lipsync_async.client import LipSyncClient
+    from lipsync_async.sources.uploads import StoreUploads
 
     return LipSyncClient(
         gateway,
+        uploads=None if args.upload is None else StoreUploads(args.upload),
         limits=Limits(
             max_in_flight=window,
             max_per_second=args.max_per_second,

@@ -48,7 +48,11 @@ class Batch:
         """What forbids sending a request; that it lacks what can be made does not."""
         found = check(request, self.account.gateway)
         errors = errors_of(found) if found else ()
-        return tuple(errors) if self.maker is None else tuple(but_pending(errors))
+        return tuple(errors) if self.maker is None else tuple(but_pending(errors, request, uploads=self.maker.uploads))
+
+    def lacks(self, request: LipSyncRequest) -> bool:
+        """Whether a request names what is made; its files are read beforehand then."""
+        return self.maker is not None and self.maker.concerns(request)
 
     def release(self, job: Job) -> None:
         """The job came out."""

@@ -41,7 +41,7 @@ class Entry:
             return self._resume(job)
         faults = self._batch.faults(job.request)
         given = job.id or getattr(job.request, "external_task_id", None)
-        if given and self._batch.jobbook is None:
+        if given and self._batch.jobbook is None and (faults or not self._batch.lacks(job.request)):
             job.id = given
         else:
             try:

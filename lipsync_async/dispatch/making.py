@@ -46,6 +46,7 @@ class Making:
         """The rules that need the session are kept now, or the job is rejected, and no other."""
         faults = tuple(errors_of(check(made.request, self._batch.account.gateway, made.facts)))
         if not faults:
+            object.__setattr__(made.request, "made_from", job.request.made_from or job.request)
             job.request = made.request
             return None
         told = "; ".join(map(str, faults))

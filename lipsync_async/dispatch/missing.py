@@ -38,6 +38,11 @@ class Made(Struct, frozen=True, kw_only=True):
 class Maker(Protocol):
     """Makes what the requests of one run lack."""
 
+    @property
+    def uploads(self) -> bool:
+        """Whether local files can be put where the gateway fetches them."""
+        ...
+
     def concerns(self, request: LipSyncRequest) -> bool:
         """Whether a request names anything that is made; asked of every job."""
         ...

@@ -68,7 +68,7 @@ def read_line(line: Mapping[str, Any], folder: SoundFolder | None, ignored: Mapp
 
     if line.keys() >= _RESULT:
         return Reading(None, (Violation("outcome", "result_line", "this is a line of results, not a job"),))
-    sorted_out = _Sorting(line)
+    sorted_out = _Sorting(line, folder)
     violations = sorted_out.violations
     violations += _odd_texts(line)
     request: LipSyncRequest | None = None
@@ -90,6 +90,7 @@ class _Sorting:
     """Either form as the create call's body, and what is not of it."""
 
     line: Mapping[str, Any]
+    folder: SoundFolder | None
     values: dict[str, Any] = Factory(dict)
     violations: list[Violation] = Factory(list)
     unsent: dict[str, Any] = Factory(dict)
@@ -104,7 +105,7 @@ class _Sorting:
     def __attrs_post_init__(self) -> None:
         line = self.line
         faces = line.get("face_choose")
-        self.origins = Origins(line, line if "face_choose" not in line else _only_face(faces))
+        self.origins = Origins(line, line if "face_choose" not in line else _only_face(faces), self.folder)
         self.values = given({name: value for name, value in line.items() if name in REQUEST_FIELDS})
         face = {name: value for name, value in line.items() if name in FACE_FIELDS}
         self.to_end = is_blank(self.origins.place.get("sound_end_time"))

@@ -16,7 +16,7 @@ _MADE_OF = frozenset({"source", "speech"})
 REQUEST_FIELDS = frozenset(attribute.name for attribute in fields(LipSyncRequest) if attribute.init) - _MADE_OF
 FACE_FIELDS = frozenset(attribute.name for attribute in fields(FaceChoice)) | {"sound_path"}
 FIELDS = REQUEST_FIELDS | FACE_FIELDS
-VIDEO_FIELDS = frozenset({"video_url", "video_id"})
+VIDEO_FIELDS = frozenset({"video_url", "video_id", "video_path"})
 """Name a video in place of a session."""
 SPEECH_FIELDS = frozenset({"text", "voice_id", "language", "speed"})
 """Name a text in place of a sound."""

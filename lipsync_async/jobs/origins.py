@@ -7,6 +7,7 @@ The same holds for a text beside a sound.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import Factory, define, evolve
@@ -16,9 +17,11 @@ from lipsync_async.models import LipSyncRequest, SpeechSource, VideoSource
 
 from .names import SOUNDS, SPEECH_FIELDS, VIDEO_FIELDS, quoted
 from .texts import id_fault, is_placeholder
-from .values import FieldError, as_number, as_text
+from .values import SoundFolder, _FieldError, as_number, as_text, open_video
 
 FACE_FIELD = "face_choose[0]."
+_NO_VIDEO, _NO_SPEECH = VideoSource(video_id="-"), SpeechSource(text="-", voice_id="-")
+"""Stand for what cannot be read, so that nothing else is said of it: the line is at fault already."""
 
 
 def is_blank(value: object) -> bool:
@@ -35,6 +38,7 @@ class Origins:
 
     line: Mapping[str, Any]
     place: Mapping[str, Any]
+    folder: SoundFolder | None
     violations: list[Violation] = Factory(list)
     video: dict[str, Any] = Factory(dict)
     words: dict[str, Any] = Factory(dict)
@@ -68,15 +72,18 @@ class Origins:
     def apply(self, request: LipSyncRequest, *, to_end: bool) -> LipSyncRequest:
         """The request with its sources, as far as they can be read. `to_end`: the line gives no end of the cut."""
         if self.video:
-            request = evolve(request, source=self._video())
-        if self.words and (speech := self._speech(to_end)) is not None:
-            request = evolve(request, speech=speech)
+            source = self._video()
+            broken = any(fault.path in VIDEO_FIELDS for fault in self.violations)
+            request = evolve(request, source=_NO_VIDEO if broken else source)
+        if self.words:
+            request = evolve(request, speech=self._speech(to_end) or _NO_SPEECH)
         return request
 
     def _video(self) -> VideoSource:
         return VideoSource(
             url=self._read("video_url", _link),
             video_id=self._read("video_id", _id),
+            file=self._read("video_path", partial(open_video, folder=self.folder)),
             face=self._read("face", _id) or "only",
         )
 
@@ -99,7 +106,7 @@ class Origins:
             return None
         try:
             return read(given[name])
-        except FieldError as error:
+        except _FieldError as error:
             self._blame(name, error.rule, error.message)
             return None
 
@@ -116,7 +123,7 @@ def _given(place: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
 def _link(value: object) -> str:
     told = as_text(value)
     if len(told) <= 40 and is_placeholder(told):
-        raise FieldError("placeholder", f"is {told.strip()}, which programs write for an empty cell: give a URL")
+        raise _FieldError("placeholder", f"is {told.strip()}, which programs write for an empty cell: give a URL")
     return told
 
 
@@ -124,5 +131,5 @@ def _id(value: object) -> str:
     told = as_text(value)
     odd = id_fault(told)
     if odd is not None:
-        raise FieldError(odd[0], odd[1] if odd[0] == "placeholder" else f"{quoted(told)} {odd[1]}")
+        raise _FieldError(odd[0], odd[1] if odd[0] == "placeholder" else f"{quoted(told)} {odd[1]}")
     return told

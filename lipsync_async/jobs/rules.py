@@ -23,7 +23,7 @@ _WORDS = {
     "watermark_shape": 'must be {"enabled": true} or {"enabled": false}',
     "no_sound": "give exactly one of audio_id, sound_file (a URL or Base64) and sound_path (a file)",
     "two_sounds": "give audio_id, or sound_file, or sound_path: more than one stands here",
-    "one_video_only": "give exactly one of video_url and video_id",
+    "one_video_only": "give exactly one of video_url, video_id and video_path",
     "extra_changes_id": "must not change the id: set external_task_id itself",
 }
 """What the library tells its callers in the builder's words, told to who writes a list."""
@@ -31,6 +31,7 @@ _COLUMNS = {
     "source": "video_url",
     "source.url": "video_url",
     "source.video_id": "video_id",
+    "source.file": "video_path",
     "source.face": "face",
     "speech.text": "text",
     "speech.voice_id": "voice_id",
@@ -53,10 +54,15 @@ _MEANINGLESS = frozenset({"misnamed_field", "misplaced_field", "result_line", "w
 """Faults of a line's reading that leave nothing to hold against the rules across fields."""
 
 
-def found_in(read: LipSyncRequest, told: Iterable[Violation], gateway: Gateway | None) -> tuple[Violation, ...]:
-    """All that is to be said of a line, what its reading `told` first."""
+def found_in(
+    read: LipSyncRequest, told: Iterable[Violation], gateway: Gateway | None, *, uploads: bool = False
+) -> tuple[Violation, ...]:
+    """All that is to be said of a line, what its reading `told` first.
+
+    `uploads`: what is too large for a create is put where the gateway can fetch it.
+    """
     told = tuple(told)
-    found = but_pending(check(read, gateway))
+    found = but_pending(check(read, gateway), read, uploads=uploads)
     links = tuple(_about_links(read, time))
     if not found and not told:
         return links
@@ -78,6 +84,8 @@ def _in_words(fault: Violation) -> Violation:
         size = fault.message.partition(" bytes")[0]
         text = f"{size} bytes of Base64 are no 2 s of sound: if it is a file's name, put it under sound_path"
         return evolve(fault, message=text)
+    if fault.rule == "sound_too_large":
+        return evolve(fault, message=f"{fault.message}: a sound_path may be larger with --upload")
     words = _WORDS.get(fault.rule)
     if (column := _COLUMNS.get(fault.path)) is not None:
         fault = evolve(fault, path=column)

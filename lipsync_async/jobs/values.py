@@ -17,6 +17,7 @@ from lipsync_async.errors import Violation
 from lipsync_async.models import FaceChoice, Sound
 from lipsync_async.request.audio import AudioBytes, AudioFile, Container
 from lipsync_async.request.checks import MIN_CUT, is_given
+from lipsync_async.request.video import VideoFile
 from lipsync_async.request.window import natural_end
 
 from .names import FACE_FIELDS, quoted, shown
@@ -44,7 +45,7 @@ _decimal_comma = re.compile(r"\s*[+-]?[0-9]*,[0-9]+\s*").fullmatch
 _clock = re.compile(r"\s*[0-9]+(?::[0-9]+)+(?:[.,][0-9]+)?\s*|\s*[0-9.,]+\s*(?:s|ms|sec|seconds)\s*").fullmatch
 
 
-class FieldError(ValueError):
+class _FieldError(ValueError):
     """What is wrong with one value."""
 
     def __init__(self, rule: str, message: str, name: str = "", *, inside: bool = False) -> None:
@@ -70,17 +71,20 @@ class SoundFolder:
     under: Path | None = field(default=None, converter=_resolved)
     """No file outside of this folder is read, whatever links and dots lead there; None: any file may be."""
 
+    uploads: bool = False
+    """There is something that puts local files where the gateway can fetch them."""
+
     def find(self, path: str) -> Path:
-        """The file that a `sound_path` names. Raises `FieldError` where it may not be read."""
+        """The file that a `sound_path` or a `video_path` names. Raises `_FieldError` where it may not be read."""
         place = self.base / path
         if self.under is None:
             return place
         try:
             real = Path(os.path.realpath(place))
         except ValueError as error:
-            raise FieldError("unreadable_file", f"{quoted(path)} cannot be read: {error}", "sound_path") from error
+            raise _FieldError("unreadable_file", f"{quoted(path)} cannot be read: {error}", "sound_path") from error
         if not real.is_relative_to(self.under):
-            raise FieldError(
+            raise _FieldError(
                 "outside_folder",
                 f"{quoted(path)} lies outside of {shown(self.under, 200)}, and is not read",
                 "sound_path",
@@ -106,24 +110,24 @@ _IS: Mapping[type, str] = {
 }
 
 
-def _wrong(wanted: str, value: object) -> FieldError:
+def _wrong(wanted: str, value: object) -> _FieldError:
     told = f"the text {quoted(value)}" if isinstance(value, str) else _IS.get(type(value), type(value).__name__)
-    return FieldError("wrong_type", f"must be {wanted}, not {told}")
+    return _FieldError("wrong_type", f"must be {wanted}, not {told}")
 
 
-def _wrong_number(wanted: str, value: object) -> FieldError:
+def _wrong_number(wanted: str, value: object) -> _FieldError:
     """A text where a number must stand, with the usual reason."""
     if not isinstance(value, str):
         return _wrong(wanted, value)
     if is_placeholder(value):
         told = f"is {quoted(value)}, which programs write for an empty cell: leave it out, or write the number"
-        return FieldError("placeholder", told)
+        return _FieldError("placeholder", told)
     if _decimal_comma(value):
         point = shown(value).strip().replace(",", ".")
         cure = point if wanted == _NUMBER else f"{wanted}, 5.5 s are 5500"
-        return FieldError("decimal_comma", f"{quoted(value)} has a decimal comma: write {cure}")
+        return _FieldError("decimal_comma", f"{quoted(value)} has a decimal comma: write {cure}")
     if _clock(value):
-        return FieldError("wrong_type", f"must be {wanted}, not {quoted(value)}: 5 s are 5000")
+        return _FieldError("wrong_type", f"must be {wanted}, not {quoted(value)}: 5 s are 5000")
     error = _wrong(wanted, value)
     if value.strip().lstrip("+-").replace(".", "", 1).isdecimal():
         error.message += ": a number stands without quotes"
@@ -131,14 +135,14 @@ def _wrong_number(wanted: str, value: object) -> FieldError:
 
 
 def as_text(value: object, _: object = None) -> str:
-    """A text as it is. Raises `FieldError`."""
+    """A text as it is. Raises `_FieldError`."""
     if not isinstance(value, str):
         error = _wrong("text", value)
         if type(value) in {int, float}:
             error.message += ": put it in quotes, for long numbers lose digits"
         raise error
     if any("\ud800" <= char <= "\udfff" for char in value):
-        raise FieldError("wrong_type", "must be Unicode text; it holds half of a surrogate pair")
+        raise _FieldError("wrong_type", "must be Unicode text; it holds half of a surrogate pair")
     return value
 
 
@@ -151,18 +155,18 @@ def _whole_number(value: object, _: object = None) -> int:
         return int(value)
     if isinstance(value, float):
         seconds = f": {value:g} s are {value * 1000:.0f}" if 0 < value < 3600 else ""
-        raise FieldError("wrong_type", f"must be whole milliseconds, not {value:g}{seconds}")
+        raise _FieldError("wrong_type", f"must be whole milliseconds, not {value:g}{seconds}")
     if type(value) is not int and not isinstance(value, _Natural):
         raise _wrong_number("whole milliseconds", value)
     return value
 
 
 def as_number(value: object, _: object = None) -> float:
-    """A number, whole ones as int. Raises `FieldError`."""
+    """A number, whole ones as int. Raises `_FieldError`."""
     if isinstance(value, float) and not value.is_integer():
         if math.isfinite(value):
             return value
-        raise FieldError("wrong_type", f"must be a number, not {value}")
+        raise _FieldError("wrong_type", f"must be a number, not {value}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong_number(_NUMBER, value)
     return int(value)
@@ -183,29 +187,63 @@ def _sound(value: object, folder: SoundFolder | None) -> Sound | None:
 def _open(local: _Local, folder: SoundFolder | None) -> AudioFile:
     path = local.path
     if not isinstance(path, str):
-        raise FieldError("wrong_type", "must be the path of a file, as text", "sound_path")
+        raise _FieldError("wrong_type", "must be the path of a file, as text", "sound_path")
     if not local.alone:
-        raise FieldError("two_sounds", "stands beside sound_file: only one of them can be the sound", "sound_path")
+        raise _FieldError("two_sounds", "stands beside sound_file: only one of them can be the sound", "sound_path")
     if folder is None:
-        raise FieldError("no_paths", "names a file, and no folder was given that files may be read from", "sound_path")
+        raise _FieldError("no_paths", "names a file, and no folder was given that files may be read from", "sound_path")
     if is_placeholder(path):
         told = f"is {quoted(path)}, which programs write for an empty cell: give the path, or leave it empty"
-        raise FieldError("placeholder", told, "sound_path")
+        raise _FieldError("placeholder", told, "sound_path")
     place = folder.find(path)
     try:
         return AudioFile(place)
     except (OSError, ValueError) as error:
-        if getattr(error, "errno", None) in _MACHINE:
-            text = f"{quoted(path)} cannot be read now: {error.args[-1]}; that is the machine's fault, not the job's"
-            raise FieldError(UNREADABLE_NOW, text, "sound_path") from error
-        raise FieldError("unreadable_file", _why_unreadable(path, place, error), "sound_path") from error
+        raise _unreadable(path, place, error, "sound_path") from error
 
 
-def _why_unreadable(path: str, place: Path, error: OSError | ValueError) -> str:
+def open_video(path: object, folder: SoundFolder | None) -> VideoFile:
+    """The video that a `video_path` names. Raises `_FieldError`."""
+    if folder is None:
+        raise _FieldError("no_paths", "names a file, and no folder was given that files may be read from")
+    text = as_text(path)
+    if is_placeholder(text):
+        told = f"is {quoted(text)}, which programs write for an empty cell: give the path, or leave it empty"
+        raise _FieldError("placeholder", told)
+    if not folder.uploads:
+        told = "names a file, which the gateway cannot fetch: --upload puts it into a bucket; a URL: video_url"
+        raise _FieldError("no_uploads", told)
+    place = folder.find(text)
+    try:
+        return looked_at(place, stamp(place))
+    except (OSError, ValueError) as error:
+        raise _unreadable(text, place, error, "video_path") from error
+
+
+def stamp(place: Path) -> tuple[int, int, int]:
+    """What changes when the file does. Raises OSError or ValueError."""
+    found = place.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=256)
+def looked_at(place: Path, _: tuple[int, int, int]) -> VideoFile:
+    """One a video, whichever line names it, so that its content is read once."""
+    return VideoFile(place)
+
+
+def _unreadable(path: str, place: Path, error: OSError | ValueError, name: str) -> _FieldError:
+    if getattr(error, "errno", None) in _MACHINE:
+        text = f"{quoted(path)} cannot be read now: {error.args[-1]}; that is the machine's fault, not the job's"
+        return _FieldError(UNREADABLE_NOW, text, name)
+    return _FieldError("unreadable_file", _why_unreadable(path, place, error, name), name)
+
+
+def _why_unreadable(path: str, place: Path, error: OSError | ValueError, name: str) -> str:
     why = (error.strerror if isinstance(error, OSError) else None) or str(error)
     told = f"{quoted(path)} cannot be read: {shown(why, 200)}"
     if path.lower().startswith(("http://", "https://")):
-        return f"{told}; it is a URL: put it under sound_file"
+        return f"{told}; it is a URL: put it under {'sound_file' if name == 'sound_path' else 'video_url'}"
     if "\\" in path and os.sep == "/":
         return f"{told}; folders are parted by / here, not by \\"
     tried = os.path.abspath(place) if "\0" not in path else ""  # noqa: PTH100 - a link is told as it was written
@@ -235,7 +273,7 @@ def _prepare_face(value: object) -> dict[str, Any]:
 
 
 def _to_its_end(face: FaceChoice) -> FaceChoice:
-    """The window ends where the sound does, if nothing else is said. Raises `FieldError` where that is not known."""
+    """The window ends where the sound does, if nothing else is said. Raises `_FieldError` where that is not known."""
     if not is_given(face.audio_id) and not is_given(face.sound_file):
         return evolve(face, sound_end_time=face.sound_start_time + MIN_CUT)  # there is no sound: told as that alone
     end = natural_end(face.sound_file, face.sound_start_time)
@@ -244,7 +282,7 @@ def _to_its_end(face: FaceChoice) -> FaceChoice:
         end = face.sound_start_time + MIN_CUT  # it is no sound: told as that alone
     if end is None:
         text = "must be given: it can be left out only where a sound_path's file tells its length"
-        raise FieldError("window_end_unknown", text, "sound_end_time", inside=True)
+        raise _FieldError("window_end_unknown", text, "sound_end_time", inside=True)
     return evolve(face, sound_end_time=end)
 
 
@@ -294,7 +332,7 @@ def explain(error: BaseValidationError, path: str = "") -> list[Violation]:
 
 
 def _describe(fault: Exception, place: str) -> Violation:
-    if isinstance(fault, FieldError):
+    if isinstance(fault, _FieldError):
         parent, _, name = (place, "", "") if fault.inside else place.rpartition(".")
         return Violation(".".join(filter(None, (parent, fault.name or name))), fault.rule, fault.message)
     return Violation(place, "missing", "is missing")

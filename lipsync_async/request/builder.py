@@ -16,6 +16,7 @@ from .audio import AudioBytes, AudioFile
 from .checks import MAX_CUT, Facts, but_pending, check, errors_of, is_given, mark_if_clean, url_faults
 from .faces import Face, choose_face
 from .speech import Speech
+from .video import VideoFile
 from .window import natural_end
 
 _FACE = "face_choose[0]"
@@ -94,6 +95,14 @@ class RequestBuilder:
         """
         return evolve(self._with_sound(audio_id=speech.audio_id), speech=speech)
 
+    def video_file(self, path: str | os.PathLike[str], *, face: str = "only") -> RequestBuilder:
+        """Sets the video to a file on this machine, which the client's `uploads` puts where the gateway can fetch it.
+
+        Its headers are looked at now.
+        Raises `OSError` if it can't be read.
+        """
+        return evolve(self.video(face=face), source=VideoSource(file=VideoFile(path), face=face))
+
     def text(self, text: str, voice_id: str, *, language: str = "en", speed: float = 1.0) -> RequestBuilder:
         """Sets the sound to a text, which the client has spoken by one of Kling's voices; replaces any other sound.
 
@@ -165,14 +174,17 @@ class RequestBuilder:
         """
         return self._violations(self._request(), gateway, facts)
 
-    def build(self, gateway: Gateway | None = None, facts: Facts | None = None) -> LipSyncRequest:
+    def build(
+        self, gateway: Gateway | None = None, facts: Facts | None = None, *, uploads: bool = False
+    ) -> LipSyncRequest:
         """Returns the request.
 
+        `uploads`: the client has some, so a sound file may be larger than a create takes.
         Without `gateway` only the rules of all gateways are checked; the client checks those of its own gateway later.
         Raises `InvalidRequestError` with all errors; warnings do not raise.
         """
         request = self._request()
-        errors = but_pending(errors_of(self._violations(request, gateway, facts)))
+        errors = but_pending(errors_of(self._violations(request, gateway, facts)), request, uploads=uploads)
         if errors:
             known = self._external_task_id if isinstance(self._external_task_id, str) else None
             raise InvalidRequestError(errors, external_task_id=known)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from lipsync_async.dispatch.account import Account
@@ -14,9 +13,6 @@ from lipsync_async.request.session import FaceSession
 from lipsync_async.request.speech import Speech
 
 from .calling import Manner, identify, speak
-
-Uploads = Callable[[Path], Awaitable[str]]
-"""Puts a local file where the gateway can fetch it, and returns its URL, which lasts as long as the batch may take."""
 
 
 class SourceCalls:

@@ -8,85 +8,54 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 
 import anyio
-from attrs import frozen
-from msgspec.structs import replace
 
 from lipsync_async.config import RunOptions
 from lipsync_async.dispatch.account import LOG, Account
 from lipsync_async.dispatch.missing import Made, Missing
-from lipsync_async.errors import (
-    JournalError,
-    LipSyncError,
-    NoFaceError,
-    NotSentError,
-    OutcomeUnknownError,
-    RejectedError,
-    TaskFailedError,
-    Violation,
-    WaitTimeoutError,
-)
-from lipsync_async.models import LipSyncRequest, SpeechSource, VideoSource
-from lipsync_async.request.checks import Facts, is_given
+from lipsync_async.errors import JournalError, Violation
+from lipsync_async.models import LipSyncRequest, VideoSource
+from lipsync_async.request.checks import Facts, is_given, too_large_sound
 from lipsync_async.terms import Kind
-from lipsync_async.wire.identity import name_of_speech, name_of_video
+from lipsync_async.wire.identity import name_of_video
 
-from .calling import Manner, identify, speak
+from .recording import Need, Source, SourceCall, about, broken, need_of
 from .resolving import (
     LIVES,
-    SESSION,
-    SPEECH,
+    UPLOAD,
     Ask,
     Follow,
     Kept,
     Refused,
     Use,
     decide,
-    keep_session,
-    keep_speech,
     session_of,
     with_audio,
     with_session,
+    with_url,
 )
 from .sourcebook import Key, Sourcebook
+from .uploads import LocalFile, Uploads, life_of
 
 AT_ONCE = 8
 """Calls of a run that are under way at the same time."""
 DEATHS = 3
 """Sessions of a video that may die in a row before any create is accepted: no other is paid for after that."""
-AGAIN = 1.0
-"""Seconds after a lost reply until the call is made once more."""
 _CLOSED = frozenset({Kind.AUTH, Kind.QUOTA, Kind.PERMISSION, Kind.CONFIGURATION})
 """Refusals that would meet every call of that sort: no other is made in this run."""
-_AT_FAULT = frozenset({"content", "media"})
-"""Why a gateway's task for it failed, where another would fail as well."""
-_WORDS = {SESSION: "the faces of the video could not be identified", SPEECH: "the text could not be spoken"}
-_TOLD = {SESSION: "video", SPEECH: "text"}
-Source: TypeAlias = VideoSource | SpeechSource
-
-
-@frozen
-class Need:
-    """One thing that a request is made of."""
-
-    key: Key
-    source: Source
-
-
-def need_of(source: Source) -> Need:
-    """What is kept of it has that key."""
-    if isinstance(source, VideoSource):
-        return Need((SESSION, name_of_video(source)), source)
-    return Need((SPEECH, name_of_speech(source)), source)
+_NO_UPLOADS = "the video is a file on this machine, and nothing was given that puts it where the gateway can fetch it"
 
 
 class SourceMaker:
     """For one run; what it learns is in the `book`, which it may share with others."""
 
-    def __init__(self, account: Account, book: Sourcebook, options: RunOptions | None = None) -> None:
+    def __init__(
+        self, account: Account, book: Sourcebook, options: RunOptions | None = None, uploads: Uploads | None = None
+    ) -> None:
         self._account = account
+        self._uploads = uploads
+        self._lives = LIVES if uploads is None else {**LIVES, UPLOAD: life_of(uploads)}
         self._book = book
         self._options = options or RunOptions()
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -105,8 +74,17 @@ class SourceMaker:
         return f"<SourceMaker {len(self._tasks)} under way, {len(self._failed)} failed>"
 
     def concerns(self, request: LipSyncRequest) -> bool:
-        """Whether a request names a video or a text."""
-        return request.source is not None or request.speech is not None
+        """Whether a request names a video or a text, or has a sound that is put elsewhere first."""
+        return request.source is not None or request.speech is not None or self._large_sound(request) is not None
+
+    @property
+    def uploads(self) -> bool:
+        """As `Maker` has it."""
+        return self._uploads is not None
+
+    def _large_sound(self, request: LipSyncRequest) -> LocalFile | None:
+        sound = None if self._uploads is None else too_large_sound(request)
+        return None if sound is None else LocalFile(sound)
 
     def make(self, request: LipSyncRequest, ready: Callable[[], None]) -> Made | Missing | None:
         """As `Maker` has it."""
@@ -140,6 +118,8 @@ class SourceMaker:
             need, audio = need_of(request.speech), request.face_choose[0].audio_id
             if not is_given(audio) or self._is_over(need, str(audio)):
                 lacking.append(need)
+        if (sound := self._large_sound(request)) is not None:
+            lacking.append(need_of(sound))
         return lacking
 
     def _is_over(self, need: Need, made_id: str) -> bool:
@@ -147,7 +127,7 @@ class SourceMaker:
         if made_id in self._book.spoiled:
             return True
         kept = self._book.at_hand(need.key)
-        life = LIVES[need.key[0]]
+        life = self._lives[need.key[0]]
         return kept is not None and kept.made_id == made_id and self._now() >= kept.asked_at + life
 
     def _now(self) -> float:
@@ -157,19 +137,20 @@ class SourceMaker:
         """What is there for it; None: a call is under way, perhaps since just now."""
         if (failed := self._failed.get(need.key)) is not None:
             return failed
+        if isinstance(need.source, VideoSource) and need.source.file is not None and self._uploads is None:
+            return Missing(kind=Kind.VALIDATION, message=_NO_UPLOADS, rejected=True)
         if need.key in self._book.under_way:
             return None
         try:
             kept = self._book.recall(need.key)
         except JournalError as error:
-            return _broken(error)
-        decision = decide(
-            need.key[0], kept, self._now(), spoiled=self._book.spoiled, again=self._options.retry_rejected
-        )
+            return broken(error)
+        life, again = self._lives[need.key[0]], self._options.retry_rejected
+        decision = decide(life, kept, self._now(), spoiled=self._book.spoiled, again=again)
         if isinstance(decision, Use):
             return decision.kept
         if isinstance(decision, Refused):
-            return Missing(kind=decision.kind, message=_about(need, decision.message), rejected=True)
+            return Missing(kind=decision.kind, message=about(need, decision.message), rejected=True)
         if (closed := self._closed.get(need.key[0])) is not None:
             return closed
         task = self._account.loop.create_task(self._work(need, kept, decision), name="lipsync-source")
@@ -219,13 +200,14 @@ class SourceMaker:
             async with self._places:
                 missing = self._closed.get(need.key[0])
                 if missing is None and not self._stopped:
-                    call = _Call(self._account, self._book, need, kept, partial(self._leave, need.source))
+                    leave = partial(self._leave, need.source)
+                    call = SourceCall(self._account, self._book, need, kept, leave, self._uploads)
                     missing = await call.make(decision, chances=1 if self._options.ambiguous == "report" else 2)
         except JournalError as error:
-            missing = _broken(error)
+            missing = broken(error)
         except Exception as error:  # noqa: BLE001 - jobs wait for this: whatever it was, they must come out
-            LOG.exception("%s: this is a fault of the library's", _about(need, ""))
-            missing = Missing(kind=Kind.PROTOCOL, message=_about(need, f"{type(error).__name__}: {error}"))
+            LOG.exception("%s: this is a fault of the library's", about(need, ""))
+            missing = Missing(kind=Kind.PROTOCOL, message=about(need, f"{type(error).__name__}: {error}"))
         finally:
             self._account.loop.call_soon(self._book.over, need.key)
         if missing is not None:
@@ -236,119 +218,20 @@ class SourceMaker:
     def _leave(self, source: Source) -> Missing | None:
         """The caller's leave to spend."""
         allow = self._options.allow_source
-        refusal = None if allow is None else allow(source)
+        if allow is None or isinstance(source, LocalFile):
+            return None
+        try:
+            refusal = allow(source)
+        except Exception as error:  # noqa: BLE001 - the caller's own code
+            text = f"allow_source raised {type(error).__name__}: {error}"
+            return Missing(kind=Kind.CONFIGURATION, message=text, ends_batch=True)
         return None if refusal is None else Missing(kind=Kind.QUOTA, message=refusal, ends_batch=True)
-
-
-class _Call:
-    """One call, and what is on record of it."""
-
-    def __init__(
-        self,
-        account: Account,
-        book: Sourcebook,
-        need: Need,
-        kept: Kept | None,
-        leave: Callable[[], Missing | None],
-    ) -> None:
-        self._account = account
-        self._leave = leave
-        self._book = book
-        self._need = need
-        self._kept = kept or Kept(state="cleared")
-        self._sent = False
-
-    async def make(self, decision: Ask | Follow, chances: int) -> Missing | None:
-        """Makes it, at most so often; what kept it from being made, if anything. Raises `JournalError`."""
-        task_id = decision.task_id if isinstance(decision, Follow) else None
-        if isinstance(decision, Ask) and decision.cut_off:
-            self._cut_off("an earlier run ended before the answer came")
-        while True:
-            if task_id is None and (refused := self._leave()) is not None:
-                return refused
-            before = self._kept.charged
-            try:
-                await self._keep(await self._ask(task_id))
-            except OutcomeUnknownError as error:
-                self._tell("unknown", error)
-                chances -= 1
-                if not chances:
-                    return Missing(kind=Kind(error.kind or Kind.SERVER), message=_about(self._need, str(error)))
-                self._cut_off(str(error))
-                await asyncio.sleep(AGAIN)
-            except LipSyncError as error:
-                return await self._without(error)
-            else:
-                self._tell("made", units=self._kept.charged - before if self._kept.told else None)
-                return None
-
-    async def _ask(self, task_id: str | None) -> Kept:
-        self._sent = False
-        manner = Manner(
-            timeout=self._account.retry.max_stall, task_id=task_id, before=self._before, on_task=self._on_task
-        )
-        if isinstance(self._need.source, VideoSource):
-            session = await identify(self._account, self._need.source, manner)
-            return keep_session(self._kept, session)
-        speech = await speak(self._account, self._need.source, manner)
-        return keep_speech(self._kept, speech)
-
-    async def _before(self) -> None:
-        """On record before the first byte leaves; a call that was refused for now, and goes again, is one."""
-        if self._sent:
-            return
-        now, calls = self._account.wall_clock(), self._kept.calls + 1
-        await self._keep(replace(self._kept, state="open", calls=calls, asked_at=now, task_id=None))
-        self._sent = True
-        self._tell("sent")
-
-    async def _on_task(self, task_id: str) -> None:
-        await self._keep(replace(self._kept, state="task", task_id=task_id))
-
-    async def _keep(self, kept: Kept) -> None:
-        self._kept = kept
-        await self._book.keep(self._need.key, kept)
-
-    def _cut_off(self, why: str) -> None:
-        LOG.warning("%s, which may have been charged; it is made once more", _about(self._need, why))
-        self._kept = replace(self._kept, cut_off=self._kept.cut_off + 1)
-
-    async def _without(self, error: LipSyncError) -> Missing:
-        """What an error leaves on record, and what it means for the jobs."""
-        if isinstance(error, JournalError):
-            raise error
-        kind = Kind(error.kind) if error.kind in set(Kind) else Kind.SERVER
-        told = _about(self._need, str(error))
-        if isinstance(error, WaitTimeoutError):
-            return Missing(kind=Kind.TIMEOUT, message=told)  # it is on record as a task, and waited for again
-        at_fault = isinstance(error, RejectedError) or (isinstance(error, TaskFailedError) and error.kind in _AT_FAULT)
-        free = isinstance(error, NotSentError | RejectedError) and not isinstance(error, NoFaceError)
-        kept = replace(self._kept, state="cleared", task_id=None)
-        if at_fault:
-            kind = kind if isinstance(error, RejectedError) else Kind.INVALID_REQUEST
-            kept = replace(kept, state="refused", kind=str(kind), message=str(error))
-        if self._sent:
-            kept = replace(kept, calls=kept.calls - free)
-        if self._sent or self._kept.state == "task":
-            await self._keep(kept)
-        self._tell("refused" if at_fault else "cleared", error)
-        return Missing(kind=kind, message=told, rejected=at_fault)
-
-    def _tell(self, action: str, error: LipSyncError | None = None, units: float | None = None) -> None:
-        kind = None if error is None else error.kind
-        self._account.observe("source", action=action, kind=kind, source=_TOLD[self._need.key[0]], units=units)
 
 
 def _complete(request: LipSyncRequest, need: Need, kept: Kept) -> tuple[LipSyncRequest, Facts | None] | Violation:
     if isinstance(need.source, VideoSource):
         return with_session(request, session_of(kept, need.source))
+    if isinstance(need.source, LocalFile):
+        return with_url(request, kept), None
     completed = with_audio(request, kept)
     return completed if isinstance(completed, Violation) else (completed, None)
-
-
-def _about(need: Need, message: str) -> str:
-    return f"{_WORDS[need.key[0]]}: {message}"
-
-
-def _broken(error: JournalError) -> Missing:
-    return Missing(kind=Kind.STORAGE, message=str(error), ends_batch=True)

@@ -22,7 +22,7 @@ from lipsync_async.request.speech import Speech
 from lipsync_async.request.window import natural_end
 from lipsync_async.terms import Kind
 
-SESSION, SPEECH = "session", "speech"
+SESSION, SPEECH, UPLOAD = "session", "speech", "upload"
 """The kinds of a journal's entries that hold them."""
 LIVES = {SESSION: SESSION_LIFE, SPEECH: AUDIO_LIFE}
 """Seconds for which what was made can be used."""
@@ -103,8 +103,10 @@ class Refused:
 Decision: TypeAlias = Use | Ask | Follow | Refused
 
 
-def decide(kind: str, kept: Kept | None, now: float, *, spoiled: Collection[str] = (), again: bool = False) -> Decision:
-    """What is to be done for a video or a text.
+def decide(
+    life: float, kept: Kept | None, now: float, *, spoiled: Collection[str] = (), again: bool = False
+) -> Decision:
+    """What is to be done for a video, a text or a file; `life` is how long it lives once it is made.
 
     `spoiled`: sessions that a create was refused for; `again`: what was refused before is tried again.
     """
@@ -116,7 +118,7 @@ def decide(kind: str, kept: Kept | None, now: float, *, spoiled: Collection[str]
         return Follow(kept.task_id)
     if kept.state in {"open", "task"}:
         return Ask(cut_off=True)
-    gone = kept.made_id in spoiled or now >= kept.asked_at + LIVES[kind]
+    gone = kept.made_id in spoiled or now >= kept.asked_at + life
     return Ask() if gone else Use(kept)
 
 
@@ -165,6 +167,12 @@ def with_session(request: LipSyncRequest, session: FaceSession) -> tuple[LipSync
     facts = Facts(video_length=session.video_length, face=chosen)
     faces = [evolve(face, face_id=chosen.face_id) for face in request.face_choose]
     return evolve(request, session_id=session.session_id, face_choose=faces), facts
+
+
+def with_url(request: LipSyncRequest, kept: Kept) -> LipSyncRequest:
+    """The request with its sound where the gateway can fetch it."""
+    faces = [evolve(face, sound_file=kept.made_id) for face in request.face_choose]
+    return evolve(request, face_choose=faces)
 
 
 def with_audio(request: LipSyncRequest, kept: Kept) -> LipSyncRequest | Violation:

@@ -44,6 +44,8 @@ class Maker:
         self.spoils = True
         self.stopped = self.closed = False
 
+    uploads = False
+
     def concerns(self, wanted: LipSyncRequest) -> bool:
         """Those with a source."""
         return wanted.source is not None

@@ -55,21 +55,21 @@ SPEAKS = SpeechSource(text="Hello.", voice_id="v", to_end=True)
 )
 def test_what_is_kept_decides(kept: Kept | None, decision: Decision) -> None:
     """A call for what is not there, one more for what was cut off, has run out, or whose session has died."""
-    assert decide(SESSION, kept, NOW, spoiled={"85"}) == decision
+    assert decide(LIVES[SESSION], kept, NOW, spoiled={"85"}) == decision
 
 
 def test_a_refusal_is_asked_again_only_where_that_is_wished() -> None:
     """`--retry-rejected` pays for another look."""
     kept = Kept(state="refused", kind="no_face", message="none")
-    assert decide(SESSION, kept, NOW, again=True) == Ask()
+    assert decide(LIVES[SESSION], kept, NOW, again=True) == Ask()
 
 
 def test_an_audio_lives_for_thirty_days() -> None:
     """A session for one."""
     kept = replace(MADE, asked_at=NOW - 30 * DAY + 1)
-    assert decide(SPEECH, kept, NOW) == Use(kept)
-    assert decide(SPEECH, replace(kept, asked_at=NOW - 30 * DAY), NOW) == Ask()
-    assert decide(SESSION, kept, NOW) == Ask()
+    assert decide(LIVES[SPEECH], kept, NOW) == Use(kept)
+    assert decide(LIVES[SPEECH], replace(kept, asked_at=NOW - 30 * DAY), NOW) == Ask()
+    assert decide(LIVES[SESSION], kept, NOW) == Ask()
 
 
 @given(
@@ -86,7 +86,7 @@ def test_an_audio_lives_for_thirty_days() -> None:
 )
 def test_only_what_lives_is_used(kept: Kept, kind: str, now: float, again: bool) -> None:
     """Whatever is kept: what is used was made, has not died, and has not run out."""
-    found = decide(kind, kept, now, spoiled={"85"}, again=again)
+    found = decide(LIVES[kind], kept, now, spoiled={"85"}, again=again)
     if isinstance(found, Use):
         assert (kept.state, kept.made_id) == ("done", "86")
         assert now < kept.asked_at + LIVES[kind]
