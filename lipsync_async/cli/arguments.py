@@ -38,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     _wait(commands)
     _reconcile(commands)
     _look_up(commands)
+    _faces(commands)
     _settle(commands)
     _status(commands)
     _journal(commands)
@@ -119,6 +120,17 @@ def _look_up(commands: _Commands) -> None:
     )
     parser.add_argument("id", metavar="ID", help="the external_task_id")
     _add_gateway(parser)
+    _add_timeout(parser)
+
+
+def _faces(commands: _Commands) -> None:
+    parser = _add(commands, "faces", "faces", "identify the faces of a video, which is paid, and show them")
+    parser.add_argument("video", metavar="VIDEO", help="its URL, the id that Kling gave it, or a file (with --upload)")
+    _add_gateway(parser)
+    parser.add_argument("--preview", metavar="DIR", help="put a picture of each face into this folder")
+    parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
+    text = "put a local video there (s3://bucket/prefix), for the gateway to fetch"
+    parser.add_argument("--upload", metavar="URL", help=text)
     _add_timeout(parser)
 
 
