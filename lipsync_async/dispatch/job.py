@@ -84,8 +84,7 @@ class Job:
         """What it is about to come out as."""
         self.ended = False
 
-        self.attempts = 0
-        self.refusals = 0
+        self.attempts = self.refusals = 0
         self.renewals = 0
         """Creates that were refused because the session had died."""
         self.generation = 0

@@ -67,6 +67,10 @@ class Maker(Protocol):
         """The batch was stopped: no call begins any more."""
         ...
 
+    def abort(self) -> None:
+        """Breaks off the calls that are under way: they may be acted upon."""
+        ...
+
     async def aclose(self, grace: float) -> None:
         """Waits for the calls that are under way, at most `grace` seconds, then breaks them off."""
         ...

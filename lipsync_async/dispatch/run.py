@@ -127,6 +127,12 @@ class Run:
         for flight in self._flights:
             flight.abort(Kind.CANCELLED)
 
+    def break_off(self) -> None:
+        """The same, and what is being made for jobs is broken off as well."""
+        self.abort()
+        if self._batch.maker is not None:
+            self._batch.maker.abort()
+
     def fail(self, error: Exception) -> None:
         """An error of the caller's ends the batch; it is raised when all has come out."""
         self.failure = self.failure or error

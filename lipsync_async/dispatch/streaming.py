@@ -239,7 +239,7 @@ class OutcomeStream:
         """Ends it at once: requests in flight are broken off, and may have been acted upon."""
         if self._run is not None:
             self._run.stop(STOPPED)
-            self._run.abort()
+            self._run.break_off()
 
     def _deliver(self, job: Job, outcome: Outcome) -> Awaitable[Any] | None:
         self._done += 1

@@ -181,6 +181,12 @@ class SourceMaker:
         """As `Maker` has it."""
         self._stopped = True
 
+    def abort(self) -> None:
+        """As `Maker` has it; each stays on record as it is."""
+        self._stopped = True
+        for task in tuple(self._tasks):
+            task.cancel()
+
     async def aclose(self, grace: float) -> None:
         """As `Maker` has it."""
         self._stopped = True

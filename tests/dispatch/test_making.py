@@ -84,6 +84,9 @@ class Maker:
         """Noted."""
         self.stopped = True
 
+    def abort(self) -> None:
+        """Nothing is under way."""
+
     async def aclose(self, grace: float) -> None:
         """Noted."""
         self.closed = True

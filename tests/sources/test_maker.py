@@ -412,3 +412,24 @@ def test_a_stopped_stream_lets_a_call_finish_and_keeps_what_it_made(tmp_path: Pa
         assert sum(sandbox.ledger.identified.values()) == 1
 
     live(act, latency=1.0)
+
+
+def test_an_abort_breaks_a_call_off_and_leaves_it_on_record(tmp_path: Path) -> None:
+    """The jobs were never sent; the next run makes the call once more, and the journal says so."""
+
+    async def act(sandbox: Sandbox, client: Callable[..., LipSyncClient]) -> None:
+        loop = asyncio.get_running_loop()
+        async with await InlineJournal.open(tmp_path / "run.db", gateway=sandbox.base_url) as journal:
+            async with client() as one, one.stream([job(0)], journal=journal) as outcomes:
+                await asyncio.sleep(0.5)
+                began = loop.time()
+                outcomes.abort()
+                assert [it.name async for it in outcomes] == ["not_sent"]
+            assert loop.time() - began < 2.0
+            async with client() as one:
+                assert len((await one.submit_many([job(0)], journal=journal)).accepted) == 1
+        assert sum(sandbox.ledger.identified.values()) == 2
+
+    live(act, latency=5.0)
+    (kept,) = kept_of(tmp_path / "run.db")
+    assert (kept.calls, kept.cut_off) == (2, 1)
