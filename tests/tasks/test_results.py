@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,13 @@ def test_a_stream_that_was_not_entered_says_so() -> None:
 # --- a journal -------------------------------------------------------------------------------------------------------
 
 
+@asynccontextmanager
+async def opened(path: Path, caller: LipSyncClient) -> AsyncIterator[InlineJournal]:
+    """A journal without a thread: the clock does not jump while it writes."""
+    async with await InlineJournal.open(path, gateway=caller._gateway.base_url) as journal:
+        yield journal
+
+
 def lives(*acts: Callable[[LipSyncClient, Book], Any], seconds: float = 100.0) -> Book:
     """One client after the other at the same gateway, as after a kill: what was not awaited is gone."""
     book = Book(seconds)
@@ -175,12 +183,14 @@ def test_what_ended_is_told_again_and_not_asked_for(tmp_path: Path) -> None:
 
     async def submit(caller: LipSyncClient, book: Book) -> None:
         book.fail.add("task-job-1")
-        first.extend((await caller.run_many(requests(4), journal=path)).values())
+        async with opened(path, caller) as journal:
+            first.extend((await caller.run_many(requests(4), journal=journal)).values())
 
     async def again(caller: LipSyncClient, book: Book) -> None:
         asked, made = sum(book.asked.values()), len(book.born)
-        told = await caller.run_many(requests(4), journal=path)
-        alone = await all_of(caller.follow(path))
+        async with opened(path, caller) as journal:
+            told = await caller.run_many(requests(4), journal=journal)
+            alone = await all_of(caller.follow(journal))
         assert (sum(book.asked.values()), len(book.born)) == (asked, made)
         for results in (list(told.values()), alone):
             assert names_of(results) == names_of(first)
@@ -197,12 +207,13 @@ def test_a_wait_goes_on_after_the_process_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
 
     async def begin(caller: LipSyncClient, book: Book) -> None:
-        async with caller.stream(requests(5), wait=True, journal=path):
+        async with opened(path, caller) as journal, caller.stream(requests(5), wait=True, journal=journal):
             await asyncio.sleep(30.0)
         assert len(book.born) == 5
 
     async def go_on(caller: LipSyncClient, book: Book) -> None:
-        results = await all_of(caller.follow(path))
+        async with opened(path, caller) as journal:
+            results = await all_of(caller.follow(journal))
         assert names_of(results) == {f"job-{number} succeeded": 1 for number in range(5)}
         assert len(book.born) == 5
 
@@ -214,11 +225,12 @@ def test_what_was_learned_is_learned_once(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
 
     async def learn(caller: LipSyncClient, _: Book) -> None:
-        await caller.run_many(requests(12), journal=path)
+        async with opened(path, caller) as journal:
+            await caller.run_many(requests(12), journal=journal)
 
     async def use(caller: LipSyncClient, book: Book) -> None:
-        async with caller.stream([request("late")], wait=True, journal=path) as results:
-            (told,) = [result async for result in results]
+        async with opened(path, caller) as journal:
+            (told,) = await all_of(caller.stream([request("late")], wait=True, journal=journal))
         median = caller.following().median_duration
         assert told.name == "succeeded"
         assert median is not None
@@ -298,7 +310,8 @@ def test_the_next_run_pays_for_no_third_one(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
 
     async def run(caller: LipSyncClient, book: Book) -> None:
-        results = await caller.run_many([request("a")], resubmit={"capacity"}, journal=path)
+        async with opened(path, caller) as journal:
+            results = await caller.run_many([request("a")], resubmit={"capacity"}, journal=journal)
         assert results["a"].name == "succeeded"
         assert list(book.born) == ["task-a", "task-a-r1"]
 
