@@ -87,8 +87,8 @@ class Book:
             await connection.send(self.answer(task_id, loop.time()))
 
 
-def play(act: Callable[[LipSyncClient, Book], Any], book: Book | None = None, **options: Any) -> Book:
-    """Runs an act with a client of that gateway."""
+def play(act: Callable[[LipSyncClient, Any], Any], book: Book | None = None, **options: Any) -> Book:
+    """Runs an act with a client of that gateway; what it is given is the book."""
     book = book or Book()
 
     async def main() -> None:
