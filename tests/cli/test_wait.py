@@ -160,7 +160,7 @@ def test_only_what_is_missing_is_fetched(
     assert sorted(it.name for it in folder.iterdir()) == [f"job-{number}.mp4" for number in range(3)]
     (folder / "job-2.mp4").write_bytes(b"short")
     capsys.readouterr()
-    assert go_on(tmp_path, lipsync_sandbox, *download) in {0, 5}
+    assert go_on(tmp_path, lipsync_sandbox, *download) == 5
     assert (folder / "job-2.mp4").read_bytes() == b"short", "a file of somebody else's is not overwritten"
 
 
