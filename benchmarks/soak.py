@@ -135,8 +135,8 @@ def soak_films(kills: int, jobs: int, seed: int) -> int:
             films=12,
             kills=kills,
             seed=seed,
-            per_second=max(20.0, jobs / (0.2 * kills)),
-            task_seconds=(kills * 0.4, kills * 1.2),
+            per_second=50.0,
+            task_seconds=(2.0, 6.0),
         )
     print(f"kills (films): {account}\n    {told}", flush=True)
     return int(bool(account.faults))

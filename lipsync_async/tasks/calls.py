@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 
 import msgspec
 
@@ -59,6 +59,7 @@ class TaskCalls:
     async def submit_many(
         self,
         jobs: Requests,
+        into: MutableMapping[str, Outcome] | None = None,
         *,
         journal: JournalLike | None = None,
         account: str = "default",
@@ -200,8 +201,13 @@ class TaskCalls:
 
         def resubmission(journal: AnyJournal | None) -> Resubmission | None:
             async def submit(request: LipSyncRequest) -> Outcome:
-                batch = await self.submit_many([request], journal=journal, options=options)  # type: ignore[arg-type]
-                return next(iter(batch.values()))
+                found: dict[str, Outcome] = {}
+                try:
+                    await self.submit_many([request], found, journal=journal, options=options)  # type: ignore[arg-type]
+                except asyncio.CancelledError:  # its grace is over, and the job has come out
+                    if not found:
+                        raise
+                return next(iter(found.values()))
 
             return Resubmission(kinds, submit, self._gateway.max_id_length) if kinds else None
 

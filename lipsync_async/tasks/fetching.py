@@ -21,6 +21,7 @@ from lipsync_async.downloads.folder import Folder
 from lipsync_async.downloads.names import Names
 from lipsync_async.downloads.store import ObjectStore, Store, store_for
 from lipsync_async.endings import Download, Downloaded, Succeeded
+from lipsync_async.errors import JournalError
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
 
@@ -56,8 +57,12 @@ class Fetching:
 
     async def __aenter__(self) -> Self:
         await self._fetcher.__aenter__()
-        if isinstance(self._store, Folder):
-            await self._store.sweep()
+        try:
+            if isinstance(self._store, Folder):
+                await self._store.sweep()
+        except BaseException:
+            await self._fetcher.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -117,7 +122,11 @@ class Fetching:
     def _on_record(self, ending: Succeeded) -> Download | None:
         if self._taskbook is None or ending.external_task_id is None:
             return None
-        known = self._taskbook.download(ending.external_task_id, ending.task_id)
+        try:
+            known = self._taskbook.download(ending.external_task_id, ending.task_id)
+        except JournalError as error:  # it is told to nobody here, and fetching once more costs nothing
+            LOG.warning("whether the video of task %s was fetched is not known: %s", ending.task_id, error)
+            return None
         return known if isinstance(known, Downloaded) and _is_there(self._store, known) else None
 
     async def _renew(self, ending: Succeeded) -> str | None:

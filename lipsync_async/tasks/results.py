@@ -71,6 +71,8 @@ class ResultStream:
         self._waiting: Waiting | None = None
         self._follower: Follower | None = None
         self._taskbook: Taskbook | None = None
+        self._looked_up: set[str] = set()
+        """Tasks of jobs that were open when it began: once they are accepted, the journal tells of them as well."""
         self._stopped = False
         self.rest: list[Result] = []
         """Results that nobody read; tasks that were still waited for are in it as `StillRunning`."""
@@ -105,8 +107,7 @@ class ResultStream:
         assert self._pumping is not None
         self._most = 1 << 62
         self._pumping.cancel()
-        try:
-            await asyncio.wait([self._pumping])
+        try:  # the first that is awaited here: a cancel scope that has ended cancels whatever it does not shield
             await self._outcomes.__aexit__(kind, error, trace)
         finally:
             with anyio.CancelScope(shield=True):
@@ -116,9 +117,11 @@ class ResultStream:
         """What is waited for is told as still running; what was learned is kept."""
         assert self._outcomes is not None
         assert self._follower is not None
+        assert self._pumping is not None
         waiting.stop()
         self._ready.extend(it for it in self._outcomes.rest if not isinstance(it, Accepted))
         try:
+            await asyncio.wait([self._pumping])
             await waiting.give_up()
             if self._fetching is not None:
                 await self._fetching.__aexit__(None, None, None)
@@ -164,8 +167,9 @@ class ResultStream:
     def abort(self) -> None:
         """Ends it at once: requests in flight are broken off, and may have been acted upon."""
         self.stop()
-        if self._outcomes is not None:
+        if self._outcomes is not None and self._waiting is not None:
             self._outcomes.abort()
+            self._waiting.abort()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -174,6 +178,8 @@ class ResultStream:
         if isinstance(outcome, Accepted) and self._waiting is not None:
             wanted = wanted_of_job(job, outcome, self._wall_clock())
             self._waiting.add(wanted, outcome, job.request)
+            if self._whole_journal:
+                self._looked_up.add(outcome.task_id)
 
     async def _pump(self) -> None:
         assert self._outcomes is not None
@@ -193,8 +199,9 @@ class ResultStream:
         assert self._taskbook is not None
         assert self._waiting is not None
         async for record in self._taskbook.accepted():
-            self._waiting.add(wanted_of_record(record), accepted_of(record, record.line))
-            await self._room()
+            if record.task_id not in self._looked_up:
+                self._waiting.add(wanted_of_record(record), accepted_of(record, record.line))
+                await self._room()
 
     def _put(self, result: Outcome | Ending) -> None:
         if isinstance(result, Accepted):

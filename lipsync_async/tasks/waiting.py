@@ -6,15 +6,16 @@ A task that failed for a reason of the gateway's may be submitted again, under a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import msgspec
 from attrs import frozen
 
 from lipsync_async.dispatch.account import LOG
 from lipsync_async.endings import Ended, Ending, FailureKind, TaskFailed
-from lipsync_async.errors import ClientClosedError
+from lipsync_async.errors import ClientClosedError, JournalError
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome
 from lipsync_async.wire.identity import again
@@ -35,7 +36,8 @@ class Resubmission:
 
     kinds: frozenset[FailureKind]
     """Why it failed; `content` and `media` would fail again."""
-    submit: Callable[[LipSyncRequest], Awaitable[Outcome]]
+    submit: Callable[[LipSyncRequest], Coroutine[Any, Any, Outcome]]
+    """Cancelled, it gives what is in flight its grace, and returns what became of the job where it knows."""
     max_id_length: int
 
 
@@ -71,7 +73,7 @@ class Waiting:
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
         self._tasks: dict[str, _Awaited] = {}
-        self._submitting: set[asyncio.Task[None]] = set()
+        self._submitting: set[asyncio.Task[Outcome]] = set()
         self._done: asyncio.Future[None] | None = None
         self._written = 0
         self._closed = self._stopped = False
@@ -97,8 +99,8 @@ class Waiting:
         if self._resubmission is None:
             request = None
         it = _Awaited(wanted.task_id, wanted.external_task_id, wanted.units, outcome, request, earlier)
-        self._tasks[wanted.task_id] = it
         known = self._on_record(it)
+        self._tasks[wanted.task_id] = it
         if known is not None:
             self._ended(it, known)
         else:
@@ -126,8 +128,13 @@ class Waiting:
         await self.give_up()
 
     async def give_up(self) -> None:
-        """Waits no longer: every task that has not ended is told as still running."""
-        await self._end_submissions()
+        """Waits no longer: every task that has not ended is told as still running.
+
+        A submission that is under way has its grace; one that waits for its turn is not begun.
+        """
+        self.stop()
+        while self._submitting:
+            await asyncio.wait(self._submitting)
         waited = self._loop.time() - self._begun
         for it in tuple(self._tasks.values()):
             wanted = Wanted(task_id=it.task_id, external_task_id=it.external_task_id)
@@ -136,17 +143,23 @@ class Waiting:
             self._tell(it, running)
 
     def stop(self) -> None:
-        """Ends patience: `finish` returns as soon as it can."""
-        self._stopped = True
+        """Ends patience: `finish` returns as soon as it can, and nothing is submitted again from now on."""
+        if not self._stopped:
+            self._stopped = True
+            self._cut_submissions()
         self._wake()
+
+    def abort(self) -> None:
+        """The same without grace for what is submitted again."""
+        self.stop()
+        self._loop.call_soon(self._cut_submissions)  # two cancellations in one turn of the loop would be one
 
     def leave(self) -> None:
         """Waits no longer, and tells nothing; the tasks go on, and so do the other waits for them."""
         for task_id in tuple(self._tasks):
             self._follower.leave(task_id, self)
         self._tasks.clear()
-        for task in self._submitting:
-            task.cancel()
+        self._cut_submissions()
 
     # -- endings ----------------------------------------------------------------------------------------------------
 
@@ -174,9 +187,10 @@ class Waiting:
         if request is None or not isinstance(ending, TaskFailed):
             self._tell(it, ending)
             return
-        task = self._loop.create_task(self._submit_again(it, ending, request), name="lipsync-again")
+        assert self._resubmission is not None
+        task = self._loop.create_task(self._resubmission.submit(request), name="lipsync-again")
         self._submitting.add(task)
-        task.add_done_callback(self._submitting.discard)
+        task.add_done_callback(partial(self._submitted, it, ending, request))
 
     def _tell(self, it: _Awaited, ending: Ending) -> None:
         if ending.estimated_units is None:  # on record by a run that did not know the request
@@ -203,34 +217,43 @@ class Waiting:
         name = it.earlier[0].external_task_id if it.earlier else it.external_task_id
         return again(it.request, name or "", len(it.earlier) + 1, max_length=leave.max_id_length)
 
-    async def _submit_again(self, it: _Awaited, failed: TaskFailed, request: LipSyncRequest) -> None:
-        assert self._resubmission is not None
-        try:
-            outcome = await self._resubmission.submit(request)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the failure that was seen is told
-            LOG.warning("%s could not be submitted again: %s", request.external_task_id, error)
+    def _submitted(
+        self, it: _Awaited, failed: TaskFailed, request: LipSyncRequest, task: asyncio.Task[Outcome]
+    ) -> None:
+        """It came out, or was broken off: whatever happened, the failure that was seen is not lost."""
+        self._submitting.discard(task)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if self._tasks.get(it.task_id) is not it:
+            return  # it was left
+        if error is not None:
+            why = f"{error}" or type(error).__name__
+            LOG.warning("%s could not be submitted again: %s", request.external_task_id, why)
             self._tell(it, failed)
             return
-        if not isinstance(outcome, Accepted):
+        outcome = task.result()
+        if not isinstance(outcome, Accepted) or not self._go_on(it, failed, request, outcome):
             self._tell(it, msgspec.structs.replace(failed, again=outcome))
-            return
+
+    def _go_on(self, it: _Awaited, failed: TaskFailed, request: LipSyncRequest, outcome: Accepted) -> bool:
+        """The new task is waited for in place of the old one; False where the journal cannot tell whether it ended."""
         del self._tasks[it.task_id]
         line = None if it.outcome is None else it.outcome.line
         ended = msgspec.structs.replace(failed, external_task_id=it.external_task_id)
-        self.add(
-            Wanted(
-                task_id=outcome.task_id,
-                external_task_id=outcome.external_task_id,
-                created_at=outcome.created_at,
-                sound=sound_of(request),
-                units=it.units,
-            ),
-            msgspec.structs.replace(outcome, line=line),
-            it.request,
-            (*it.earlier, ended),
+        wanted = Wanted(
+            task_id=outcome.task_id,
+            external_task_id=outcome.external_task_id,
+            created_at=outcome.created_at,
+            sound=sound_of(request),
+            units=it.units,
         )
+        try:
+            self.add(wanted, msgspec.structs.replace(outcome, line=line), it.request, (*it.earlier, ended))
+        except JournalError as error:
+            LOG.warning("%s is not waited for: %s", request.external_task_id, error)
+            self._tasks[it.task_id] = it
+            return False
+        return True
 
-    async def _end_submissions(self) -> None:
-        """Those that are under way come out, or are broken off by the end of the run."""
-        while self._submitting:
-            await asyncio.wait(self._submitting)
+    def _cut_submissions(self) -> None:
+        for task in self._submitting:
+            task.cancel()

@@ -109,7 +109,7 @@ def run(
         download=True,
         latency=0.1,
     )
-    account = play(stand, Random(f"films-{seed}"), kills, life=0.5)
+    account = play(stand, Random(f"films-{seed}"), kills, life=2.0)
     account.faults += stand.source_faults()
     identified = sum(stand.sandbox.ledger.identified.values())
     cut = sum(count for (kind, _), count in stand.fell_into.items() if kind == SESSION)

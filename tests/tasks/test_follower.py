@@ -55,6 +55,8 @@ class Book:
         self.asked: Counter[str] = Counter()
         self.asked_at: list[float] = []
         self.fail: set[str] = set()
+        self.refuse = {"bad"}
+        """Jobs that are refused."""
 
     def usual(self, task_id: str, now: float) -> bytes:
         """What is so."""
@@ -72,7 +74,7 @@ class Book:
         while got := await connection.request():
             if got.method == "POST":
                 name = json.loads(got.body)["external_task_id"]
-                if name == "bad":
+                if name in self.refuse:
                     await connection.send(reply({"code": 1200, "message": "bad parameter"}, 400))
                     continue
                 task_id = f"task-{name}"
@@ -85,8 +87,8 @@ class Book:
             await connection.send(self.answer(task_id, loop.time()))
 
 
-def play(act: Callable[[LipSyncClient, Book], Any], book: Book | None = None, **options: Any) -> Book:
-    """Runs an act with a client of that gateway."""
+def play(act: Callable[[LipSyncClient, Any], Any], book: Book | None = None, **options: Any) -> Book:
+    """Runs an act with a client of that gateway; what it is given is the book."""
     book = book or Book()
 
     async def main() -> None:
