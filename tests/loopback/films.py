@@ -23,6 +23,8 @@ SOUNDS = ("speech_5.mp3", "speech_2.wav", "speech_5.m4a", "speech_2.mp3")
 SPOKEN = 10
 """Every so-manieth job says a text."""
 TEXTS = 8
+EARLY = (0.3,) * 5
+"""Seconds within which the first runs are killed after their first call: so long takes every reply."""
 
 
 class FilmStand(Stand):
@@ -34,6 +36,10 @@ class FilmStand(Stand):
         self.fell_into: Counter[Key] = Counter()
         """Kills that fell into a call, by the call's video or text."""
         super().__init__(directory, check_ids=True, **options)
+
+    def requests(self) -> int:
+        """Calls for videos and texts are requests, too: a kill may fall into the first of them."""
+        return super().requests() + len(self.sandbox.ledger.preparations)
 
     def line(self, number: int) -> str:
         """A video, a face, and a sound or a text; no two alike."""
@@ -107,9 +113,9 @@ def run(
         task_seconds=task_seconds,
         seed=seed,
         download=True,
-        latency=0.1,
+        latency=0.3,
     )
-    account = play(stand, Random(f"films-{seed}"), kills, life=2.0)
+    account = play(stand, Random(f"films-{seed}"), kills, *EARLY, 2.0)
     account.faults += stand.source_faults()
     identified = sum(stand.sandbox.ledger.identified.values())
     cut = sum(count for (kind, _), count in stand.fell_into.items() if kind == SESSION)

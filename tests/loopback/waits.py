@@ -143,12 +143,14 @@ def run(
     return play(stand, dice, kills, life)
 
 
-def play(stand: Stand, dice: Random, kills: int, life: float) -> Account:
-    """The same with a stand that is made already."""
+def play(stand: Stand, dice: Random, kills: int, *lives: float) -> Account:
+    """The same with a stand that is made already; each run is killed within the next of these lives, then the last."""
     began, killed = time.monotonic(), 0
     with in_thread(stand.sandbox):
         while killed < kills and len(stand.outs) < 3 * kills:
-            killed += _run_and_kill(stand, dice.uniform(0.0, life), early=dice.random() < 0.1)
+            killed += _run_and_kill(
+                stand, dice.uniform(0.0, lives[min(killed, len(lives) - 1)]), early=dice.random() < 0.1
+            )
         codes = [_run_to_end(stand.submit())]
         requests = stand.requests()
         codes.append(_run_to_end(stand.wait()))
