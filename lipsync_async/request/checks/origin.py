@@ -37,7 +37,8 @@ def but_pending(
 
 def too_large_sound(request: LipSyncRequest) -> AudioFile | None:
     """The sound file of a request that does not fit into a create, as some gateways count."""
-    sound = request.face_choose[0].sound_file if len(request.face_choose) == 1 else None
+    face = request.face_choose[0] if len(request.face_choose) == 1 else None
+    sound = face.sound_file if isinstance(face, FaceChoice) else None
     return sound if isinstance(sound, AudioFile) and sound.size > LARGE_SOUND_BYTES else None
 
 

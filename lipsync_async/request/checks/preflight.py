@@ -13,7 +13,7 @@ from attrs import evolve
 
 from lipsync_async.errors import Violation
 from lipsync_async.gateways import Gateway
-from lipsync_async.models import FaceChoice, LipSyncRequest
+from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource
 
 from .extra import extra_faults, watermark_faults
 from .ids import is_plain_task_id, is_plain_text, task_id_faults, text_faults
@@ -95,7 +95,7 @@ def _check_face(
 def _check_times_ahead(found: list[Violation], path: str, face: FaceChoice, request: LipSyncRequest) -> None:
     """Of a sound that is not made yet; where the cut ends with it, the shortest cut stands for it."""
     start = face.sound_start_time
-    if request.speech is not None and request.speech.to_end and type(start) is int:
+    if isinstance(request.speech, SpeechSource) and request.speech.to_end is True and type(start) is int:
         face = evolve(face, sound_end_time=start + MIN_CUT)
     if not is_timely(face, MAX_CUT):
         found += timing_faults(path, face, None)
