@@ -1,0 +1,88 @@
+"""How many tasks run: those that were not seen to end, each with the chance that it runs by its age (`survival`).
+
+Tasks that began nearly together are counted together, so the work depends on time and not on their number.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from .survival import Ends
+
+SHARE_OF_MEAN = 1 / 64
+"""Tasks that began within this share of the mean duration are counted together."""
+NEAR = 3.0
+"""Seconds by which a task's age may be known wrongly; clocks tell whole seconds."""
+MOST = 1024
+"""Groups of tasks; more are joined two by two."""
+OVER = 0.004
+"""A task with a chance below this has ended."""
+
+
+class Running:
+    """The tasks of one account that were not seen to end."""
+
+    __slots__ = ("_born", "_tasks", "_variance", "count", "ends")
+
+    def __init__(self) -> None:
+        self.ends = Ends()
+        self.count = 0
+        """Tasks that were not seen to end, and may run."""
+        self._born: list[float] = []  # of each group, in ascending order
+        self._tasks: list[int] = []
+        self._variance = 0.0  # at the last estimate
+
+    def begin(self, now: float, tasks: int = 1) -> None:
+        """Tasks began."""
+        self.count += tasks
+        if self._born and now - self._born[-1] < SHARE_OF_MEAN * self.ends.mean:
+            self._tasks[-1] += tasks
+            return
+        self._born.append(now)
+        self._tasks.append(tasks)
+        if len(self._born) > MOST:
+            self._tasks = [sum(self._tasks[i : i + 2]) for i in range(0, len(self._tasks), 2)]
+            self._born = self._born[::2]
+
+    def end(self, now: float, age: float, took: float) -> float:
+        """A task of that age was seen to have ended, after so many seconds; returns its share of the variance."""
+        chance = self.ends.chance(age)
+        doubt = chance * (1.0 - chance)
+        self.ends.add(now, took, age)
+        born = now - age
+        place = bisect_left(self._born, born)
+        if place and (place == len(self._born) or born - self._born[place - 1] < self._born[place] - born):
+            place -= 1
+        if place < len(self._born) and abs(born - self._born[place]) <= NEAR + SHARE_OF_MEAN * self.ends.mean:
+            self._remove(place)
+        return doubt / max(doubt, self._variance, 1e-9)
+
+    def end_oldest(self, tasks: int) -> None:
+        """So many tasks have ended, and nobody told which."""
+        for _ in range(min(tasks, self.count)):
+            self._remove(0)
+
+    def estimate(self, now: float) -> tuple[float, float]:
+        """How many tasks run: the mean and the variance."""
+        ends = self.ends
+        if ends.is_stale(now):
+            self._forget_the_ended(now)
+            ends.renew(now, [(max(0.0, now - born), self._tasks[~i]) for i, born in enumerate(reversed(self._born))])
+        mean = variance = 0.0
+        for born, tasks in zip(self._born, self._tasks, strict=True):
+            chance = ends.chance(now - born)
+            mean += tasks * chance
+            variance += tasks * chance * (1.0 - chance)
+        self._variance = variance
+        return mean, variance
+
+    def _forget_the_ended(self, now: float) -> None:
+        while self._born and self.ends.chance(now - self._born[0]) < OVER:
+            self.count -= self._tasks[0]
+            del self._born[0], self._tasks[0]
+
+    def _remove(self, place: int) -> None:
+        self.count -= 1
+        self._tasks[place] -= 1
+        if not self._tasks[place]:
+            del self._born[place], self._tasks[place]
