@@ -18,7 +18,7 @@ $(VENV)/.dev: $(VENV)/.cli
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.cli ## Forty jobs with real speech against a sandbox on this machine
+demo: $(VENV)/.cli ## The whole way: forty jobs with real speech, their tasks and their videos, against a sandbox on this machine
 	@$(BIN)/lipsync-async demo
 
 test: $(VENV)/.dev ## The test suite
@@ -36,7 +36,7 @@ bench: $(VENV)/.bench ## All benchmarks, under ten minutes; results in benchmark
 bench-quick: $(VENV)/.bench ## The same in under a minute, nothing written
 	$(BIN)/python -m benchmarks --quick
 
-soak: $(VENV)/.dev ## The simulation and the crash test for longer
+soak: $(VENV)/.dev ## The simulation, the crash test and signals at random for longer
 	$(BIN)/python -m benchmarks.soak
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -15,7 +15,20 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import _child, _plots, audio, following, imports, journal, limiters_real, memory, pacing, throughput
+from benchmarks import (
+    _child,
+    _plots,
+    audio,
+    downloads,
+    following,
+    following_scale,
+    imports,
+    journal,
+    limiters_real,
+    memory,
+    pacing,
+    throughput,
+)
 from benchmarks._server import MissingError
 
 RESULTS = Path(__file__).parent / "results"
@@ -49,8 +62,10 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "throughput": _throughput,
     "memory": _memory,
     "audio": audio.run,
+    "downloads": downloads.run,
     "pacing": _pacing,
     "following": following.run,
+    "following_scale": following_scale.run,
     "journal": journal.run,
     "imports": imports.run,
     "limiters_real": limiters_real.run,

@@ -19,6 +19,7 @@ from benchmarks._pairs import Clock
 from benchmarks._work import requests
 from lipsync_async import Accepted, Limits, LipSyncClient
 from lipsync_async.wire import encode
+from lipsync_async.wire.transport import make_session
 
 HEADERS = {"Authorization": "Bearer k", "Content-Type": "application/json"}
 FAST = 1e6
@@ -170,9 +171,9 @@ async def parallel_processor(url: str, jobs: int, in_flight: int) -> float:
 # -- ours -----------------------------------------------------------------------------------------------------------
 
 
-def _client(url: str, in_flight: int) -> LipSyncClient:
+def _client(url: str, in_flight: int, session: aiohttp.ClientSession | None = None) -> LipSyncClient:
     limits = Limits(max_in_flight=in_flight, initial_per_second=FAST)
-    return LipSyncClient(url.partition("/kling")[0], api_key="k", limits=limits)
+    return LipSyncClient(url.partition("/kling")[0], api_key="k", limits=limits, session=session)
 
 
 async def submitted(url: str, jobs: int, in_flight: int, journal: Path | None = None) -> float:
@@ -183,6 +184,21 @@ async def submitted(url: str, jobs: int, in_flight: int, journal: Path | None = 
             result = await client.submit_many(ready, journal=journal)
         assert len(result.accepted) == jobs
     return clock.seconds
+
+
+async def submitted_plainly(url: str, jobs: int, in_flight: int, journal: Path | None = None) -> float:
+    """The same over `session.request`, as with every session of the caller's."""
+    ready = built(jobs)
+    async with make_session() as session, _client(url, in_flight, session) as client:
+        with Clock() as clock:
+            result = await client.submit_many(ready, journal=journal)
+        assert len(result.accepted) == jobs
+    return clock.seconds
+
+
+async def submitted_plainly_with_journal(url: str, jobs: int, in_flight: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        return await submitted_plainly(url, jobs, in_flight, Path(folder) / "journal.db")
 
 
 async def submitted_with_journal(url: str, jobs: int, in_flight: int) -> float:

@@ -25,6 +25,11 @@ REPLY = (
 """What every create is answered with: a task that was accepted. A task id is one job's: each server puts its own."""
 NGINX_REPLY = REPLY.replace("TASK_ID", "86-$connection-$connection_requests")
 """nginx counts connections, and requests of each."""
+SPARSE_REPLY = (
+    '{"code":0,"message":"SUCCEED","data":'
+    '{"task_id":"86-$connection-$connection_requests","task_info":{},"task_status":"submitted"}}'
+)
+"""What some gateways leave out, nginx leaves out."""
 READY_WITHIN = 15.0
 
 

@@ -104,7 +104,7 @@ def _figures(queries: int, lags: list[float]) -> Figures:
 def planned(tasks: list[Task], *, told: bool) -> Figures:
     """The planner, from cold; it is told that a task ended at once, as the client tells it."""
     durations, freshness = Durations(), Freshness()
-    planner = Planner(Following(max_per_second=1000.0), durations, freshness)
+    planner = Planner(Following(max_queries_per_second=1000.0), durations, freshness)
     learning = Learning(durations, freshness)
     by_name = {task.name: task for task in tasks}
     begins = list(reversed(tasks))

@@ -1,25 +1,39 @@
-"""The longer run of the proofs: worlds in virtual time for some minutes, then real processes that are killed.
+"""The longer run of the proofs: worlds in virtual time, then real processes that are killed or signalled.
 
 Worlds: every seed draws a gateway, a list, an interruption or three, and is checked against the map's invariants.
 Kills: a batch against the sandbox, which loses 5 % of its replies, is killed (`kill -9`) at random instants and
 resumed; then the sandbox's ledger and the journal are compared, job by job.
+With `--mode wait` or `--mode download` it is the command, which waits for the tasks, and fetches their videos; its
+result lines, and the files, are compared as well.
+Connections: batches over the lean way to a gateway whose connections die at random; no outcome is lost, no connection
+leaks, and its books agree with what was told (Linux).
+Signals: `lipsync-async submit` gets SIGINT, SIGTERM, SIGHUP or SIGKILL at random instants, some of them twice, and is
+run again by the same command; the ledger, the journal and the result lines are compared, job by job, and each run has
+to end within eight seconds of its signal.
 Ends with 1 when anything broke; a world that broke is named by the command that replays it.
 
-    python benchmarks/soak.py [--minutes 10] [--from-seed N] [--kills 50] [--jobs 2000]
+    python benchmarks/soak.py [--minutes 10] [--from-seed N] [--kills 50] [--jobs 2000] [--signals 10]
+                               [--connections 10] [--mode wait]
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from operator import add
 from pathlib import Path
+from random import Random
 
 if __name__ == "__main__":  # run as a script: the repository is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.loopback import crashes
+from benchmarks import _dying
+from tests.loopback import crashes, signalled, waits
 from tests.simulation.world import World
 
 
@@ -56,23 +70,89 @@ def soak_kills(kills: int, jobs: int, seed: int, mode: str) -> int:
     return int(not account.agrees)
 
 
+def soak_connections(minutes: float, seed: int) -> int:
+    """Batches over connections that die; 1 when the books differ or a connection leaked."""
+    faults, played = asyncio.run(_dying.soak(minutes, seed))
+    print(f"connections (seed {seed}): {played}; {len(faults)} faults", flush=True)
+    for fault in faults[:20]:
+        print(f"    {fault}")
+    return int(bool(faults))
+
+
+_LANES = 3
+"""Batches at once: one that waits until absence is proven leaves the machine to the others."""
+_RUNS = 30
+"""How often a batch is signalled."""
+
+
+def soak_signals(minutes: float, jobs: int, seed: int) -> int:
+    """Batches that are signalled again and again; 1 when the books differ or a run ended too late."""
+    signalled.hear_all()
+    until = time.monotonic() + 60 * minutes
+
+    def play(lane: int) -> signalled.Account:
+        account = signalled.Account()
+        dice = Random(f"signals-{seed}-{lane}")
+        while time.monotonic() < until:
+            with tempfile.TemporaryDirectory() as directory:
+                # so slow that the batch outlives its signals: two seconds of sending a run on the average
+                batch = signalled.Batch(Path(directory), dice, jobs, per_second=max(10.0, jobs / (2.0 * _RUNS)))
+                batch.play(account, _RUNS, until)
+            print(f"  lane {lane}: {account}", *account.wrong()[-5:], sep="\n      ", flush=True)
+        return account
+
+    with ThreadPoolExecutor(_LANES) as lanes:
+        account = reduce(add, lanes.map(play, range(_LANES)))
+    print(f"signals: {account}", flush=True)
+    for found in account.wrong()[:50]:
+        print(f"    {found}")
+    return int(not account.agrees)
+
+
+def soak_waits(kills: int, jobs: int, seed: int, *, download: bool = False) -> int:
+    """The same with the command, which waits for tasks; half of the kills fall after the last create."""
+    with tempfile.TemporaryDirectory() as directory:
+        account = waits.run(
+            Path(directory),
+            jobs=jobs,
+            kills=kills,
+            seed=seed,
+            per_second=max(20.0, jobs / (0.2 * kills)),
+            task_seconds=(kills * 0.4, kills * 1.2),
+            download=download,
+        )
+    print(f"kills ({'download' if download else 'wait'}): {account}", flush=True)
+    return int(bool(account.faults))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=None, help="minutes of worlds (default 10; 0 with --kills)")
+    text = "of %s (default %d; 0 where another kind is asked for)"
+    parser.add_argument("--minutes", type=float, default=None, help=f"minutes {text % ('worlds', 10)}")
     parser.add_argument("--from-seed", type=int, default=None, help="the first seed (default: from the clock)")
     parser.add_argument("--kills", type=int, default=None, help="how often a real batch is killed (default 50)")
-    parser.add_argument("--jobs", type=int, default=2_000, help="how many jobs that batch has")
-    parser.add_argument("--mode", choices=("many", "stream"), default="many", help="submit_many or stream")
+    parser.add_argument("--signals", type=float, default=None, help=f"minutes {text % ('signals', 10)}")
+    parser.add_argument("--jobs", type=int, default=None, help="how many jobs a batch has (2000; 400 with tasks)")
+    modes = ("many", "stream", "wait", "download")
+    parser.add_argument("--mode", choices=modes, default="many", help="submit_many, stream, or the command")
+    parser.add_argument("--connections", type=float, default=None, help="minutes of connections that die (default 0)")
     given = parser.parse_args()
     seed = int(time.time()) if given.from_seed is None else given.from_seed
-    minutes = given.minutes if given.minutes is not None else 10.0 if given.kills is None else 0.0
-    kills = given.kills if given.kills is not None else 50 if given.minutes is None else 0
+    kinds = (given.minutes, given.kills, given.signals, given.connections)
+    if all(kind is None for kind in kinds):
+        given.minutes, given.kills, given.signals = 10.0, 50, 10.0
     broken = 0
-    if minutes:
+    if given.minutes:
         with tempfile.TemporaryDirectory() as directory:
-            broken += soak_worlds(minutes, seed, Path(directory))
-    if kills:
-        broken += soak_kills(kills, given.jobs, seed, given.mode)
+            broken += soak_worlds(given.minutes, seed, Path(directory))
+    if given.kills and given.mode in {"wait", "download"}:
+        broken += soak_waits(given.kills, given.jobs or 400, seed, download=given.mode == "download")
+    elif given.kills:
+        broken += soak_kills(given.kills, given.jobs or 2_000, seed, given.mode)
+    if given.signals:
+        broken += soak_signals(given.signals, given.jobs or 2_000, seed)
+    if given.connections:
+        broken += soak_connections(given.connections, seed)
     return int(broken > 0)
 
 

@@ -15,17 +15,20 @@ from importlib.util import find_spec
 from benchmarks import _peers
 from benchmarks._delayed import delayed
 from benchmarks._pairs import Candidate, Paired, Runner, paired, table, verdict
-from benchmarks._server import PATH, MissingError, nginx
+from benchmarks._server import FIXED, PATH, SPARSE_REPLY, MissingError, free_port, nginx
 
 Make = Callable[[str, int, int], Awaitable[float]]
 PAIRS = 12
 JOBS = 1500
-WHOLE, WITH_JOURNAL = ((0.80,), (1.00,)), ((0.60,), (0.85,))
+WHOLE, WITH_JOURNAL = ((1.25,), (1.50,)), ((0.90,), (1.05,))
+PLAIN, PLAIN_WITH_JOURNAL = ((0.80,), (1.00,)), ((0.60,), (0.85,))
 BARS = {
     "ours, submit_many": WHOLE,
     "ours, stream": WHOLE,
     "ours, submit_many, journal": WITH_JOURNAL,
     "ours, stream, journal": WITH_JOURNAL,
+    "ours, submit_many, session.request": PLAIN,
+    "ours, submit_many, journal, session.request": PLAIN_WITH_JOURNAL,
 }
 """Fail line and goal; they hold for 64 in flight without latency."""
 BASE = "bare aiohttp loop (the base against itself)"
@@ -42,6 +45,8 @@ OURS: list[Row] = [
 MORE: list[Row] = [
     ("ours, submit_many, journal", _peers.submitted_with_journal, 1, False, ()),
     ("ours, stream, journal", _peers.streamed_with_journal, 1, False, ()),
+    ("ours, submit_many, session.request", _peers.submitted_plainly, 1, False, ()),
+    ("ours, submit_many, journal, session.request", _peers.submitted_plainly_with_journal, 1, False, ()),
     ("ours, submit_many, uvloop", _peers.submitted, 1, True, ("uvloop",)),
     ("ours, submit_many, journal, uvloop", _peers.submitted_with_journal, 1, True, ("uvloop",)),
     ("bare aiohttp loop, uvloop", _peers.bare, 1, True, ("uvloop",)),
@@ -95,7 +100,7 @@ def _table(title: str, rows: list[Row], found: dict[str, Paired], judged: bool =
 
 
 def run(quick: bool = False) -> str:
-    """Three tables: without latency, with 50 ms, and with 256 in flight."""
+    """Four tables: without latency, with a sparse reply, with 50 ms of latency, and with 256 in flight."""
     return render(measure(quick))
 
 
@@ -108,10 +113,14 @@ def measure(quick: bool) -> dict[str, tuple[list[Row], dict[str, Paired]]]:
     with nginx() as port:
         near = measured(every, port, jobs, 64, pairs)
         broad = measured(wide, port, jobs, 256, pairs)
+    sparse_port = free_port()
+    with nginx(FIXED.format(port=sparse_port, reply=SPARSE_REPLY), port=sparse_port) as port:
+        sparse = measured(wide, port, jobs, 64, pairs)
     with delayed(50) as port:
         late = measured(few, port, min(jobs, 1280), 64, pairs)
     return {
         f"64 in flight, no latency {titled}": (every, near),
+        f"64 in flight, a reply without request_id, created_at and updated_at {titled}": (wide, sparse),
         f"64 in flight, 50 ms of latency ({pairs} pairs of {min(jobs, 1280)} jobs)": (few, late),
         f"256 in flight, no latency: reported, not judged {titled}": (wide, broad),
     }

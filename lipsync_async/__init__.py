@@ -9,32 +9,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .callbacks import Callbacks
     from .client import LipSyncClient
     from .config import Ambiguous, Following, Limits, RetryPolicy, RunOptions, Timeouts
     from .dispatch.account import Event, Observer
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
     from .endings import (
+        Downloaded,
+        DownloadFailed,
+        DownloadKind,
+        Ended,
         Ending,
         FailureKind,
+        Result,
         StillRunning,
         Succeeded,
         TaskFailed,
         TaskLost,
-        TaskResults,
         TaskState,
         Video,
     )
     from .errors import (
         BatchError,
+        CallbackVerificationError,
         ClientClosedError,
         ConfigurationError,
+        DownloadError,
         DuplicateIdError,
         InvalidRequestError,
         JobError,
         JobListError,
         JournalError,
         LipSyncError,
+        NoFaceError,
         NotSentError,
         OutcomeUnknownError,
         RejectedError,
@@ -49,13 +57,21 @@ if TYPE_CHECKING:
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .jobs import JobLine, JobList, ListReport
     from .journal import Journal
-    from .models import FaceChoice, LipSyncRequest, Sound, SoundSource
+    from .models import FaceChoice, LipSyncRequest, Sound, SoundSource, SpeechSource, VideoSource
     from .outcomes import RESULT_FIELDS, Accepted, BatchResult, BatchStatistics, NotSent, Outcome, Rejected, Unknown
     from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
+    from .request.faces import Face
+    from .request.session import FaceSession
+    from .request.speech import Speech
+    from .request.video import check_video
+    from .sources.calls import Uploads
+    from .task_results import Money, TaskResults
     from .tasks.follower import FollowingStatistics
+    from .tasks.results import ResultStream
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
+    from .wire.callbacks import CallbackTask
     from .wire.credential import ApiKey
 
 __all__ = [
@@ -73,13 +89,23 @@ __all__ = [
     "BatchError",
     "BatchResult",
     "BatchStatistics",
+    "CallbackTask",
+    "CallbackVerificationError",
+    "Callbacks",
     "ClientClosedError",
     "ConfigurationError",
     "Container",
+    "DownloadError",
+    "DownloadFailed",
+    "DownloadKind",
+    "Downloaded",
     "DuplicateIdError",
+    "Ended",
     "Ending",
     "Event",
+    "Face",
     "FaceChoice",
+    "FaceSession",
     "Facts",
     "FailureKind",
     "Following",
@@ -100,6 +126,8 @@ __all__ = [
     "LipSyncError",
     "LipSyncRequest",
     "ListReport",
+    "Money",
+    "NoFaceError",
     "NotSent",
     "NotSentError",
     "Observer",
@@ -114,11 +142,15 @@ __all__ = [
     "RejectedError",
     "RequestBuilder",
     "Requests",
+    "Result",
+    "ResultStream",
     "RetryPolicy",
     "RunOptions",
     "Severity",
     "Sound",
     "SoundSource",
+    "Speech",
+    "SpeechSource",
     "StillRunning",
     "Succeeded",
     "TaskError",
@@ -132,15 +164,19 @@ __all__ = [
     "TaskStatus",
     "Timeouts",
     "Unknown",
+    "Uploads",
     "Verdict",
     "Video",
+    "VideoSource",
     "Violation",
     "WaitTimeoutError",
     "billed_units",
     "check",
+    "check_video",
 ]
 
 _NAMES_OF = {
+    "callbacks": ("Callbacks",),
     "client": ("LipSyncClient",),
     "config": (
         "Ambiguous",
@@ -164,26 +200,33 @@ _NAMES_OF = {
         "Requests",
     ),
     "endings": (
+        "DownloadFailed",
+        "DownloadKind",
+        "Downloaded",
+        "Ended",
         "Ending",
         "FailureKind",
+        "Result",
         "StillRunning",
         "Succeeded",
         "TaskFailed",
         "TaskLost",
-        "TaskResults",
         "TaskState",
         "Video",
     ),
     "errors": (
         "BatchError",
+        "CallbackVerificationError",
         "ClientClosedError",
         "ConfigurationError",
+        "DownloadError",
         "DuplicateIdError",
         "InvalidRequestError",
         "JobError",
         "JobListError",
         "JournalError",
         "LipSyncError",
+        "NoFaceError",
         "NotSentError",
         "OutcomeUnknownError",
         "RejectedError",
@@ -212,6 +255,8 @@ _NAMES_OF = {
         "LipSyncRequest",
         "Sound",
         "SoundSource",
+        "SpeechSource",
+        "VideoSource",
     ),
     "outcomes": (
         "RESULT_FIELDS",
@@ -235,7 +280,17 @@ _NAMES_OF = {
         "billed_units",
         "check",
     ),
+    "task_results": (
+        "Money",
+        "TaskResults",
+    ),
+    "request.faces": ("Face",),
+    "request.session": ("FaceSession",),
+    "request.speech": ("Speech",),
+    "request.video": ("check_video",),
+    "sources.calls": ("Uploads",),
     "tasks.follower": ("FollowingStatistics",),
+    "tasks.results": ("ResultStream",),
     "terms": (
         "Action",
         "Kind",
@@ -243,6 +298,7 @@ _NAMES_OF = {
         "TaskStatus",
         "Verdict",
     ),
+    "wire.callbacks": ("CallbackTask",),
     "wire.credential": ("ApiKey",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}

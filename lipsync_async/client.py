@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, MutableMapping
+from collections.abc import Awaitable, Collection, MutableMapping
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, overload
 
 import aiohttp
 import anyio
-from attrs import evolve
 
+from lipsync_async.callbacks import CallbackCalls
 from lipsync_async.config import RunOptions
-from lipsync_async.dispatch.account import Account, Observer
+from lipsync_async.dispatch.account import LOG, Account, Observer
 from lipsync_async.dispatch.job import Job
-from lipsync_async.dispatch.jobbook import UNHASHABLE, hash_sound
+from lipsync_async.dispatch.listing import index
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
 from lipsync_async.dispatch.queries import told_of
-from lipsync_async.dispatch.run import YIELD_EVERY, Run
+from lipsync_async.dispatch.run import Run
 from lipsync_async.dispatch.streaming import (
     STOPPED,
     Jobs,
@@ -28,29 +28,29 @@ from lipsync_async.dispatch.streaming import (
     OutcomeStream,
     Progress,
     Requests,
+    book_of,
     drain,
-    each,
     finish,
     tell_progress,
 )
 from lipsync_async.request.checks import check, errors_of
-from lipsync_async.tasks.calls import TaskCalls, results_of
-from lipsync_async.tasks.waiting import Waiting
+from lipsync_async.sources.calls import SourceCalls, Uploads
+from lipsync_async.tasks.calls import TaskCalls
+from lipsync_async.tasks.fetching import Target
+from lipsync_async.tasks.results import ResultStream, Watch
 from lipsync_async.wire.credential import ApiKey, Credential, find_key
 from lipsync_async.wire.flight import Flight
-from lipsync_async.wire.identity import derive_id
 from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
 from lipsync_async.wire.verdicts import Finding
 
 from .config import Following, Limits, RetryPolicy, Timeouts
-from .endings import Succeeded, TaskResults
-from .errors import ClientClosedError, ConfigurationError, DuplicateIdError, InvalidRequestError
+from .errors import ClientClosedError, ConfigurationError, InvalidRequestError
 from .gateways import Gateway, gateway_for
 from .models import LipSyncRequest
 from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words
 
 
-class LipSyncClient(TaskCalls):
+class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     """One account at one gateway; everything that is submitted through it shares the limits that it learns.
 
     Use it as an async context manager, in one event loop.
@@ -60,6 +60,7 @@ class LipSyncClient(TaskCalls):
     `trust_lookups` says that a task that is not found does not exist (contract, section 5).
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
+    `uploads` puts a local file where the gateway can fetch it, and returns its URL; no call makes use of it yet.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -82,6 +83,7 @@ class LipSyncClient(TaskCalls):
         trust_lookups: bool = False,
         observer: Observer | None = None,
         following: Following | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
         self._gateway = gateway_for(gateway)
         try:
@@ -96,11 +98,12 @@ class LipSyncClient(TaskCalls):
         self._trust_lookups = trust_lookups
         self._observer = observer
         self._when_to_look = following or Following()
+        self._uploads = uploads
 
     def __repr__(self) -> str:
         if self._gateway is None:
             return "<LipSyncClient, not made>"
-        state = "closed" if self._closed else "not entered" if self._account is None else repr(self._account.pacer)
+        state = "closed" if self._closed else "not entered" if self._account is None else repr(self._account)
         return f"<LipSyncClient {self._gateway.name}, {state}>"
 
     # -- lifecycle --------------------------------------------------------------------------------------------------
@@ -115,13 +118,16 @@ class LipSyncClient(TaskCalls):
         self._session = session
         self._account = Account(
             self._gateway,
-            Transport(session, self._timeouts, proxy=proxy),
+            Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
             Credential(self._key),
             Pacer(self._limits),
             self._retry,
             observer=self._observer,
         )
         self._account.trust.told = self._trust_lookups
+        if self._limits.max_running_tasks is not None:
+            self._follow_slots()
+        LOG.debug("open: %s", repr(self))
         return self
 
     async def __aexit__(
@@ -196,7 +202,7 @@ class LipSyncClient(TaskCalls):
         if faults:
             raise InvalidRequestError(faults, external_task_id=getattr(request, "external_task_id", None))
         outcomes: list[Outcome] = []
-        async with Opened(journal, self._gateway, account) as jobbook:
+        async with Opened(journal, self._gateway, account) as opened:
             shared = self._ready()
             run = Run(
                 shared,
@@ -204,7 +210,7 @@ class LipSyncClient(TaskCalls):
                 lambda _, outcome: outcomes.append(outcome),
                 window=1,
                 options=options,
-                jobbook=jobbook,
+                jobbook=book_of(opened),
             )
             try:
                 await finish(run, self._timeouts.submit_grace, jobs=1)
@@ -259,7 +265,7 @@ class LipSyncClient(TaskCalls):
         """
         self._ready()
         options = options or RunOptions()
-        listed = await self._index(jobs, options)
+        listed = await index(jobs, options, self._gateway.max_id_length)
         outcomes: MutableMapping[str, Outcome] = {} if into is None else into
         done = 0
 
@@ -271,38 +277,65 @@ class LipSyncClient(TaskCalls):
                 return None
             return tell_progress(on_progress, Progress(done, len(listed), outcome))
 
-        async with Opened(journal, self._gateway, account) as jobbook:
+        async with Opened(journal, self._gateway, account) as opened:
             shared = self._ready()  # it may have been closed while the list was looked through
-            run = Run(shared, listed, deliver, window=self._limits.max_in_flight, options=options, jobbook=jobbook)
+            book, window = book_of(opened), self._limits.max_in_flight
+            run = Run(shared, listed, deliver, window=window, options=options, jobbook=book)
             await finish(run, self._timeouts.grace, jobs=len(listed))
         return BatchResult({job.id: job.request for job in listed}, outcomes)
 
+    @overload
     def stream(
         self,
         jobs: Jobs,
         *,
+        wait: Literal[False] = False,
         on_progress: OnProgress | None = None,
         journal: JournalLike | None = None,
         account: str = "default",
         options: RunOptions | None = None,
-    ) -> OutcomeStream:
+    ) -> OutcomeStream: ...
+    @overload
+    def stream(
+        self,
+        jobs: Jobs,
+        *,
+        wait: Literal[True],
+        timeout: float | None = None,
+        resubmit: Collection[str] = (),
+        download: Target | None = None,
+        on_progress: OnProgress | None = None,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> ResultStream: ...
+    def stream(
+        self,
+        jobs: Jobs,
+        *,
+        wait: bool = False,
+        timeout: float | None = None,
+        resubmit: Collection[str] = (),
+        download: Target | None = None,
+        on_progress: OnProgress | None = None,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> OutcomeStream | ResultStream:
         """Submits jobs while it reads them, and yields outcomes as they are known; for lists of any length.
 
         `async with client.stream(jobs) as outcomes: async for outcome in outcomes: ...`
         A job with an id that came before is not sent: it ends as `Rejected` (`duplicate_id`).
         Leaving the `async with` early stops it; outcomes that came after that are in `outcomes.rest`.
+        `wait`: the tasks are waited for as well, and each job's result is yielded: its task's ending, or its outcome
+        where it has no task; `timeout`, `resubmit` and `download` are those of `run_many`.
         The other parameters are those of `submit_many`.
         """
         self._ready()
-        return OutcomeStream(
-            self._ready,
-            jobs,
-            on_progress,
-            Opened(journal, self._gateway, account),
-            options,
-            window=self._limits.max_in_flight,
-            grace=self._timeouts.grace,
-        )
+        opened = Opened(journal, self._gateway, account)
+        if wait:
+            return self._results(jobs, opened, timeout, resubmit, download, on_progress, options)
+        return self._outcomes(jobs, opened, on_progress, options)
 
     def reconcile(
         self, journal: JournalLike, *, account: str = "default", on_progress: OnProgress | None = None
@@ -313,79 +346,25 @@ class LipSyncClient(TaskCalls):
         A job that is proven absent ends as `NotSent`: the next run with its list sends it.
         """
         self._ready()
+        opened = Opened(journal, self._gateway, account)
+        return self._outcomes(None, opened, on_progress, RunOptions(look_only=True))
+
+    def _outcomes(
+        self,
+        jobs: Jobs | None,
+        journal: Opened,
+        on_progress: OnProgress | None,
+        options: RunOptions | None,
+        watch: Watch | None = None,
+    ) -> OutcomeStream:
+        """A stream of outcomes; no jobs: those that the journal left open or unknown."""
         return OutcomeStream(
             self._ready,
-            None,
+            jobs,
             on_progress,
-            Opened(journal, self._gateway, account),
-            RunOptions(look_only=True),
+            journal,
+            options,
             window=self._limits.max_in_flight,
             grace=self._timeouts.grace,
+            watch=watch,
         )
-
-    async def run(self, request: LipSyncRequest, *, timeout: float | None = 3600.0) -> Succeeded:
-        """Submits one job and waits for its video, for at most `timeout` seconds after it was accepted.
-
-        Raises what `submit` and `wait` raise; an error of `wait` names the task, which `wait` can go on with.
-        """
-        return await self._wait_for(self._accepted_now(await self.submit(request)), timeout)
-
-    async def run_many(
-        self,
-        jobs: Requests,
-        *,
-        timeout: float | None = None,
-        journal: JournalLike | None = None,
-        account: str = "default",
-        options: RunOptions | None = None,
-    ) -> TaskResults:
-        """Submits a list as `submit_many` does, and waits for every task from the moment when it is accepted.
-
-        `timeout` is in seconds after the last job came out (None: as long as it takes).
-        Returns, by `external_task_id`, each task's ending, or the outcome of a job that was not accepted; raises none.
-        Raises what `submit_many` raises.
-        """
-        waiting = Waiting(self._follow())
-
-        def begin(progress: Progress) -> None:
-            if isinstance(progress.outcome, Accepted):
-                waiting.add(self._accepted_now(progress.outcome))
-
-        try:
-            batch = await self.submit_many(jobs, on_progress=begin, journal=journal, account=account, options=options)
-            return results_of(batch.values(), await waiting.endings(timeout))
-        finally:
-            waiting.leave()
-
-    async def _index(self, jobs: Requests, options: RunOptions) -> list[Job]:
-        """Returns the jobs of the list, each id once; raises `DuplicateIdError`."""
-        listed: dict[str, Job] = {}
-        nameless: list[Job] = []
-        count = 0
-        async for request in each(jobs):
-            count += 1
-            if not count % YIELD_EVERY:
-                await asyncio.sleep(0)
-            given = getattr(request, "external_task_id", None)  # what is no request comes out as rejected
-            job = Job(request, given or await self._derived(request, options))
-            job.derived = not given
-            if not job.id:
-                nameless.append(job)
-                continue
-            first = listed.setdefault(job.id, job)
-            if first is not job and _content(first.request) != _content(request):
-                text = f"{job.id} stands for different content in one list; nothing was sent"
-                raise DuplicateIdError(text, external_task_id=job.id)
-        return [*listed.values(), *nameless]
-
-    async def _derived(self, request: LipSyncRequest, options: RunOptions) -> str:
-        """Returns the id that is derived from the content; "" if the request is too broken to have one."""
-        try:
-            await hash_sound(request)
-            return derive_id(request, prefix=options.id_prefix, max_length=self._gateway.max_id_length)
-        except UNHASHABLE:
-            return ""
-
-
-def _content(request: LipSyncRequest) -> LipSyncRequest:
-    return evolve(request, external_task_id=None)

@@ -86,7 +86,7 @@ class Following:
     """
     widest: float = field(default=60.0, validator=_above_zero)
     """The longest pause between two looks at a task."""
-    max_per_second: float = field(default=10.0, validator=_above_zero)
+    max_queries_per_second: float = field(default=10.0, validator=_above_zero)
     """Looks a second at all tasks together, at most."""
 
 

@@ -1,18 +1,23 @@
 """How a task ended: one of four frozen values; and what one look at a task told (contract, section 5a).
 
 An outcome says what became of a job's create call; an ending, what became of the task that it made.
+`Downloaded` and `DownloadFailed` say what became of the video's file; they never change a task's ending.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from .errors import BatchError, JobError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
-from .outcomes import NotSent, Rejected, Unknown
+from .errors import (
+    DownloadError,
+    TaskFailedError,
+    TaskLostError,
+    WaitTimeoutError,
+)
+from .outcomes import Accepted, NotSent, Rejected, Unknown
 from .terms import TaskStatus
 
 
@@ -64,7 +69,13 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True):
     task_id: str
     external_task_id: str | None = None
     state: TaskState | None = None
-    """What the last look told; None: no look was answered."""
+    """What the last look told; None: no look was answered, or it was told by the journal."""
+    outcome: Accepted | None = None
+    """Of the job that made the task; None where only the task is known."""
+    estimated_units: float | None = None
+    """What it should cost at list price (contract, section 7); None: its request is not known."""
+    earlier: tuple[TaskFailed, ...] = ()
+    """The tasks of the same job that failed before it was submitted again, oldest first."""
 
 
 class Succeeded(_Ending, frozen=True, kw_only=True):
@@ -80,6 +91,8 @@ class Succeeded(_Ending, frozen=True, kw_only=True):
     """What was charged, as the gateway writes it (contract, section 7)."""
     ended_at: float | None = None
     """Unix seconds, by the gateway's clock."""
+    download: Download | None = None
+    """What became of the video's file; None: it was not to be fetched, or there is no video."""
 
     @property
     def video_url(self) -> str | None:
@@ -98,6 +111,10 @@ class TaskFailed(_Ending, frozen=True, kw_only=True):
     kind: FailureKind
     reason: str = ""
     """In the words of who ended it; "" where none were told."""
+    units: str | None = None
+    """What was charged all the same, as the gateway writes it; None: it does not tell."""
+    again: Rejected | Unknown | NotSent | None = None
+    """What came of submitting it again, where that made no task."""
 
     def error(self) -> TaskFailedError:
         """Returns the error that `wait` raises for this ending."""
@@ -136,63 +153,73 @@ def _told(ending: _Ending) -> dict[str, Any]:
     return {"task_id": ending.task_id, "external_task_id": ending.external_task_id, "ending": ending}
 
 
-Ending = Succeeded | TaskFailed | TaskLost | StillRunning
-"""How a task ended; `name` tells which."""
+Ended = Succeeded | TaskFailed | TaskLost
+"""How a task ended that has ended."""
+Ending = Ended | StillRunning
+"""How a task ended, or that it was not seen to; `name` tells which."""
+
+
+class DownloadKind(StrEnum):
+    """Why a video was not fetched (contract, section 5b)."""
+
+    EXPIRED = "expired"
+    """Its URLs ran out, or it is gone, and asking the task for a fresh URL did not help."""
+    REFUSED = "refused"
+    """This client does not fetch from such an address, or nothing so large; or the server will not give it."""
+    DAMAGED = "damaged"
+    """No whole video came: cut, short, a page instead of a video, or nobody answered."""
+    STORAGE = "storage"
+    """It could not be kept: the disk is full, the folder is not ours to write, or another file has the name."""
+
+
+class Downloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """The video is where it was to go, whole."""
+
+    name: ClassVar[Literal["downloaded"]] = "downloaded"
+
+    external_task_id: str | None
+    task_id: str
+    path: str
+    """Where it is: the path of a file, or an address such as s3://bucket/name."""
+    size: int
+    """Bytes."""
+    tries: int = 1
+    """Requests for the video, those that went on after a cut included."""
+    seconds: float = 0.0
+    """From the first request to the file in its place."""
+
+    def error(self) -> None:
+        """Returns None: there is nothing to raise."""
+
+
+class DownloadFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """The video was made, and is not on disk; the task's ending stands, and the download can be tried again alone."""
+
+    name: ClassVar[Literal["download_failed"]] = "download_failed"
+
+    external_task_id: str | None
+    task_id: str
+    kind: DownloadKind
+    message: str = ""
+    tries: int = 0
+    """Requests for the video."""
+    seconds: float = 0.0
+    """From the first request to when it was given up."""
+
+    def error(self) -> DownloadError:
+        """Returns the error that a download of one video raises for this."""
+        text = (
+            f"the video of task {self.task_id} was not downloaded ({self.kind}): {self.message}; "
+            "the task has its video and needs no new submit: download it again"
+        )
+        return DownloadError(
+            text, kind=self.kind, external_task_id=self.external_task_id, task_id=self.task_id, download=self
+        )
+
+
+Download = Downloaded | DownloadFailed
+"""What became of a video's file; `name` tells which."""
+
 
 Result = Ending | Rejected | Unknown | NotSent
 """How a job ended that was submitted and waited for: its task's ending, or the outcome where there is no task."""
-
-
-class TaskResults(Mapping[str, Result]):
-    """How every job ended: a mapping by `external_task_id`, or by task id where no such id is known."""
-
-    def __init__(self, results: Mapping[str, Result]) -> None:
-        self._results = dict(results)
-
-    def __getitem__(self, external_task_id: str) -> Result:
-        return self._results[external_task_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def __repr__(self) -> str:
-        counts: dict[str, int] = {}
-        for result in self._results.values():
-            counts[result.name] = counts.get(result.name, 0) + 1
-        return f"<TaskResults {', '.join(f'{count} {name}' for name, count in counts.items()) or 'empty'}>"
-
-    @property
-    def succeeded(self) -> dict[str, Succeeded]:
-        """Those with a video, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, Succeeded)}
-
-    @property
-    def failed(self) -> dict[str, TaskFailed]:
-        """The tasks that failed, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, TaskFailed)}
-
-    @property
-    def lost(self) -> dict[str, TaskLost]:
-        """The tasks that the gateway does not know any more, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, TaskLost)}
-
-    @property
-    def running(self) -> dict[str, StillRunning]:
-        """The tasks that were not seen to end, by id: `wait_many(results.running.values())` goes on with them."""
-        return {key: it for key, it in self.items() if isinstance(it, StillRunning)}
-
-    @property
-    def without_task(self) -> dict[str, Rejected | Unknown | NotSent]:
-        """The jobs that were not accepted, by id."""
-        return {key: it for key, it in self.items() if isinstance(it, Rejected | Unknown | NotSent)}
-
-    def raise_for_failures(self) -> None:
-        """Raises `BatchError` unless all succeeded; its `errors` holds one error for each other job."""
-        errors: list[JobError | TaskError] = [
-            error for result in self._results.values() if (error := result.error()) is not None
-        ]
-        if errors:
-            raise BatchError(f"{len(errors)} of {len(self)} did not succeed: {errors[0]}", errors)

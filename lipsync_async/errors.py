@@ -130,9 +130,9 @@ class JournalError(LipSyncError):
 
 
 class JobError(LipSyncError):
-    """A single job was not accepted; the base of the three errors that `submit` raises for an outcome.
+    """A paid call was not accepted: a single job, or the identifying of faces, or the making of a speech.
 
-    `outcome` is the outcome itself.
+    The base of the three errors that `submit` raises for an outcome; `outcome` is the outcome itself, of a job.
     """
 
     def __init__(
@@ -150,6 +150,12 @@ class HookError(LipSyncError):
 
 class RejectedError(JobError):
     """The job was refused because of its content: sending it again unchanged will not help."""
+
+
+class NoFaceError(RejectedError):
+    """The video shows no face that could speak; identifying it again will not help, and may be charged again."""
+
+    default_kind: ClassVar[str | None] = "no_face"
 
 
 class OutcomeUnknownError(JobError):
@@ -186,6 +192,23 @@ class TaskNotFoundError(TaskError):
 
 class WaitTimeoutError(TaskError, TimeoutError):
     """Our patience ended, and the task did not: `wait(error.task_id)` goes on; submit nothing again."""
+
+
+class DownloadError(LipSyncError):
+    """A video was made and could not be fetched or kept; nothing needs to be submitted again.
+
+    `kind` is `expired`, `refused`, `damaged` or `storage`; `task_id` names the task, `download` is what came of it.
+    It is no `TaskError`, for the task did not fail.
+    """
+
+    def __init__(self, message: str = "", *, task_id: str | None = None, download: Any = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.task_id = task_id
+        self.download = download
+
+
+class CallbackVerificationError(LipSyncError):
+    """A callback is not believed: it is not signed with a secret of ours, too old, or cannot be read."""
 
 
 class BatchError(LipSyncError):

@@ -90,6 +90,16 @@ class Gateway:
         """The URL that creates and lists lip-sync tasks; with `/{id}` appended it queries one."""
         return f"{self.base_url}{self.prefix}/v1/videos/advanced-lip-sync"
 
+    @property
+    def faces_url(self) -> str:
+        """The URL that identifies the faces of a video; with `/{id}` appended it queries a task of it."""
+        return f"{self.base_url}{self.prefix}/v1/videos/identify-face"
+
+    @property
+    def speech_url(self) -> str:
+        """The URL that makes speech of a text; with `/{id}` appended it queries a task of it."""
+        return f"{self.base_url}{self.prefix}/v1/audio/tts"
+
     def at(self, base_url: str) -> Gateway:
         """Returns the same gateway at another address, such as Kling's other region, a proxy or a sandbox."""
         return evolve(self, base_url=base_url)

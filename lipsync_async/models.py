@@ -73,6 +73,44 @@ class FaceChoice:
 
 
 @frozen(kw_only=True)
+class VideoSource:
+    """The video that a job's session was opened for, and the face in it that is to speak (contract, section 1).
+
+    It is not sent.
+    The job's id and fingerprint are made of it in place of `session_id` and `face_id`: a session lives for a day, and
+    the same video in a new session is the same work.
+    """
+
+    url: str | None = None
+    """Of an .mp4 or .mov file; a signature in it counts for nothing. Give it or `video_id`."""
+    video_id: str | None = None
+    """Of a video that Kling made."""
+    face: str = "only"
+    """`only`, `first`, `longest`, or a `face_id`: see `request.faces.choose_face`."""
+
+
+@frozen(kw_only=True)
+class SpeechSource:
+    """The text that a job's `audio_id` was made of (contract, section 1).
+
+    It is not sent.
+    The job's id and fingerprint are made of it in place of `audio_id`, which is another one each time it is made.
+    """
+
+    text: str = field(repr=False)
+    voice_id: str
+    language: str = "en"
+    """The voice's language, `en` or `zh`."""
+    speed: float = 1.0
+    """How fast it is spoken, from 0.8 to 2."""
+    to_end: bool = False
+    """The cut ends with the audio; its end is no part of the job's id then, for the next audio may be a little longer.
+
+    `builder.speech` sets it.
+    """
+
+
+@frozen(kw_only=True)
 class LipSyncRequest:
     """The body of a create call (contract, section 2)."""
 
@@ -88,5 +126,9 @@ class LipSyncRequest:
     """`{"enabled": bool}`: whether a watermarked video is made too."""
     extra_body: Mapping[str, Any] | None = field(default=None, repr=_show_extra)
     """More fields that a gateway wants; they are merged last, over all others."""
+    source: VideoSource | None = None
+    """The video that the session was opened for; the job's id is made of it in place of the session's. Not sent."""
+    speech: SpeechSource | None = None
+    """The text that the audio was made of; the job's id is made of it in place of the audio's. Not sent."""
     checked: bool = field(default=False, init=False, eq=False, repr=False)
     """The builder has checked it by the rules of the strictest gateway, so it is not checked again."""

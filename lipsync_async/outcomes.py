@@ -145,6 +145,7 @@ def in_words(outcome: Outcome) -> str:
 RESULT_FIELDS = (
     "external_task_id", "outcome", "task_id", "task_status", "attempts", "refusals", "kind",
     "http_status", "code", "message", "request_id", "line", "schema",
+    "video_url", "duration", "units", "video_path",
 )  # fmt: skip
 """The names of a result line, in order; `docs/result-line.schema.json` says what each holds.
 
@@ -152,7 +153,7 @@ They are kept compatible: a new name is added at the end, and no name is changed
 The same holds for the type and the meaning of each value.
 A reader must ignore names that it does not know.
 """
-RESULT_SCHEMA = 1
+RESULT_SCHEMA = 2
 """The value of `schema` in every result line; it rises when names are added."""
 
 

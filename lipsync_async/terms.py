@@ -33,6 +33,7 @@ class Kind(StrEnum):
     PROTOCOL = "protocol"
     STORAGE = "storage"
     CANCELLED = "cancelled"
+    NO_FACE = "no_face"
 
 
 class Phase(IntEnum):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from lipsync_async.journal import Store
+from lipsync_async.wire import transport
 
 # The gate (CI is set) looks at the same examples each time; everybody's own runs look further.
 settings.register_profile(
@@ -19,6 +20,14 @@ settings.register_profile(
     database=None,
 )
 settings.load_profile("any-machine")
+
+
+@pytest.fixture(params=["lean", "plain"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way that small requests of a client with a session of its own take: a test that uses it runs twice."""
+    if request.param == "plain":
+        monkeypatch.setattr(transport, "missing", lambda: "a test says so")
+    return str(request.param)
 
 
 @pytest.fixture

@@ -8,17 +8,21 @@ from typing import Any, get_args
 import pytest
 
 from lipsync_async.endings import (
+    Download,
+    Downloaded,
+    DownloadFailed,
+    DownloadKind,
     Ending,
     FailureKind,
     StillRunning,
     Succeeded,
     TaskFailed,
     TaskLost,
-    TaskResults,
     Video,
 )
-from lipsync_async.errors import BatchError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
+from lipsync_async.errors import BatchError, DownloadError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
 from lipsync_async.outcomes import NotSent
+from lipsync_async.task_results import TaskResults
 from lipsync_async.terms import Kind
 
 DONE = Succeeded(task_id="1", external_task_id="a", videos=(Video(url="https://cdn.example/1.mp4"),))
@@ -85,3 +89,31 @@ def test_results_by_how_they_ended() -> None:
         results.raise_for_failures()
     assert [error.external_task_id for error in caught.value.errors] == ["b", "c", "d", "e"]
     TaskResults({"a": DONE}).raise_for_failures()
+
+
+KEPT = Downloaded(external_task_id="a", task_id="1", path="/videos/a.mp4", size=7)
+UNKEPT = DownloadFailed(external_task_id="a", task_id="1", kind=DownloadKind.STORAGE, message="no space is left")
+
+
+def test_a_download_is_told_beside_the_ending() -> None:
+    """Two words that are no endings, frozen, picklable; four kinds."""
+    assert set(get_args(Download)) == {Downloaded, DownloadFailed}
+    assert not set(get_args(Download)) & set(get_args(Ending))
+    assert [it.name for it in (KEPT, UNKEPT)] == ["downloaded", "download_failed"]
+    assert [it.value for it in DownloadKind] == ["expired", "refused", "damaged", "storage"]
+    for it in (KEPT, UNKEPT):
+        assert pickle.loads(pickle.dumps(it)) == it
+        with pytest.raises(AttributeError):
+            setattr(it, "task_id", "other")  # noqa: B010 - both are frozen
+
+
+def test_a_failed_download_has_its_error() -> None:
+    """It is no error of the task's, and says that nothing is to be submitted again."""
+    KEPT.error()  # there is nothing to raise
+    error = UNKEPT.error()
+    assert "task 1 was not downloaded (storage): no space is left" in str(error)
+    assert "needs no new submit" in str(error)
+    assert not isinstance(error, TaskError)
+    for told in (error, pickle.loads(pickle.dumps(error))):
+        assert isinstance(told, DownloadError)
+        assert (told.kind, told.task_id, told.external_task_id, told.download) == ("storage", "1", "a", UNKEPT)

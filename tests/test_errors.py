@@ -87,4 +87,4 @@ def test_kinds_of_the_classes_are_words_that_are_known() -> None:
     """The defaults are from the closed vocabulary."""
     kinds = {error.default_kind for error in TREE if error.default_kind}
     assert kinds <= set(Kind)
-    assert kinds == {"configuration", "validation", "duplicate_id", "storage"}
+    assert kinds == {"configuration", "validation", "duplicate_id", "storage", "no_face"}

@@ -26,9 +26,9 @@ def child(code: str) -> str:
 
 
 def test_all_is_what_is_defined() -> None:
-    """Every name of `__all__` can be had, nothing else is public, and there are not too many."""
+    """Every name of `__all__` can be had, and nothing else is public."""
     names = lipsync_async.__all__
-    assert len(set(names)) == len(names) <= 80
+    assert len(set(names)) == len(names)
     for name in names:
         assert getattr(lipsync_async, name) is not None
     public = {

@@ -20,6 +20,7 @@ from lipsync_async import Following, gateways
 from lipsync_async.cli import main
 from lipsync_async.cli.arguments import make_parser
 from lipsync_async.sandbox import Sandbox, in_thread
+from lipsync_async.tasks import planner
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,7 +45,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox
     monkeypatch.chdir(tmp_path)
     for number in range(3):
         shutil.copy(CLIP, tmp_path / f"line-{number}.mp3")
-    with in_thread(Sandbox()) as running:
+    with in_thread(Sandbox(time_scale=100_000)) as running:
         known = {name: gateway.at(running.base_url) for name, gateway in gateways.GATEWAYS.items()}
         monkeypatch.setattr(gateways, "GATEWAYS", known)
         monkeypatch.setenv("LIPSYNC_API_KEY", running.api_key)
@@ -101,8 +102,7 @@ def test_the_list_comes_to_its_videos(
 ) -> None:
     """Submitted and waited for; the second run submits nothing, and tells the same."""
     monkeypatch.setattr("lipsync_async.client.Following", lambda: Following(first_look=0.0, closest=0.01))
-    monkeypatch.setattr(sandbox._tasks, "_seconds", (0.0, 0.0))
-    monkeypatch.setattr(sandbox._tasks, "_failed_share", 0.0)
+    sandbox.set_lives(task_seconds=(0.0, 0.0), failed_share=0.0)
     code = python_with("run_many(jobs, journal")
     for _ in range(2):
         run_python(code)
@@ -135,14 +135,17 @@ def test_the_pytest_example_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_the_shell_commands_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shell_commands_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of the shell section runs on the list that is shown, one after the other."""
+    monkeypatch.setattr(planner, "COLD", 0.01)
+    monkeypatch.setattr(planner.Planner, "closest", lambda *_: 0.01)  # the sandbox's tasks take a few milliseconds
     Path("jobs.jsonl").write_text(blocks("json")[0], encoding="utf-8")
     commands = re.findall(r"^\$ lipsync-async (.*)$", README, re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         assert main(shlex.split(command)) == 0, (command, capsys.readouterr())
-    assert len(Path("results.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+    for name in ("results.jsonl", "videos.jsonl"):
+        assert len(Path(name).read_text(encoding="utf-8").splitlines()) == 2
 
 
 def parsers(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:

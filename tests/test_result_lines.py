@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from lipsync_async import RESULT_FIELDS, Accepted, Kind, NotSent, Outcome, Rejected, TaskStatus, Unknown
+from lipsync_async import RESULT_FIELDS, Accepted, FailureKind, Kind, NotSent, Outcome, Rejected, TaskStatus, Unknown
 from lipsync_async.journal.record import Record, State
 from lipsync_async.journal.record import result_line as journal_line
 from lipsync_async.outcomes import RESULT_SCHEMA, to_json_line
@@ -73,7 +73,8 @@ def test_the_readme_has_the_names() -> None:
 
 def test_the_schema_knows_every_word() -> None:
     """Kinds and states of a task."""
-    assert SCHEMA["properties"]["kind"]["enum"] == [*Kind, None]
+    words = [*Kind, *FailureKind, "expired", "refused", "damaged"]
+    assert SCHEMA["properties"]["kind"]["enum"] == [*dict.fromkeys(map(str, words)), None]
     assert SCHEMA["properties"]["task_status"]["enum"] == [*TaskStatus, None]
 
 
@@ -96,7 +97,7 @@ def test_every_record_of_a_journal_is_a_valid_line(state: State) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"outcome": "lost"}, {"attempts": -1}, {"task_id": None}, {"kind": "rate"}, {"line": 0}, {"schema": "1"}],
+    [{"outcome": "gone"}, {"attempts": -1}, {"task_id": None}, {"kind": "rate"}, {"line": 0}, {"schema": "1"}],
     ids=str,
 )
 def test_a_line_that_is_wrong_is_refused(change: dict[str, Any]) -> None:
@@ -107,4 +108,4 @@ def test_a_line_that_is_wrong_is_refused(change: dict[str, Any]) -> None:
 
 def test_a_line_of_a_later_version_is_valid() -> None:
     """With a higher number, and a name that this version does not know."""
-    VALIDATOR.validate(line_of(ACCEPTED[0]) | {"schema": 2, "video_url": None})
+    VALIDATOR.validate(line_of(ACCEPTED[0]) | {"schema": RESULT_SCHEMA + 1, "to_come": None})

@@ -13,7 +13,7 @@ def test_the_kinds_are_those_of_the_issue() -> None:
     """Programs branch on these words: none is added or lost unnoticed."""
     words = (
         "validation invalid_request content_policy too_large duplicate_id already_exists auth quota permission "
-        "configuration rate capacity connection timeout server protocol storage cancelled"
+        "configuration rate capacity connection timeout server protocol storage cancelled no_face"
     )
     assert [kind.value for kind in Kind] == words.split()
     assert f"{Kind.RATE}" == "rate"

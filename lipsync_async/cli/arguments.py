@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,24}")
 _EXIT_CODES = """\
-exit codes: 0 all accepted; 1 some rejected; 2 usage or unreadable list, nothing was sent;
-3 stopped, or some not sent; 4 some unknown; 130 interrupted. The more serious wins: 130, 3, 4, 1.
+exit codes: 0 all accepted (with --wait: all succeeded); 1 some rejected, or their tasks failed; 2 usage or
+unreadable list, nothing was sent; 3 stopped, or some not sent; 4 some unknown; 5 some tasks still running, or
+without a video; 130 interrupted. The more serious wins: 130, 3, 4, 5, 1.
 API keys come from the environment: CHAINHUB_API_KEY, ANYAPI_API_KEY, KLING_API_KEY, else LIPSYNC_API_KEY."""
 _JOBS = "the job list: JSONL or CSV; - is standard input (JSONL)"
 
@@ -34,6 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _check(commands)
     _submit(commands)
+    _wait(commands)
     _reconcile(commands)
     _look_up(commands)
     _settle(commands)
@@ -73,7 +75,30 @@ def _submit(commands: _Commands) -> None:
     _add_list(parser)
     parser.add_argument("--max-units", type=_above_zero, metavar="U", help="a spending cap in units at list price")
     parser.add_argument("--skip-invalid", action="store_true", help="send the rest of a list that has broken lines")
+    parser.add_argument("--wait", action="store_true", help="wait for the tasks: each result is how its task ended")
+    _add_download(parser)
+    _add_wait_timeout(parser)
+    parser.add_argument(
+        "--resubmit",
+        type=_kinds,
+        default=(),
+        metavar="KINDS",
+        help="with --wait: submit and pay again what failed for these: capacity, gateway, or both (with a comma)",
+    )
     _add_journal(parser)
+    _add_talk(parser)
+
+
+def _wait(commands: _Commands) -> None:
+    parser = _add(commands, "wait", "wait", "wait for the tasks of a journal's jobs, told or not; submits nothing")
+    parser.add_argument("journal", metavar="JOURNAL", help="the journal of the run that submitted them")
+    _add_gateway(parser)
+    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+    _add_download(parser)
+    _add_wait_timeout(parser)
+    _add_out(parser)
+    _add_timeout(parser)
+    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
     _add_talk(parser)
 
 
@@ -124,7 +149,9 @@ def _journal(commands: _Commands) -> None:
 
 
 def _demo(commands: _Commands) -> None:
-    parser = _add(commands, "demo", "demo", "submit 42 jobs to a gateway inside this process: no key, no network")
+    parser = _add(commands, "demo", "demo", "the whole way, from 42 jobs to their videos: no key, no network")
+    text = "where the videos go (default: a new folder among the temporary ones)"
+    parser.add_argument("--download", metavar="DIR", help=text)
     parser.add_argument("--quiet", action="store_true", help="no progress, only the tables")
 
 
@@ -165,6 +192,20 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     text = "one HTTP attempt (default: 120; connect: 10)"
     parser.add_argument("--timeout", type=_above_zero, default=120.0, metavar="S", help=text)
+
+
+def _add_download(parser: argparse.ArgumentParser) -> None:
+    text = "put each finished video into this folder, or an s3:// address; implies --wait"
+    parser.add_argument("--download", metavar="DIR", help=text)
+
+
+def _add_wait_timeout(parser: argparse.ArgumentParser) -> None:
+    text = "wait for at most so long after the last job came out (default: until all have ended)"
+    parser.add_argument("--wait-timeout", type=_above_zero, metavar="S", help=text)
+    text = "the age of a task at its first look (default: learned, and 30 before that)"
+    parser.add_argument("--first-look", type=_above_zero, metavar="S", help=text)
+    text = "queries for tasks, in all (default: 10)"
+    parser.add_argument("--max-queries-per-second", type=_above_zero, default=10.0, metavar="R", help=text)
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
@@ -210,6 +251,13 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 12 or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
     return int(text)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not set(kinds) <= {"capacity", "gateway"}:
+        raise argparse.ArgumentTypeError("must be capacity, gateway or capacity,gateway")
+    return kinds
 
 
 def _prefix(text: str) -> str:

@@ -13,8 +13,9 @@ from threading import Timer, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
-from attrs import define, evolve
+from attrs import define, evolve, frozen
 
+from lipsync_async.endings import Ending
 from lipsync_async.errors import Violation
 from lipsync_async.jobs import JobLine, JobList, ListReport, legacy_request
 from lipsync_async.jobs.compact import LinePairs, Turned
@@ -22,8 +23,9 @@ from lipsync_async.jobs.report import conflict
 from lipsync_async.jobs.rules import in_words
 from lipsync_async.jobs.values import UNREADABLE_NOW
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.outcomes import NotSent, Outcome, Rejected
 from lipsync_async.request.checks import sent_units
+from lipsync_async.task_results import charged_units
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from lipsync_async.dispatch.job import Job
     from lipsync_async.dispatch.streaming import OutcomeStream
     from lipsync_async.journal import Journal, Record
+    from lipsync_async.tasks.results import ResultStream
 
 # A line that is broken takes the way of all others, so that a million of them hold up nothing.
 _NOTHING = LipSyncRequest(session_id="", face_choose=())
@@ -49,28 +52,34 @@ ECHO = 0.2
 
 
 class Budget:
-    """A spending cap in units at list price: what is accepted or unknown is spent, what is under way is held."""
+    """A spending cap in units: what is accepted or unknown is spent, what is under way or runs is held.
+
+    At list price; where a task that was waited for tells what was charged, that counts.
+    """
 
     def __init__(self, most: float | None) -> None:
         self._most = most
         self.spent = 0.0
-        self._held: dict[int, float] = {}
+        # The request is held, too: another one must not get its identity.
+        self._held: dict[int, tuple[LipSyncRequest, float]] = {}
 
     def allow(self, request: LipSyncRequest) -> str | None:
         """Asked before a job's first send, perhaps again after a wait; a text is the reason to stop."""
         key = id(request)
         if key not in self._held:
             units = sent_units(request)
-            if self._most is not None and self.spent + sum(self._held.values()) + units > self._most:
+            held = sum(of_one for _, of_one in self._held.values())
+            if self._most is not None and self.spent + held + units > self._most:
                 return f"the cap of {self._most:g} units is reached: {self.spent:g} spent, the next job costs {units:g}"
-            self._held[key] = units
+            self._held[key] = request, units
         return None
 
-    def settle(self, request: LipSyncRequest, outcome: Outcome) -> None:
-        """A job came out."""
-        units = self._held.pop(id(request), 0.0)
-        if isinstance(outcome, Accepted | Unknown):
-            self.spent += units
+    def settle(self, request: LipSyncRequest, result: Outcome | Ending) -> None:
+        """A job came out, or its task ended."""
+        _, units = self._held.pop(id(request), (request, 0.0))
+        charged = charged_units(result) if isinstance(result, Ending) else None
+        if not isinstance(result, Rejected | NotSent):
+            self.spent += units if charged is None else charged
 
 
 class Earlier:
@@ -161,19 +170,33 @@ class Submission:
             yield from self._jobs.where(lambda name: name not in settled, self._limit)
             yield from self._jobs.where(settled.__contains__, self._limit)
 
-    def told(self, outcome: Outcome) -> Iterator[Outcome]:
-        """The outcome of every line that this job stands for."""
-        assert outcome.line is not None
-        waiting = self._waiting.pop(outcome.line)
-        self._budget.settle(waiting.request, outcome)
+    def told(self, result: Outcome | Ending) -> Iterator[Outcome | Ending]:
+        """The result of every line that this job stands for."""
+        number = _line_of(result)
+        assert number is not None
+        waiting = self._waiting.pop(number)
+        self._budget.settle(waiting.request, result)
         if waiting.violations:
-            outcome = _invalid(outcome.line, waiting)
-        elif isinstance(outcome, Rejected) and outcome.violations:
-            found = in_words(outcome.violations)
-            outcome = msgspec.structs.replace(outcome, violations=found, message="; ".join(map(str, found)))
-        yield outcome
-        for line in self._same.of(outcome.line or 0):
-            yield msgspec.structs.replace(outcome, line=line)
+            result = _invalid(number, waiting)
+        elif isinstance(result, Rejected) and result.violations:
+            found = in_words(result.violations)
+            result = msgspec.structs.replace(result, violations=found, message="; ".join(map(str, found)))
+        yield result
+        for line in self._same.of(number):
+            yield _at_line(result, line)
+
+
+def _line_of(result: Outcome | Ending) -> int | None:
+    if not isinstance(result, Ending):
+        return result.line
+    return None if result.outcome is None else result.outcome.line
+
+
+def _at_line(result: Outcome | Ending, line: int) -> Outcome | Ending:
+    if not isinstance(result, Ending):
+        return msgspec.structs.replace(result, line=line)
+    assert result.outcome is not None
+    return msgspec.structs.replace(result, outcome=msgspec.structs.replace(result.outcome, line=line))
 
 
 def _invalid(line: int, waiting: _Waiting) -> Rejected | NotSent:
@@ -222,7 +245,7 @@ class Interrupts:
         self._deadline = deadline
         self._on_first = on_first
         self._on_end = on_end
-        self._stream: OutcomeStream | None = None
+        self._stream: OutcomeStream | ResultStream | None = None
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._last: Timer | None = None
@@ -248,7 +271,7 @@ class Interrupts:
         if self._last is not None:
             self._last.cancel()
 
-    def guard(self, stream: OutcomeStream) -> None:
+    def guard(self, stream: OutcomeStream | ResultStream) -> None:
         """Tells what is to be ended."""
         self._stream = stream
         if self.count:
@@ -285,6 +308,17 @@ class Interrupts:
             self._stream.abort()
 
 
+@frozen
+class Patience:
+    """What is wanted beyond the gateway's word: that tasks are waited for."""
+
+    timeout: float | None = None
+    """Seconds after the last job came out; None: as long as it takes."""
+    resubmit: tuple[str, ...] = ()
+    download: str | None = None
+    """Where the videos go; None: they are not fetched."""
+
+
 async def run_batch(
     client: LipSyncClient,
     submission: Submission,
@@ -292,18 +326,37 @@ async def run_batch(
     options: RunOptions,
     journal: Journal | None,
     interrupts: Interrupts,
-    take: Callable[[Outcome], None],
+    take: Callable[[Outcome | Ending], None],
     results: Results | None = None,
+    wait: Patience | None = None,
+    begun: Callable[[OutcomeStream | ResultStream], None] | None = None,
 ) -> None:
-    """Submits all; `take` gets the outcome of every line, and may put it into `results`.
+    """Submits all, and waits for the tasks if so wished; `take` gets the result of every line, and may put it into
+    `results`.
 
     When `results` cannot be written any more, intake ends.
     Raises what the list raises where it cannot be read on.
     """
-    async with client.stream(submission.requests(), journal=journal, options=options) as stream:
+    jobs = submission.requests()
+    stream: OutcomeStream | ResultStream
+    if wait is None:
+        stream = client.stream(jobs, journal=journal, options=options)
+    else:
+        stream = client.stream(
+            jobs,
+            wait=True,
+            timeout=wait.timeout,
+            resubmit=wait.resubmit,
+            download=wait.download,
+            journal=journal,
+            options=options,
+        )
+    async with stream:
         interrupts.guard(stream)
-        async for outcome in stream:
-            for told in submission.told(outcome):
+        if begun is not None:
+            begun(stream)
+        async for result in stream:
+            for told in submission.told(result):
                 take(told)
             if results is not None:
                 await results.room()

@@ -1,4 +1,4 @@
-"""`demo`: a bundled list against a gateway inside this process; what became of every job, beside its ledger."""
+"""`demo`: a bundled list against a gateway inside this process, down to the videos on disk, beside its ledger."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from lipsync_async.endings import Downloaded, Ending, Succeeded
 from lipsync_async.gateways import gateway_for
 from lipsync_async.jobs import JobList
-from lipsync_async.outcomes import Accepted, Outcome
+from lipsync_async.outcomes import Outcome
+from lipsync_async.task_results import job_id, line_of
 
-from .batch import Budget, Interrupts, Submission, run_batch
+from .batch import Budget, Interrupts, Patience, Submission, run_batch
 from .display import print_table, shown
 from .monitor import Monitor, clock
-from .printing import say
+from .printing import printable, say
 from .tally import ACCEPTED, INTERRUPTED, REJECTED, Tally
+from .target import look_at_folder
 
 if TYPE_CHECKING:
     from lipsync_async.sandbox import Ledger, Sandbox
@@ -28,16 +32,22 @@ LIST = Path(__file__).parent / "demo_clips" / "jobs.jsonl"
 _INTRO = """\
 A gateway inside this process takes 12 requests a second and runs 30 tasks at
 once. Some requests it answers with 503, some it accepts, bills, and then loses
-the reply."""
-_HEADERS = ("job", "sound", "outcome", "task", "tries", "waits", "tasks", "units")
+the reply. Some videos break off on their way, and some of their addresses have
+run out. A minute passes in less than a second."""
+_HEADERS = ("job", "sound", "outcome", "tries", "waits", "tasks", "units", "video")
+_FAULTS = {"lose_reply": 0.08, "503_before": 0.06}
+_FILE_FAULTS = {"cut_once": 0.1, "stale_url": 0.1, "html_200": 0.05}
+Told = Outcome | Ending
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the demo; gives the exit code: 0 when all came out as it should."""
-    return asyncio.run(_demo(quiet=args.quiet))
+    look_at_folder(args.download)
+    folder = args.download or mkdtemp(prefix="lipsync-demo-")
+    return asyncio.run(_demo(folder, quiet=args.quiet))
 
 
-async def _demo(*, quiet: bool) -> int:
+async def _demo(folder: str, *, quiet: bool) -> int:
     from lipsync_async.sandbox import Sandbox
 
     say(_INTRO, quiet=quiet)
@@ -47,27 +57,29 @@ async def _demo(*, quiet: bool) -> int:
         max_running_tasks=30,
         time_scale=75,
         latency=0.05,
-        faults={"lose_reply": 0.08, "503_before": 0.06},
+        failed_share=0.0,
+        faults=_FAULTS,
+        file_faults=_FILE_FAULTS,
         seed=11,
     )
-    tally = Tally()
+    tally = Tally(waits=True)
     began = asyncio.get_running_loop().time()
     async with sandbox:
         with JobList.open(LIST) as jobs:
-            outcomes = await _submit(sandbox, jobs, tally, quiet=quiet)
+            results = await _submit(sandbox, jobs, tally, folder, quiet=quiet)
             sounds = {line.line: _sound(line.request) for line in jobs}
     took = asyncio.get_running_loop().time() - began
-    outcomes.sort(key=lambda outcome: outcome.line or 0)
-    print_table(_HEADERS, _rows(outcomes, sounds, sandbox.ledger), right=(4, 5, 6, 7), out=sys.stdout)
-    print(_summary(tally, sandbox.ledger, took), flush=True)
+    results.sort(key=lambda result: line_of(result)["line"] or 0)
+    print_table(_HEADERS, _rows(results, sounds, sandbox.ledger), right=(3, 4, 5, 6), out=sys.stdout)
+    print(_summary(tally, sandbox.ledger, took, folder), flush=True)
     if tally.interrupted:
         return INTERRUPTED
-    return REJECTED if _wrong(outcomes, sandbox.ledger) else ACCEPTED
+    return REJECTED if _wrong(results, sandbox.ledger) else ACCEPTED
 
 
-async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, *, quiet: bool) -> list[Outcome]:
+async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, folder: str, *, quiet: bool) -> list[Told]:
     from lipsync_async.client import LipSyncClient
-    from lipsync_async.config import RunOptions
+    from lipsync_async.config import Following, RunOptions
 
     # What this gateway accepts can be found at once, so a not-found after 3 s proves that nothing was created.
     gateway = evolve(gateway_for(sandbox.base_url), name="the sandbox", settle_time=3.0)
@@ -75,16 +87,17 @@ async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, *, quiet: bool)
     for fault in report.faults:
         say(f"not sent: {fault}", quiet=quiet)
     monitor = Monitor("demo", report.lines, tally)
-    outcomes: list[Outcome] = []
+    results: list[Told] = []
 
-    def take(outcome: Outcome) -> None:
-        tally.add(outcome)
-        outcomes.append(outcome)
+    def take(result: Told) -> None:
+        tally.add(result)
+        results.append(result)
 
     def on_interrupt() -> None:
         tally.interrupted = monitor.stopping = True
 
-    async with LipSyncClient(gateway, api_key=sandbox.api_key, observer=monitor.observe) as client:
+    soon = Following(first_look=1.0, closest=0.5, max_queries_per_second=50.0)
+    async with LipSyncClient(gateway, api_key=sandbox.api_key, observer=monitor.observe, following=soon) as client:
         monitor.watch(client)
         with Interrupts(on_interrupt, lambda: None) as interrupts:
             async with shown(monitor, quiet=quiet):
@@ -95,9 +108,11 @@ async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, *, quiet: bool)
                     journal=None,
                     interrupts=interrupts,
                     take=take,
+                    wait=Patience(download=folder),
+                    begun=monitor.read,
                 )
             interrupts.over()
-    return outcomes
+    return results
 
 
 def _sound(request: object) -> str:
@@ -105,44 +120,48 @@ def _sound(request: object) -> str:
     return Path(getattr(path, "path", "")).name
 
 
-def _rows(outcomes: Sequence[Outcome], sounds: dict[int, str], ledger: Ledger) -> list[tuple[str, ...]]:
+def _rows(results: Sequence[Told], sounds: dict[int, str], ledger: Ledger) -> list[tuple[str, ...]]:
     units: dict[str, float] = {}
     for entry in ledger.entries:
-        units[entry.external_task_id] = units.get(entry.external_task_id, 0.0) + entry.units
-    return [
-        (
-            outcome.external_task_id,
-            sounds.get(outcome.line or 0, ""),
-            outcome.name.replace("_", " "),
-            _task(outcome),
-            str(outcome.attempts),
-            str(outcome.refusals),
-            str(ledger.accepted(outcome.external_task_id)),
-            f"{units.get(outcome.external_task_id, 0.0):g}",
-        )
-        for outcome in outcomes
-    ]
+        units[entry.external_task_id] = units.get(entry.external_task_id, 0.0) + entry.charged
+    rows: list[tuple[str, ...]] = []
+    for result in results:
+        line = line_of(result)
+        name = job_id(result)
+        tasks, paid = str(ledger.accepted(name)), f"{units.get(name, 0.0):g}"
+        tries, waits = str(line["attempts"]), str(line["refusals"])
+        rows.append((name, sounds.get(line["line"], ""), _came_out(result), tries, waits, tasks, paid, _video(result)))
+    return rows
 
 
-def _task(outcome: Outcome) -> str:
-    if isinstance(outcome, Accepted):
-        return f"{outcome.task_id}{' +' if outcome.recovered else ''}"
-    return f"({outcome.kind})"
+def _came_out(result: Told) -> str:
+    job = result.outcome if isinstance(result, Ending) else None
+    return f"{result.name.replace('_', ' ')}{' +' if job is not None and job.recovered else ''}"
 
 
-def _summary(tally: Tally, ledger: Ledger, took: float) -> str:
-    billed = sum(entry.units for entry in ledger.entries)
+def _video(result: Told) -> str:
+    if not isinstance(result, Ending):
+        return f"({line_of(result)['kind']})"
+    made = result.download if isinstance(result, Succeeded) else None
+    return f"{made.size / 1000:.0f} kB" if isinstance(made, Downloaded) else ""
+
+
+def _summary(tally: Tally, ledger: Ledger, took: float, folder: str) -> str:
+    charged = sum(entry.charged for entry in ledger.entries)
     told = [
-        f"{tally} in {clock(took)}. + marks the look-ups.",
-        f"The gateway's ledger: {ledger.tasks} tasks, {billed:g} units billed, duplicates: {len(ledger.duplicates)}.",
+        f"{tally} in {clock(took)}.",
+        "+ marks the jobs whose reply was lost and whose task a look-up found.",
+        f"The gateway's ledger: {ledger.tasks} tasks, {charged:g} units, duplicates: {len(ledger.duplicates)}.",
+        f"{tally.cost()}.",
+        f"The videos are in {printable(folder)}",
     ]
     return "\n".join(told)
 
 
-def _wrong(outcomes: Sequence[Outcome], ledger: Ledger) -> bool:
-    """Every job is accepted but the two that are too long and too short, and the ledger says the same."""
-    accepted = {outcome.external_task_id for outcome in outcomes if isinstance(outcome, Accepted)}
+def _wrong(results: Sequence[Told], ledger: Ledger) -> bool:
+    """Every job has its video but the two that are too long and too short, and the ledger says the same."""
+    made = {job_id(it) for it in results if isinstance(it, Succeeded) and isinstance(it.download, Downloaded)}
     entered = {entry.external_task_id for entry in ledger.entries}
-    refused = [outcome for outcome in outcomes if not isinstance(outcome, Accepted)]
-    sound = len(refused) == 2 and all(outcome.name == "rejected" and not outcome.attempts for outcome in refused)
-    return bool(ledger.duplicates) or accepted != entered or not sound
+    refused = [it for it in results if not isinstance(it, Succeeded)]
+    sound = len(refused) == 2 and all(it.name == "rejected" and not line_of(it)["attempts"] for it in refused)
+    return bool(ledger.duplicates) or made != entered or not sound

@@ -111,7 +111,8 @@ def render(view: View) -> RenderableType:
     head.add_row(Text(printable(view.title), style="bold"), f"{view.done} of {view.total}  {clock(view.elapsed)}")
     bar.add_row(ProgressBar(total=max(1, view.total), completed=view.done))  # alone it ends without a line feed
     states = Text("  ").join(Text(text, style=_COLOURS.get(name, "")) for name, text in _states(view))
-    lines = (states, Text(_pacing(view)), Text(_waiting(view), style="dim"))
+    stages = [Text(stage) for stage in _stages(view)]
+    lines = (*stages, *([] if stages else [states]), Text(_pacing(view)), Text(_waiting(view), style="dim"))
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
     return Group(head, bar, *lines)
@@ -119,8 +120,17 @@ def render(view: View) -> RenderableType:
 
 def plain(view: View) -> str:
     """The same in one line, without the clock: what does not change is not said again."""
-    states = ", ".join(text for _, text in _states(view))
+    states = ", ".join(_stages(view) or [text for _, text in _states(view)])
     return "; ".join(filter(None, (f"{view.done} of {view.total}: {states}", _pacing(view), _waiting(view))))
+
+
+def _stages(view: View) -> list[str]:
+    """A line a stage."""
+    told = []
+    for stage in view.stages:
+        count = f"{stage.done} of {stage.total}" if stage.total else str(stage.done)
+        told.append(f"{stage.name:10} {count}{f'  ({stage.note})' if stage.note else ''}")
+    return told
 
 
 def _states(view: View) -> list[tuple[str, str]]:
@@ -133,6 +143,8 @@ def _states(view: View) -> list[tuple[str, str]]:
 
 
 def _pacing(view: View) -> str:
+    if view.stages and view.stages[0].done >= view.stages[0].total:
+        return f"about {clock(view.left)} left" if view.left and view.done < view.total else ""
     told = f"{view.measured:.1f}/s accepted, pace {view.pace}, {view.live_tasks} tasks not seen to end"
     left = view.left is not None and view.done < view.total
     return f"{told}; about {clock(view.left or 0)} left" if left else told

@@ -5,17 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 import msgspec
 
-from lipsync_async.journal import Reader, Record, State, iter_result_lines
+from lipsync_async.dispatch.jobbook import accepted_of
+from lipsync_async.journal import Reader, Record, State
+from lipsync_async.journal.record import result_line
+from lipsync_async.task_results import Money, line_of
+from lipsync_async.tasks.taskbook import TASK, read_ending
 
 from .display import print_table
 from .printing import give_up, printable, say
 from .results import Writer, close_out, escaped
-from .tally import ACCEPTED, NOT_SENT
+from .tally import ACCEPTED, NOT_SENT, cost_of
 from .target import begin, open_out
 
 _SHOWN = 20
@@ -28,6 +34,11 @@ _MEANING = {
     State.OPEN: "under way, or left so by a crash: the next run or reconcile looks them up",
     State.CLEARED: "surely not acted upon: the next run sends them",
     State.NOT_SENT: "surely not acted upon: the next run sends them",
+}
+_ENDING = {
+    "succeeded": "there is a video",
+    "failed": "there is none: journal export says why",
+    "lost": "the gateway does not know them any more",
 }
 
 
@@ -43,10 +54,33 @@ def _status(reader: Reader) -> int:
     print(printable(told))
     rows = [(state.value.replace("_", " "), str(count), _MEANING[state]) for state, count in counts.items() if count]
     print_table(("state", "jobs", ""), rows, right=(1,), out=sys.stdout)
+    _show_endings(reader, counts[State.ACCEPTED])
     for state in (State.UNKNOWN, State.OPEN):
         if counts[state]:
             _show(reader, state, counts[state])
     return ACCEPTED
+
+
+def _show_endings(reader: Reader, accepted: int) -> None:
+    """How the tasks ended, as far as anybody waited for them."""
+    ended = reader.entry_counts(TASK)
+    if not ended:
+        return
+    left = accepted - sum(ended.values())
+    rows = [(name, str(ended[name]), _ENDING[name]) for name in _ENDING if ended.get(name)]
+    rows += [("not seen to end", str(left), f"lipsync-async wait {reader.path} goes on with them")] if left > 0 else []
+    print(f"\n{cost_of(_money(reader))}")
+    print_table(("ending", "tasks", ""), rows, right=(1,), out=sys.stdout)
+
+
+def _money(reader: Reader) -> Money:
+    """Of every ending that is on record."""
+    money = Money()
+    for entry in reader.entries(TASK):
+        ending = read_ending(entry)
+        if ending is not None:
+            money.add(ending)
+    return money
 
 
 def _show(reader: Reader, state: State, count: int) -> None:
@@ -69,15 +103,24 @@ def _when(moment: float | None) -> str:
     return local.strftime("%H:%M:%S" if time.time() - moment < 24 * 3600 else "%Y-%m-%d %H:%M")
 
 
+def _lines(reader: Reader) -> Iterator[dict[str, Any]]:
+    """The result line of every job: how its task ended, where that was seen."""
+    for record in reader.records():
+        entry = reader.entry(TASK, record.external_task_id) if record.state is State.ACCEPTED else None
+        ending = None if entry is None else read_ending(entry)
+        if ending is None or ending.task_id != record.task_id:
+            yield result_line(record)
+        else:
+            yield line_of(msgspec.structs.replace(ending, outcome=accepted_of(record, record.line)))
+
+
 def _export(reader: Reader, args: argparse.Namespace) -> int:
     encode = msgspec.json.Encoder().encode
     out = begin(open_out(args.out, overwrite=args.overwrite, journal=args.journal))
     error: OSError | None = None
     try:
         writer = Writer(out)
-        lines = (
-            escaped(encode(line).decode(), ascii_only=writer.ascii_only) + "\n" for line in iter_result_lines(reader)
-        )
+        lines = (escaped(encode(line).decode(), ascii_only=writer.ascii_only) + "\n" for line in _lines(reader))
         while some := list(islice(lines, _AT_ONCE)):
             writer.write(some)
     except OSError as failed:

@@ -14,7 +14,10 @@ from .tally import Tally
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
     from lipsync_async.dispatch.account import Event
+    from lipsync_async.downloads.crew import DownloadStatistics
 
+LATE = 30.0
+"""Seconds of lateness from which on it is told."""
 WINDOW = 10.0
 """Seconds over which the rate is measured."""
 _WAITS = {
@@ -24,6 +27,17 @@ _WAITS = {
     "running tasks": "a task to end: {running}",
     "rate": "the pace: {pace}",
 }
+
+
+@frozen
+class Stage:
+    """One stage of a batch whose tasks are waited for."""
+
+    name: str
+    done: int
+    total: int
+    """0: it has no end of its own."""
+    note: str = ""
 
 
 @frozen(kw_only=True)
@@ -45,6 +59,8 @@ class View:
     waiting_for: str
     left: float | None
     """Seconds, estimated; None: nothing to go by."""
+    stages: tuple[Stage, ...] = ()
+    """Where tasks are waited for."""
 
 
 @define
@@ -57,11 +73,15 @@ class Monitor:
     refusals: Counter[str] = Factory(Counter)
     """Tries that were told to wait, by reason."""
     stopping: bool = False
+    submitted: int = 0
+    """Jobs that have a task."""
     _client: LipSyncClient | None = None
     _began: float = 0.0
     _looked_up: set[str] = Factory(set)
     _reason: str = "a refusal"
     _accepted: deque[tuple[float, int]] = Factory(deque)
+    _most_running: int = 0
+    _stream: object = None
 
     def watch(self, client: LipSyncClient) -> None:
         """The batch begins."""
@@ -69,9 +89,14 @@ class Monitor:
         self._began = asyncio.get_running_loop().time()
         self._accepted.append((self._began, self.tally.counts["accepted"]))
 
+    def read(self, stream: object) -> None:
+        """The stream of results, which knows of the downloads."""
+        self._stream = stream
+
     def observe(self, event: Event) -> None:
         """The client's hook."""
         if event.name == "outcome":
+            self.submitted += event.action == "accepted"
             self._looked_up.discard(event.external_task_id or "")
         elif event.name == "look_up":
             self._looked_up.add(event.external_task_id or "")
@@ -112,20 +137,65 @@ class Monitor:
             measured=measured,
             refusals=self.refusals,
             waiting_for=waiting_for,
-            left=None if self.stopping or not measured else (self.total - done) / measured,
+            left=None if self.stopping else self._left(measured),
+            stages=self._stages() if self.tally.waits else (),
         )
+
+    def _left(self, measured: float) -> float | None:
+        """By the rate of accepted jobs; where tasks are waited for, by their durations and how many run at once."""
+        if not self.tally.waits:
+            return (self.total - self.tally.total) / measured if measured else None
+        assert self._client is not None
+        following = self._client.following()
+        self._most_running = max(self._most_running, following.tasks)
+        if following.median_duration is None or not self._most_running:
+            return None
+        rounds = math.ceil(max(0, self.total - self.tally.total) / self._most_running)
+        return rounds * following.median_duration + following.freshness
+
+    def _stages(self) -> tuple[Stage, ...]:
+        assert self._client is not None
+        counts, following = self.tally.counts, self._client.following()
+        downloads: DownloadStatistics | None = getattr(self._stream, "downloads", None)
+        fetching = 0 if downloads is None else downloads.waiting + downloads.running
+        without = sum(counts[name] for name in ("rejected", "unknown", "not_sent"))
+        refused, ended = _told(counts, "rejected", "unknown", "not_sent"), _told(counts, "succeeded", "failed", "lost")
+        takes = following.median_duration
+        lasts = [] if takes is None else [f"a task takes about {clock(takes)}"]
+        if following.freshness >= LATE:
+            lasts.append(f"this gateway tells an end about {clock(following.freshness)} late")
+        finished = self.tally.total - without - counts["running"] + fetching
+        stages = (
+            Stage("submitted", self.submitted, self.total - without, refused),
+            Stage("running", following.tasks, 0, ", ".join(lasts)),
+            Stage("finished", finished, self.submitted, ended),
+        )
+        if downloads is None:
+            return stages
+        return (*stages, Stage("downloaded", downloads.done, counts["succeeded"] + fetching, _bytes(downloads)))
 
     def _wait(self) -> str:
         return self._client.waiting_for() if self._client is not None else ""
 
     def _measure(self, now: float) -> float:
-        count = self.tally.counts["accepted"] - self.tally.replayed
+        count = (self.submitted if self.tally.waits else self.tally.counts["accepted"]) - self.tally.replayed
         if now - self._accepted[-1][0] >= 0.5:
             self._accepted.append((now, count))
         while len(self._accepted) > 2 and now - self._accepted[1][0] > WINDOW:
             self._accepted.popleft()
         since, before = self._accepted[0]
         return (count - before) / (now - since) if now > since else 0.0
+
+
+def _bytes(downloads: DownloadStatistics) -> str:
+    told = [f"{downloads.bytes_per_second / 1e6:.1f} MB/s"] if downloads.running else []
+    told += [f"{downloads.bytes_kept / 1e6:.1f} MB"] if downloads.bytes_kept else []
+    told += [f"{downloads.failed} failed"] if downloads.failed else []
+    return ", ".join(told)
+
+
+def _told(counts: Counter[str], *names: str) -> str:
+    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names if counts[name])
 
 
 def _pace(pace: float) -> str:

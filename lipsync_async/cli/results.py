@@ -13,25 +13,29 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
-from typing import TextIO
+from typing import Any, TextIO
 
-from lipsync_async.outcomes import Accepted, Outcome, Unknown, result_line, to_json_line
+from lipsync_async.endings import Ending, StillRunning, Succeeded, TaskFailed, TaskLost
+from lipsync_async.outcomes import Accepted, Outcome, Unknown
+from lipsync_async.task_results import job_id, line_of, to_line
 
 from .printing import give_up, say
 
 _MOST_QUEUED = 1_000
+_PAID = (Accepted, Unknown, Succeeded, TaskFailed, TaskLost, StillRunning)
+"""What stands for a task that was paid for, or may have been."""
 _odd = re.compile(r"[^ -~]")
 
 
-def json_line(outcome: Outcome, *, ascii_only: bool = False) -> str:
+def json_line(outcome: Outcome | Ending, *, ascii_only: bool = False) -> str:
     """A result line, its line feed included, that any terminal may show.
 
     What is not printable stands as a JSON escape; so does half a surrogate pair, and all but ASCII if so wished.
     """
     try:
-        line = to_json_line(outcome)[:-1]
+        line = to_line(outcome)[:-1]
     except UnicodeEncodeError:
-        line = json.dumps(result_line(outcome), separators=(",", ":"), default=str)
+        line = json.dumps(line_of(outcome), separators=(",", ":"), default=str)
     return f"{escaped(line, ascii_only=ascii_only)}\n"
 
 
@@ -127,8 +131,8 @@ class Results:
         self._out = out
         self._writer = writer or Writer(out)
         self._loop = asyncio.get_running_loop()
-        self._queued: deque[Outcome] = deque()
-        self._under_way: list[Outcome] = []
+        self._queued: deque[Outcome | Ending] = deque()
+        self._under_way: list[Outcome | Ending] = []
         self._before = 0
         self._writing: asyncio.Future[None] | None = None
         self._lock = Lock()
@@ -136,9 +140,9 @@ class Results:
         """Why nothing more can be written."""
         self.lost = 0
         """Lines that were not written."""
-        self._paid: list[Outcome] = []
+        self._paid: list[Outcome | Ending] = []
 
-    def put(self, outcome: Outcome) -> None:
+    def put(self, outcome: Outcome | Ending) -> None:
         """One more."""
         if self.failed is not None:
             self._lose([outcome])
@@ -169,16 +173,17 @@ class Results:
         """
         with self._lock:
             stuck = self._under_way[self._writer.written - self._before :]
-            paid = [*self._paid, *(it for it in (*stuck, *self._queued) if isinstance(it, Accepted | Unknown))]
+            paid: list[Any] = [*self._paid, *(it for it in (*stuck, *self._queued) if isinstance(it, _PAID))]
             self._paid.clear()
         for outcome in paid:
-            task = f"task {outcome.task_id}" if isinstance(outcome, Accepted) else "may have been accepted"
-            line = f", line {outcome.line}" if outcome.line is not None else ""
-            tell(f"{outcome.name}, and not written: {outcome.external_task_id} ({task}{line})")
+            task = "may have been accepted" if isinstance(outcome, Unknown) else f"task {outcome.task_id}"
+            number = line_of(outcome)["line"]
+            line = f", line {number}" if number is not None else ""
+            tell(f"{outcome.name}, and not written: {job_id(outcome)} ({task}{line})")
 
-    def _lose(self, outcomes: list[Outcome]) -> None:
+    def _lose(self, outcomes: list[Outcome | Ending]) -> None:
         self.lost += len(outcomes)
-        self._paid += [outcome for outcome in outcomes if isinstance(outcome, Accepted | Unknown)]
+        self._paid += [outcome for outcome in outcomes if isinstance(outcome, _PAID)]
 
     def _start(self) -> None:
         with self._lock:
@@ -188,7 +193,7 @@ class Results:
         self._writing = self._loop.run_in_executor(None, self._write, self._under_way)
         self._writing.add_done_callback(self._written)
 
-    def _write(self, outcomes: list[Outcome]) -> None:
+    def _write(self, outcomes: list[Outcome | Ending]) -> None:
         ascii_only = self._writer.ascii_only
         self._writer.write([json_line(outcome, ascii_only=ascii_only) for outcome in outcomes])
 

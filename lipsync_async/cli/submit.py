@@ -10,21 +10,22 @@ import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TextIO
 
-from lipsync_async.config import Limits, RetryPolicy, Timeouts
+from lipsync_async.config import Following, Limits, RetryPolicy, Timeouts
+from lipsync_async.endings import Ending
 from lipsync_async.errors import LipSyncError
 from lipsync_async.gateways import Gateway, gateway_for
 from lipsync_async.jobs import JobList, ListReport
 from lipsync_async.outcomes import Outcome
 from lipsync_async.wire.identity import SeenIds
 
-from .batch import GRACE, Budget, Earlier, Interrupts, Submission, interruptible, run_batch
+from .batch import GRACE, Budget, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
 from .check import folder_of, price, tell_warnings
 from .display import shown
 from .monitor import Monitor
 from .printing import printable, say
 from .results import Results, close_out
 from .tally import USAGE, Tally
-from .target import begin, open_out
+from .target import begin, look_at_folder, open_out, tell_of_space
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
@@ -38,7 +39,9 @@ _SHOWN = 20
 def run(args: argparse.Namespace) -> int:
     """Checks and submits; gives the exit code. Raises `LipSyncError` where nothing was sent."""
     gateway = gateway_for(args.gateway)
-    monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, Tally())
+    args.wait = args.wait or args.download is not None
+    look_at_folder(args.download)
+    monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, Tally(waits=args.wait))
     make_client(args, gateway, monitor, args.max_in_flight)  # no key is an error before anything else happens
     with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
         out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
@@ -68,6 +71,7 @@ def make_client(args: argparse.Namespace, gateway: Gateway, monitor: Monitor, wi
         trust_env=True,
         trust_lookups=args.trust_lookup,
         observer=observer(monitor, verbose=args.verbose),
+        following=Following(first_look=args.first_look, max_queries_per_second=args.max_queries_per_second),
     )
 
 
@@ -181,6 +185,7 @@ class _Submit:
             say(f"... and {more} more: lipsync-async check {shlex.quote(args.jobs)} shows them all")
         tell_warnings(report, quiet=args.quiet)
         say(f"{report.jobs} jobs, {price(report.units)}", quiet=args.quiet)
+        tell_of_space(args.download, report.jobs)
         if journal is not None and report.ok and not report.repeats:
             await journal.remember_list(digest, report.lines)
         return report
@@ -215,6 +220,8 @@ class _Submit:
                             interrupts=interrupts,
                             take=self._take,
                             results=self._results,
+                            wait=self._patience(),
+                            begun=self._monitor.read,
                         )
                     except (LipSyncError, OSError) as error:
                         tally.stopped = True
@@ -222,9 +229,13 @@ class _Submit:
                     finally:
                         await self._results.finish()
 
-    def _take(self, outcome: Outcome) -> None:
-        self._tally.add(outcome)
-        self._results.put(outcome)
+    def _patience(self) -> Patience | None:
+        args = self._args
+        return Patience(args.wait_timeout, tuple(args.resubmit), args.download) if args.wait else None
+
+    def _take(self, result: Outcome | Ending) -> None:
+        self._tally.add(result)
+        self._results.put(result)
 
     def _tell_lost(self) -> None:
         results = self._results
@@ -254,13 +265,18 @@ class _Submit:
         if self._trouble:
             say(f"lipsync-async: {self._trouble}")
         say(f"{tally}", quiet=quiet)
+        if tally.cost():
+            say(f"  {tally.cost()}", quiet=quiet)
         for reason in tally.reasons():
             say(f"  {reason}", quiet=quiet)
-        if tally.counts["not_sent"] or tally.counts["unknown"] or tally.stopped or tally.interrupted:
+        left = any(tally.counts[name] for name in ("not_sent", "unknown", "running"))
+        if left or tally.stopped or tally.interrupted:
             say(self._how_to_go_on(), quiet=quiet and not tally.interrupted)
 
     def _how_to_go_on(self) -> str:
         args = self._args
         if args.journal is not None:
             return f"To resume, run the same command again: --journal {shlex.quote(args.journal)} knows what is done."
+        if args.wait:
+            return "What is running has a task: don't submit it again. With a --journal, `wait` goes on with it."
         return "What is not_sent is safe to submit again; look up what is unknown first. A --journal does both."

@@ -11,18 +11,24 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import disk_usage
+from tempfile import TemporaryFile
 from typing import TextIO
 
 from lipsync_async.errors import ConfigurationError, JournalError
 from lipsync_async.jobs import JobList
 from lipsync_async.outcomes import RESULT_FIELDS
 
-from .printing import standard_output
+from .printing import say, standard_output
 
 JOURNAL_FILES = ("", "-wal", "-shm", "-journal", ".lock")
 """What a journal consists of, behind its name."""
 _LONGEST_LINE = 1 << 20
-_NAMES = set(RESULT_FIELDS)
+USUAL_VIDEO = 10_000_000
+"""Bytes that a video may take, as far as can be said before: 10 s in 1080p have about so many."""
+_NAMES = set(RESULT_FIELDS[:13])
+"""Those of schema 1: a file that an earlier version wrote is one of results, too."""
+_PAID = frozenset({"accepted", "unknown", "succeeded", "failed", "lost", "running"})
 
 
 def open_out(
@@ -52,6 +58,33 @@ def open_out(
         raise ConfigurationError(f"{name} cannot be written: {error.strerror or error}") from error
     except ValueError as error:
         raise ConfigurationError(f"--out cannot be written: {error}") from error
+
+
+def look_at_folder(place: str | None) -> None:
+    """Raises `ConfigurationError` for a folder that videos cannot be put into; it is made where it is not there."""
+    if place is None or "://" in place:
+        return
+    folder = Path(place)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        text = f"--download {place}: no videos can be put there: {error.strerror or error}"
+        raise ConfigurationError(text) from error
+
+
+def tell_of_space(place: str | None, videos: int) -> None:
+    """Warns where the videos will hardly find room."""
+    if place is None or "://" in place:
+        return
+    try:
+        free = disk_usage(place).free
+    except OSError:
+        return
+    if free < videos * USUAL_VIDEO:
+        need = f"{videos} videos may take {videos * USUAL_VIDEO / 1e6:.0f} MB"
+        say(f"warning: {place} has {free / 1e6:.0f} MB free, and {need}")
 
 
 def begin(out: TextIO) -> TextIO:
@@ -133,10 +166,11 @@ def _result(line: bytes) -> dict[str, object] | None:
 
 def _is_kept(told: dict[str, object], reader: object) -> bool:
     """What was paid, or may have been, must stand in the journal; of the rest nothing is lost."""
-    if told.get("outcome") not in {"accepted", "unknown"}:
+    if told.get("outcome") not in _PAID:
         return True
     name = told.get("external_task_id")
     record = reader.recall(name) if isinstance(name, str) else None  # type: ignore[attr-defined]
     if record is None:
         return False
-    return told["outcome"] == "unknown" or record.task_id == told.get("task_id")
+    # The task of a job that was submitted again is that of another id.
+    return told["outcome"] not in {"accepted", "running", "lost"} or record.task_id == told.get("task_id")

@@ -16,11 +16,13 @@ from yarl import URL
 from lipsync_async.config import RetryPolicy
 from lipsync_async.errors import HookError
 from lipsync_async.gateways import Gateway
+from lipsync_async.outcomes import Accepted
 from lipsync_async.terms import Kind
 from lipsync_async.wire.credential import Credential
 
 from .admission import Admission
 from .brake import Brake, Order, Pause, Stop
+from .job import Job
 from .lookup import Inquiry
 from .pacing import Pacer
 from .queries import Queries, Wire
@@ -109,9 +111,14 @@ class Account:
         self._salt = os.urandom(16)
         self._marked = -1
         self._mark = b""
+        self.accepted: Callable[[Job, Accepted], None] | None = None
+        """Hears of every task that a create of this client has just made."""
         self.echoes = False
         """Replies were seen that name the job that was sent."""
         self._told_of_observer = False
+
+    def __repr__(self) -> str:
+        return f"{self.pacer!r}, {self.wire!r}"
 
     @property
     def mark(self) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 
 from .pacing import Pacer
 
@@ -30,19 +31,21 @@ class Admission:
         self._pacer = pacer
         self._loop = loop
         self._waiters: deque[Waiter] = deque()
+        self._asides: deque[Waiter] = deque()
+        """Requests that make no task: what holds the others back for running tasks does not hold these."""
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"<Admission {len(self._waiters)} waiting at {self._pacer!r}>"
+        return f"<Admission {self.waiting} waiting at {self._pacer!r}>"
 
     @property
     def waiting(self) -> int:
-        """How many jobs stand at the door."""
-        return len(self._waiters)
+        """How many requests stand at the door."""
+        return len(self._waiters) + len(self._asides)
 
     def try_admit(self) -> float | None:
         """The time of admission where one may pass at once, else None."""
-        if self._waiters:
+        if self._waiters or self._asides:
             return None
         now = self._loop.time()
         return now if self._pacer.admit(now) == 0.0 else None
@@ -65,22 +68,48 @@ class Admission:
             self._give_back(waiter)
             raise
 
+    async def admit_aside(self) -> None:
+        """Waits until one request that makes no task may be sent; `leave_aside` is to be called when it has ended."""
+        waiter = Waiter(self._loop.create_future(), None, first=False)
+        self._asides.append(waiter)
+        self.poke()
+        try:
+            await waiter.admitted
+        except asyncio.CancelledError:
+            if waiter in self._asides:
+                self._asides.remove(waiter)
+            elif not waiter.admitted.cancelled():
+                self.leave_aside()
+            raise
+
+    def leave_aside(self) -> None:
+        """A request that makes no task has ended."""
+        self._pacer.ended_aside()
+        self.poke()
+
     def poke(self) -> None:
         """Something was learned or freed: let in whoever may pass now, and set the clock for the next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._waiters:
-            if self._waiters[0].admitted.done():  # cancelled, and not yet run to take itself away
-                self._waiters.popleft()
+        due = self._let_in(self._asides, self._pacer.admit_aside) if self._asides else math.inf
+        if self._waiters:
+            due = min(due, self._let_in(self._waiters, self._pacer.admit))
+        if due < math.inf:
+            self._timer = self._loop.call_at(due, self._ring)
+
+    def _let_in(self, row: deque[Waiter], admit: Callable[[float], float]) -> float:
+        """Lets in whoever may pass; when the next may, by the loop's clock; infinity: when something is learned."""
+        while row:
+            if row[0].admitted.done():  # cancelled, and not yet run to take itself away
+                row.popleft()
                 continue
             now = self._loop.time()
-            delay = self._pacer.admit(now)
+            delay = admit(now)
             if delay > 0.0:
-                if delay < math.inf:
-                    self._timer = self._loop.call_at(now + delay, self._ring)
-                return
-            self._waiters.popleft().admitted.set_result(now)
+                return now + delay
+            row.popleft().admitted.set_result(now)
+        return math.inf
 
     def dismiss(self, party: object) -> None:
         """Sends away all that wait for one party: their `admit` returns None."""

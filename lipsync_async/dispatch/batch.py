@@ -41,6 +41,12 @@ class Batch:
         for registry in self.registries:
             registry.release(job)
 
+    def knows(self, external_task_id: str) -> bool:
+        """Whether a job of that id was sent by this client, or with this journal."""
+        return any(registry.knows(external_task_id) for registry in self.registries) or (
+            self.jobbook is not None and self.jobbook.holds(external_task_id)
+        )
+
     def is_anothers(self, task_id: str, external_task_id: str) -> bool:
         """Whether the task id was told for another job, in this client or journal; if not, it is this job's now."""
         anothers = False

@@ -114,7 +114,8 @@ class Brake:
     def accepted(self, now: float) -> Order:
         """A job was accepted."""
         self._recent.append(_CLEAR)
-        self._heard()
+        self.heard = True
+        self._silent = 0
         self._pause = 0.0
         self._stops = 0
         self._stalled_since = None

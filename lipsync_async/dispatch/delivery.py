@@ -72,6 +72,8 @@ class Delivery:
         job.ended, job.outcome = True, outcome
         if job.claimed:
             self._batch.release(job)
+        if account.accepted is not None and isinstance(outcome, Accepted) and not outcome.replayed:
+            account.accepted(job, outcome)
         if account.observer is not None:
             account.observe(
                 "outcome",

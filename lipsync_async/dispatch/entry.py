@@ -53,7 +53,7 @@ class Entry:
                     return self._blame_machine(job, error)
                 job.id = job.id or self._nameless()
                 faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
-        refused = self._refuse(job, faults)
+        refused = self._refuse(job, faults) if faults or not job.unique else None
         return End(refused, write=False) if refused is not None else self.claim(job)
 
     def claim(self, job: Job) -> Next:

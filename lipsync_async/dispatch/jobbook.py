@@ -83,6 +83,12 @@ class Jobbook:
         _take_up(job, record)
         return None
 
+    def holds(self, external_task_id: str) -> bool:
+        """Whether a job of that id was ever intended with this journal, by whichever process."""
+        with suppress(JournalError):
+            return self._journal.recall(external_task_id) is not None
+        return False
+
     def unresolved(self) -> Iterator[Job]:
         """What earlier runs left open or unknown, as jobs whose next step is a look-up."""
         for state in (State.UNKNOWN, State.OPEN):
@@ -231,22 +237,33 @@ def _take_up(job: Job, record: Record) -> None:
         )
 
 
+def accepted_of(record: Record, line: int | None = None) -> Accepted:
+    """What an earlier run's accepted job is told as; `line` where the list has it now."""
+    status = TaskStatus(record.task_status) if record.task_status else None
+    return Accepted(
+        external_task_id=record.external_task_id,
+        attempts=record.attempts,
+        refusals=record.refusals,
+        line=line,
+        http_status=record.http_status,
+        request_id=record.request_id,
+        task_id=record.task_id or "",
+        task_status=status,
+        recovered=record.recovered,
+        replayed=True,
+    )
+
+
 def _replayed(record: Record, job: Job) -> Outcome:
-    told: dict[str, Any] = {
-        "external_task_id": record.external_task_id,
-        "attempts": record.attempts,
-        "refusals": record.refusals,
-        "line": job.line,
-        "http_status": record.http_status,
-        "request_id": record.request_id,
-    }
     if record.state is State.ACCEPTED:
-        status = TaskStatus(record.task_status) if record.task_status else None
-        return Accepted(
-            **told, task_id=record.task_id or "", task_status=status, recovered=record.recovered, replayed=True
-        )
+        return accepted_of(record, job.line)
     return Rejected(
-        **told,
+        external_task_id=record.external_task_id,
+        attempts=record.attempts,
+        refusals=record.refusals,
+        line=job.line,
+        http_status=record.http_status,
+        request_id=record.request_id,
         kind=Kind(record.kind or "invalid_request"),
         message=record.message or "",
         code=record.code,

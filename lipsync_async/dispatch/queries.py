@@ -29,6 +29,8 @@ NO_CACHE = {"Cache-Control": "no-cache", "Pragma": "no-cache"}
 PAGE = 500
 """Tasks of a page of the task list, the most that can be asked for."""
 MAX_PAGES = 20
+BEGINNING = 1024
+"""Bytes of a video that are asked for, to see that it is one."""
 NONE = frozenset({Finding.NO_SUCH_TASK, Finding.GATEWAY_SAYS_NONE})
 MISSING = frozenset({404, 405, 410})
 """Statuses of a route that is not there."""
@@ -55,6 +57,10 @@ class Wire(Protocol):
 
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """Asks for a page of the task list."""
+        ...
+
+    async def has_video(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> bool:
+        """Whether there is a video."""
         ...
 
 
@@ -88,18 +94,42 @@ class Queries:
         if not isinstance(answer, TaskReply):
             return answer, Finding.PROVES_NOTHING
         finding = judge_query(answer, external_task_id=external_task_id)
-        if finding is Finding.FOUND and not answer.reply.external_task_id:
-            # It does not say whose task it is: would it say the same of an id that never was?
+        if finding is Finding.FOUND and not answer.reply.external_task_id and not await self._discriminates(flight):
+            return answer, Finding.PROVES_NOTHING
+        return answer, finding
+
+    async def _discriminates(self, flight: Flight) -> bool:
+        """Whether an answer that names nobody can be relied upon: the gateway denies an id that never was.
+
+        One that once did not is never believed again, for its route may have died since.
+        """
+        trust = self._trust
+        if not trust.indiscriminate:
             nobody = await self._get(_fresh(self._url / never()), flight)
             if isinstance(nobody, TaskReply) and judge_query(nobody) is Finding.FOUND:
-                self._trust.ended = True
+                trust.ended = trust.indiscriminate = True
             if not isinstance(nobody, TaskReply) or not _denies(nobody):
-                return answer, Finding.PROVES_NOTHING
-        return answer, finding
+                return False
+        return not trust.indiscriminate
 
     async def get_task(self, task_id: str, flight: Flight) -> TaskReply | Failure:
         """Asks for a task by the gateway's own id for it."""
         return await self._get(_fresh(self._url / task_id), flight)
+
+    async def list_page(self, number: int, flight: Flight) -> list[TaskReply] | None:
+        """The tasks of a page of the list, from 1; None where it could not be read."""
+        page = _fresh(self._url.with_query(pageNum=number, pageSize=PAGE))
+        return await self._wire.list_tasks(page, await self._query_headers(), flight)
+
+    async def content_url(self, task_id: str, flight: Flight) -> str | None:
+        """Where the gateway itself has the video of a task that ended without a URL; None where it has none.
+
+        Contract, section 3: one GET, of which only the beginning is read.
+        """
+        url = URL(self._gateway.base_url) / "v1" / "videos" / task_id / "content"
+        headers = await self._query_headers()
+        headers["Range"] = f"bytes=0-{BEGINNING - 1}"
+        return str(url) if await self._wire.has_video(url, headers, flight) else None
 
     async def has_route(self, flight: Flight) -> bool | None:
         """Whether the gateway has the route of lip-sync tasks, asked by a GET; None: no telling."""
@@ -129,8 +159,7 @@ class Queries:
     ) -> tuple[TaskReply, Finding]:
         """Only a list that was read up to an empty page says that a task is not there."""
         for number in range(1, MAX_PAGES + 1):
-            page = _fresh(self._url.with_query(pageNum=number, pageSize=PAGE))
-            tasks = await self._wire.list_tasks(page, await self._query_headers(), flight)
+            tasks = await self.list_page(number, flight)
             for task in tasks or ():
                 if task.reply.external_task_id == external_task_id:
                     return evolve(task, found=True), Finding.FOUND

@@ -94,7 +94,7 @@ class Sending:
         if named == job.id:
             account.echoes = True
             return None
-        return job.id if account.echoes or account.registry.knows(named) else None
+        return job.id if account.echoes or self._batch.knows(named) else None
 
     def _is_anothers(self, job: Job, result: Reply | Failure) -> bool:
         """Whether the reply's task was told for another job: it is in doubt (contract, section 5)."""

@@ -17,7 +17,7 @@ from attrs import frozen
 from lipsync_async.config import RunOptions
 from lipsync_async.errors import ClientClosedError
 from lipsync_async.gateways import Gateway
-from lipsync_async.journal import InlineJournal, Journal
+from lipsync_async.journal import AnyJournal, InlineJournal, Journal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Outcome
 from lipsync_async.terms import Kind
@@ -121,7 +121,10 @@ async def finish(run: Run, grace: float, jobs: int | None = None) -> None:
 
 
 class OutcomeStream:
-    """Outcomes as they come; `async for` ends when every job came out. Raises what the caller's source raised."""
+    """Outcomes as they come; `async for` ends when every job came out. Raises what the caller's source raised.
+
+    `watch` is called with each job and its outcome at once, before anybody reads it.
+    """
 
     def __init__(
         self,
@@ -133,8 +136,10 @@ class OutcomeStream:
         *,
         window: int,
         grace: float,
+        watch: Callable[[Job, Outcome], None] | None = None,
     ) -> None:
         self._ready_account = ready
+        self._watch = watch
         self._jobs = jobs
         self._on_progress = on_progress
         self._journal = journal
@@ -153,7 +158,7 @@ class OutcomeStream:
 
     async def __aenter__(self) -> Self:
         self._ready_account()
-        jobbook = await self._journal.__aenter__()
+        jobbook = book_of(await self._journal.__aenter__())
         try:
             account = self._ready_account()  # it may have been closed since
             jobs = self._jobs
@@ -220,8 +225,10 @@ class OutcomeStream:
             self._run.stop(STOPPED)
             self._run.abort()
 
-    def _deliver(self, _job: Job, outcome: Outcome) -> Awaitable[Any] | None:
+    def _deliver(self, job: Job, outcome: Outcome) -> Awaitable[Any] | None:
         self._done += 1
+        if self._watch is not None:
+            self._watch(job, outcome)
         self._ready.append(outcome)
         self._tell_news()
         waiting: Awaitable[None] | None = None
@@ -258,6 +265,11 @@ class OutcomeStream:
                 room.set_result(None)
 
 
+def book_of(journal: AnyJournal | None) -> Jobbook | None:
+    """The journal as a run uses it."""
+    return None if journal is None else Jobbook(journal)
+
+
 class Opened:
     """A journal for as long as a run takes.
 
@@ -265,21 +277,23 @@ class Opened:
     a journal that the caller opened is left open.
     """
 
-    def __init__(self, journal: JournalLike | None, gateway: Gateway, account: str) -> None:
+    def __init__(self, journal: JournalLike | AnyJournal | None, gateway: Gateway, account: str) -> None:
         self._given = journal
         self._gateway = gateway
         self._account = account
         self._shared: AbstractAsyncContextManager[Journal] | None = None
 
-    async def __aenter__(self) -> Jobbook | None:
-        if self._given is None:
-            return None
-        if not isinstance(self._given, str | os.PathLike):
-            return Jobbook(self._given)
+    def again(self, journal: AnyJournal | None) -> Opened:
+        """The same, of which the journal is open already."""
+        return Opened(journal, self._gateway, self._account)
+
+    async def __aenter__(self) -> AnyJournal | None:
+        if self._given is None or not isinstance(self._given, str | os.PathLike):
+            return self._given
         shared = Journal.shared(self._given, gateway=self._gateway.base_url, account=self._account)
-        jobbook = Jobbook(await shared.__aenter__())
+        journal = await shared.__aenter__()
         self._shared = shared
-        return jobbook
+        return journal
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -31,6 +31,8 @@ class Trust:
         """An accepted job was found by its external id."""
         self.ended = False
         """A witness was not found, or the gateway answers for ids that never existed."""
+        self.indiscriminate = False
+        """The gateway answers for ids that never existed: what names nobody is nobody's."""
         self._settled: dict[bytes, Witness] = {}
         self._latest: dict[bytes, Witness] = {}
 

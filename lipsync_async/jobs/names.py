@@ -11,7 +11,9 @@ from attrs import fields
 
 from lipsync_async.models import FaceChoice, LipSyncRequest
 
-REQUEST_FIELDS = frozenset(attribute.name for attribute in fields(LipSyncRequest) if attribute.init)
+_MADE_OF = frozenset({"source", "speech"})
+"""What a request is made of is no field of the call: a list's own column may be called so."""
+REQUEST_FIELDS = frozenset(attribute.name for attribute in fields(LipSyncRequest) if attribute.init) - _MADE_OF
 FACE_FIELDS = frozenset(attribute.name for attribute in fields(FaceChoice)) | {"sound_path"}
 FIELDS = REQUEST_FIELDS | FACE_FIELDS
 NUMBERS = frozenset(

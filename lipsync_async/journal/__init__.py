@@ -1,12 +1,14 @@
 """The journal: an intent is durable before the first byte is sent, an outcome before the caller sees it.
 
-Here is the SQLite file with one row a job (`record`, `rows`, `schema`, `reader`, `store`), what protects it from being
+Here is the SQLite file with one row a job (`record`, `rows`, `schema`, `reader`, `store`) and
+what is kept beside them (`entries`), what protects it from being
 shared, lost, replaced or damaged (`claim`, `trace`, `place`, `files`, `trouble`), and its use from asyncio (`face`,
 `thread`, `sharing`).
 It imports the package's errors and nothing else of it.
 Start to read at `record`, then `store`, then `face`.
 """
 
+from .entries import Entry
 from .face import AnyJournal, InlineJournal, Journal
 from .reader import Reader
 from .record import Record, State, Try, iter_result_lines
@@ -15,6 +17,7 @@ from .store import Store
 
 __all__ = [
     "AnyJournal",
+    "Entry",
     "InlineJournal",
     "Journal",
     "Reader",

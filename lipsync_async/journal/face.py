@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from lipsync_async.errors import JournalError
 
+from . import entries
+from .entries import Entry, EntryRow
 from .reader import MEMORY, Reader
 from .record import Record, State
 from .rows import Row, to_row
@@ -79,6 +81,10 @@ class AnyJournal(ABC):
         together, and told in order.
         """
 
+    @abstractmethod
+    def keep(self, entry: Entry, done: Done) -> None:
+        """The same for an entry: put in place of what its kind and name had."""
+
     def write(self, record: Record) -> asyncio.Future[None]:
         """The same to wait for: durable when it is over.
 
@@ -131,6 +137,11 @@ class InlineJournal(AnyJournal):
         if done is not None:
             done(self.failed)
 
+    def keep(self, entry: Entry, done: Done) -> None:  # noqa: D102 - told by the base
+        if self.failed is None:
+            self._do(lambda: self.store.keep([entries.to_row(entry)]))
+        done(self.failed)
+
     async def remember(self, name: str, value: str) -> None:  # noqa: D102
         self._check()
         self._do(lambda: self.store.remember(name, value))
@@ -174,6 +185,7 @@ class Journal(AnyJournal):
         self._inbox = inbox
         self._claim = store.claim
         self._rows: list[Row] = []
+        self._entries: list[EntryRow] = []
         self._dones: list[Done] = []
         self._busy = False
         self._closed: asyncio.Future[None] | None = None
@@ -213,7 +225,7 @@ class Journal(AnyJournal):
         return share(path, gateway=gateway, account=account, network=network)
 
     def __repr__(self) -> str:
-        story = "closed" if self._closed else "broken" if self.failed else f"{len(self._rows)} queued"
+        story = "closed" if self._closed else "broken" if self.failed else f"{self._queued} queued"
         return f"<Journal {self.reader.path}, {story}>"
 
     def __del__(self) -> None:
@@ -230,6 +242,16 @@ class Journal(AnyJournal):
         self._rows.append(to_row(record))
         if done is not None:
             self._dones.append(done)
+        if not self._busy:
+            self._start()
+        return None
+
+    def keep(self, entry: Entry, done: Done) -> None:  # noqa: D102 - told by the base
+        error = self.failed or self._gone()
+        if error is not None:
+            return done(error)
+        self._entries.append(entries.to_row(entry))
+        self._dones.append(done)
         if not self._busy:
             self._start()
         return None
@@ -268,29 +290,33 @@ class Journal(AnyJournal):
 
     def _start(self) -> None:
         self._busy = True
-        self._loop.call_soon(self._hand_over, len(self._rows))
+        self._loop.call_soon(self._hand_over, self._queued)
+
+    @property
+    def _queued(self) -> int:
+        return len(self._rows) + len(self._entries)
 
     def _hand_over(self, before: int) -> None:
         # Not before a round of the loop brings nothing new: replies that come together are written together.
-        if before < len(self._rows) < ENOUGH:
-            self._loop.call_soon(self._hand_over, len(self._rows))
+        if before < self._queued < ENOUGH:
+            self._loop.call_soon(self._hand_over, self._queued)
             return
-        rows, self._rows = self._rows, []
-        dones, self._dones = self._dones, []
-        self._inbox.put((lambda store: store.write_rows(rows), partial(self._committed, dones)))
+        work = partial(_commit, rows=self._rows, kept=self._entries)
+        dones, self._rows, self._entries, self._dones = self._dones, [], [], []
+        self._inbox.put((work, partial(self._committed, dones)))
 
     def _committed(self, dones: list[Done], error: JournalError | None) -> None:
         if error is not None:
             # What was queued meanwhile is given up too: it may stand on what was lost.
             self.failed: JournalError | None = self.failed or error
             dones += self._dones
-            self._rows, self._dones = [], []
+            self._rows, self._entries, self._dones = [], [], []
         try:
             for done in dones:
                 done(error)
         finally:  # also where one of them ends the program
             self._busy = False
-            if self._rows:
+            if self._queued:
                 self._start()
             elif self._closed is not None:
                 self._end()
@@ -308,3 +334,10 @@ class Journal(AnyJournal):
 
     def _end(self) -> None:
         self._inbox.put((None, partial(settle, self._closed, None)))
+
+
+def _commit(store: Store, rows: list[Row], kept: list[EntryRow]) -> None:
+    if rows:
+        store.write_rows(rows)
+    if kept:
+        store.keep(kept)

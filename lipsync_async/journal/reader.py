@@ -9,12 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from . import schema
+from lipsync_async.errors import JournalError
+
+from . import entries, schema
+from .entries import Entry
 from .files import File, connected, disconnected, size, stat
 from .place import locate
 from .record import Record, State
 from .rows import DamagedRowError, Row, from_row, from_unsealed, is_text, storable
-from .schema import APPLICATION_ID, SALT, SALT_BYTES, SEALED, selected
+from .schema import APPLICATION_ID, ENTRIES, JOURNAL_ID, SALT, SALT_BYTES, SEALED, selected
 from .trace import read_trace
 from .trouble import SQLITE_ERRORS, blank, damaged, damaged_row, explain, foreign, missing, newer
 
@@ -22,6 +25,9 @@ MEMORY = ":memory:"
 _PAGE = 500
 _SETTLED = f"""SELECT external_task_id, seq FROM jobs
 WHERE seq > ? AND state IN ('accepted', 'rejected') ORDER BY seq LIMIT {_PAGE}"""  # noqa: S608
+
+
+_ENTRY = "SELECT kind, name, state, value, checksum, seq FROM entries WHERE kind = ?"
 
 
 class Reader:
@@ -62,6 +68,11 @@ class Reader:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
+
+    @property
+    def journal_id(self) -> str:
+        """Which journal it is: an id of its own, wherever its file is; "" in a journal of schema 1."""
+        return self._value(JOURNAL_ID) or ""
 
     @property
     def gateway(self) -> str:
@@ -117,6 +128,22 @@ class Reader:
             raise damaged_row(self.path, seq, name, f"it has the unknown state {state!r}")
         return counts
 
+    def entry(self, kind: str, name: str) -> Entry | None:
+        """What is kept under that kind and name, or None. Raises `JournalError`."""
+        rows = self._rows(f"{_ENTRY} AND name = ?", (kind, storable(name))) if self._has_entries else []
+        return self._entry(rows[0]) if rows else None
+
+    def entries(self, kind: str) -> Iterator[Entry]:
+        """All entries of that kind, in the order of first arrival. Raises `JournalError`."""
+        if self._has_entries:
+            for rows in self._pages(f"{_ENTRY} AND seq > ? ORDER BY seq LIMIT {_PAGE}", (kind,), after=True):
+                yield from map(self._entry, rows)
+
+    def entry_counts(self, kind: str) -> dict[str, int]:
+        """How many entries of that kind are in each state. Raises `JournalError`."""
+        query = "SELECT state, COUNT(*) FROM entries WHERE kind = ? GROUP BY state"
+        return dict(self._rows(query, (kind,))) if self._has_entries else {}
+
     def note(self, name: str) -> str | None:
         """What was remembered under that name, or None. Raises `JournalError`."""
         return self._value(f"note:{name}")
@@ -146,7 +173,8 @@ class Reader:
 
     def _prepare(self) -> None:
         """Find out what this file's schema offers."""
-        self._sealed = self._version() >= SEALED
+        version = self._version()
+        self._sealed, self._has_entries = version >= SEALED, version >= ENTRIES
         try:
             self._select = f"SELECT {selected(self._connection)}, seq FROM jobs"  # noqa: S608 - names of our own
         except SQLITE_ERRORS as error:
@@ -179,13 +207,19 @@ class Reader:
         except DamagedRowError as error:
             raise damaged_row(self.path, row[-1], row[1], str(error)) from error
 
-    def _pages(self, query: str, values: Sequence[Any] = ()) -> Iterator[list[Row]]:
-        """The rows after the last one that was read, `_PAGE` at a time.
+    def _entry(self, row: Row) -> Entry:
+        try:
+            return entries.from_row(row[:-1])
+        except JournalError as error:
+            raise damaged(self.path, f"{row[0]} {row[1]!r}: {error}") from error
+
+    def _pages(self, query: str, values: Sequence[Any] = (), *, after: bool = False) -> Iterator[list[Row]]:
+        """The rows after the last one that was read, `_PAGE` at a time; `after`: its number stands behind the values.
 
         One query that stays open would keep the WAL from being written back into the file.
         """
         last = 0
-        while rows := self._rows(query, (last, *values)):
+        while rows := self._rows(query, (*values, last) if after else (last, *values)):
             if type(rows[-1][-1]) is not int or rows[-1][-1] <= last:  # a damaged tree may lead round in a circle
                 raise damaged(self.path, "its rows are out of order")
             last = rows[-1][-1]

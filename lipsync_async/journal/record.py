@@ -110,5 +110,9 @@ def result_line(record: Record) -> dict[str, Any]:
         "message": record.message,
         "request_id": record.request_id,
         "line": record.line,
-        "schema": 1,  # outcomes.RESULT_SCHEMA
+        "schema": 2,  # outcomes.RESULT_SCHEMA
+        "video_url": None,
+        "duration": None,
+        "units": None,
+        "video_path": None,
     }

@@ -51,10 +51,19 @@ def _seal(connection: sqlite3.Connection) -> None:
     connection.executemany("INSERT INTO notes VALUES (?, ?)", notes)
 
 
+def _add_entries(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE entries (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,"
+        " value BLOB NOT NULL, checksum INTEGER NOT NULL, UNIQUE (kind, name))"
+    )
+
+
 # MIGRATIONS[n] leads from schema version n to n + 1; what was released is never edited.
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_create, _seal]
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_create, _seal, _add_entries]
 SEALED = 2
 """The first schema version whose rows have checksums."""
+ENTRIES = 3
+"""The first schema version that has entries."""
 
 
 def selected(connection: sqlite3.Connection) -> str:
@@ -67,7 +76,10 @@ def selected(connection: sqlite3.Connection) -> str:
 def shape(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
     """The tables and indices as SQLite understands them: with one letter of them changed, no job may be found."""
     found: list[tuple[object, ...]] = []
-    for pragma in ("table_info(jobs)", "table_info(notes)", "index_list(jobs)", "index_info(sqlite_autoindex_jobs_1)"):
+    tables = [f"table_info({table})" for table in ("jobs", "notes", "entries")]
+    indices = [f"index_list({table})" for table in ("jobs", "entries")]
+    columns = [f"index_info(sqlite_autoindex_{table}_1)" for table in ("jobs", "entries")]
+    for pragma in tables + indices + columns:
         found += connection.execute(f"PRAGMA {pragma}").fetchall()
     return found
 

@@ -17,6 +17,7 @@ from lipsync_async.errors import JournalError
 from . import schema, trace
 from .claim import Claim
 from .disks import is_network
+from .entries import EntryRow
 from .place import check_place, locate
 from .reader import MEMORY, Reader
 from .record import Record
@@ -29,6 +30,10 @@ _MOST_ROWS = 128
 # Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up.
 _STEP = 8
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "external_task_id")
+_KEEP = (
+    "INSERT INTO entries (kind, name, state, value, checksum) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, name)"
+    " DO UPDATE SET state = excluded.state, value = excluded.value, checksum = excluded.checksum"
+)
 # Seconds between two notes in the side file of how many rows there are.
 _TELL_EVERY = 0.1
 _log = logging.getLogger("lipsync_async")
@@ -45,6 +50,8 @@ class Store(Reader):
 
     _last = _newest = 0
     """The row numbers that the side file knows, and that were inserted last."""
+    _kept = False
+    """Entries were put in, too."""
     _tell_at = 0.0
     """When the side file is told next, on the monotonic clock."""
 
@@ -87,6 +94,14 @@ class Store(Reader):
             self._write(rows)
         except (UnicodeEncodeError, OverflowError):
             self._write([storable_row(row) for row in rows])
+        self._confirm()
+
+    def keep(self, rows: Sequence[EntryRow]) -> None:
+        """Put these entries in, each in place of what its kind and name had; durable on return.
+
+        Raises `JournalError`.
+        """
+        self._transact(lambda: self._put_entries(rows))
         self._confirm()
 
     def remember(self, name: str, value: str) -> None:
@@ -158,7 +173,7 @@ class Store(Reader):
         known, journal_id = self.claim.trace, self._value(JOURNAL_ID) or ""
         if not trace.is_id(journal_id):
             raise damaged(self.path, "its id cannot be read")
-        self._last = self._newest = self._rows("SELECT MAX(seq) FROM jobs")[0][0] or 0
+        self._last = self._newest = self._highest()
         if known.journal_id and (known.journal_id != journal_id or self._last < known.rows):
             raise replaced(self.path)
         if self.path == MEMORY:
@@ -168,6 +183,9 @@ class Store(Reader):
         self.checkpoint()
         self.claim.settle()
         self.claim.remember(journal_id, self._last)
+
+    def _highest(self) -> int:
+        return self._rows("SELECT MAX(seq) FROM jobs")[0][0] or 0
 
     def _confirm(self) -> None:
         """What was written is where the next run looks for it."""
@@ -193,6 +211,10 @@ class Store(Reader):
         self._transact(lambda: self._put_notes([(name, value)]))
         self._confirm()
 
+    def _put_entries(self, rows: Sequence[EntryRow]) -> None:
+        self._kept = True
+        self._connection.executemany(_KEEP, rows)
+
     def _put_notes(self, notes: list[tuple[str, str]]) -> None:
         self._connection.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?)", notes)
 
@@ -217,8 +239,9 @@ class Store(Reader):
             values += row
             values += EMPTY[len(row) : width]
         values += repeat(None, (size - count) * width)
-        # The number of the row that was inserted last; an update leaves it as it was.
-        self._newest = self._connection.execute(_upsert(width, size), values).lastrowid or 0
+        cursor = self._connection.execute(_upsert(width, size), values)
+        # The number of the row that was inserted last, into whichever table; an update leaves it as it was.
+        self._newest = self._highest() if self._kept else cursor.lastrowid or 0
 
     def _transact(self, work: Callable[[], None]) -> None:
         def transaction() -> None:

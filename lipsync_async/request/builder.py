@@ -10,10 +10,12 @@ from attrs import evolve, field, frozen
 
 from lipsync_async.errors import InvalidRequestError, Violation
 from lipsync_async.gateways import Gateway
-from lipsync_async.models import FaceChoice, LipSyncRequest, Sound
+from lipsync_async.models import FaceChoice, LipSyncRequest, Sound, VideoSource
 
 from .audio import AudioBytes, AudioFile
 from .checks import Facts, check, errors_of, is_given, mark_if_clean, url_faults
+from .faces import Face, choose_face
+from .speech import Speech
 from .window import natural_end
 
 _FACE = "face_choose[0]"
@@ -39,6 +41,11 @@ class RequestBuilder:
 
     _session_id: str = ""
     _face_id: str = ""
+    _source: VideoSource | None = None
+    _faces: tuple[Face, ...] | None = None
+    """Those of the session, where they are known; `_face_id` is a rule then."""
+    _video_length: int | None = None
+    _speech: Speech | None = None
     _audio_id: str | None = None
     _sound: Sound | None = None
     _sound_fault: Violation | None = None
@@ -55,15 +62,26 @@ class RequestBuilder:
 
     def session(self, session_id: str) -> RequestBuilder:
         """Sets the session that identify-face opened; it expires after about 24 hours."""
-        return evolve(self, session_id=session_id)
+        return evolve(self, session_id=session_id, source=None, faces=None, video_length=None)
 
     def face(self, face_id: str) -> RequestBuilder:
-        """Sets the face that is to speak, by its `face_id` from identify-face."""
-        return evolve(self, face_id=face_id)
+        """Sets the face that is to speak, by its `face_id` from identify-face.
+
+        Where a `FaceSession` started the builder, it may also be `only`, `first` or `longest`.
+        """
+        source = None if self._source is None else evolve(self._source, face=face_id)
+        return evolve(self, face_id=face_id, source=source)
 
     def audio_id(self, audio_id: str) -> RequestBuilder:
         """Sets the sound to an audio that text to speech made; replaces any other sound."""
         return self._with_sound(audio_id=audio_id)
+
+    def speech(self, speech: Speech) -> RequestBuilder:
+        """Sets the sound to a text that `synthesize_speech` spoke; replaces any other sound.
+
+        The job's id is made of the text and its voice, so that the same text spoken anew is the same job.
+        """
+        return evolve(self._with_sound(audio_id=speech.audio_id), speech=speech)
 
     def audio_url(self, url: str) -> RequestBuilder:
         """Sets the sound to an http or https URL; replaces any other sound."""
@@ -120,7 +138,10 @@ class RequestBuilder:
         return evolve(self, extra={**self._extra, **fields})
 
     def check(self, gateway: Gateway | None = None, facts: Facts | None = None) -> list[Violation]:
-        """Returns the errors and warnings that `build` would find; never raises."""
+        """Returns the errors and warnings that `build` would find; never raises.
+
+        `facts`: what is known of the video and the face; None: what the session told.
+        """
         return self._violations(self._request(), gateway, facts)
 
     def build(self, gateway: Gateway | None = None, facts: Facts | None = None) -> LipSyncRequest:
@@ -150,7 +171,7 @@ class RequestBuilder:
     def _with_sound(
         self, *, audio_id: str | None = None, sound: Sound | None = None, sound_fault: Violation | None = None
     ) -> RequestBuilder:
-        return evolve(self, audio_id=audio_id, sound=sound, sound_fault=sound_fault)
+        return evolve(self, audio_id=audio_id, sound=sound, sound_fault=sound_fault, speech=None)
 
     def _request(self) -> LipSyncRequest:
         return LipSyncRequest(
@@ -160,12 +181,20 @@ class RequestBuilder:
             callback_url=self._callback_url,
             watermark_info=None if self._watermark is None else {"enabled": self._watermark},
             extra_body=dict(self._extra) or None,
+            source=self._source,
+            speech=None if self._speech is None else evolve(self._speech.source, to_end=self._end is None),
         )
 
+    def _chosen(self) -> Face | Violation | None:
+        """The face that the rule names; None where the session's faces are not known."""
+        return None if self._faces is None else choose_face(self._faces, self._face_id)
+
     def _face(self) -> FaceChoice:
-        end = self._end if self._end is not None else natural_end(self._sound, self._start)
+        seconds = None if self._speech is None else self._speech.seconds
+        end = self._end if self._end is not None else natural_end(self._sound, self._start, seconds)
+        chosen = self._chosen()
         return FaceChoice(
-            face_id=self._face_id,
+            face_id=chosen.face_id if isinstance(chosen, Face) else self._face_id,
             audio_id=self._audio_id,
             sound_file=self._sound,
             sound_start_time=self._start,
@@ -177,7 +206,12 @@ class RequestBuilder:
         )
 
     def _violations(self, request: LipSyncRequest, gateway: Gateway | None, facts: Facts | None) -> list[Violation]:
+        chosen = self._chosen()
+        if facts is None and self._faces is not None:
+            facts = Facts(video_length=self._video_length, face=chosen if isinstance(chosen, Face) else None)
         found = check(request, _ANY if gateway is None else gateway, facts)
+        if isinstance(chosen, Violation):
+            found = [chosen, *(one for one in found if one.path != chosen.path)]
         if self._sound_fault is not None:
             found = [self._sound_fault if one.rule == "no_sound" else one for one in found]
         if request.face_choose[0].sound_end_time is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 
 _ROUNDING = 1e-9  # a client that waits exactly as long as it was told must not be refused for a rounding error
 
@@ -53,6 +54,34 @@ class RunningTasks:
         return self._ends[0] - now if self.count(now) else 0.0
 
 
+class Purse:
+    """The units that may still be spent; what is refunded is there again from the moment its task ends."""
+
+    __slots__ = ("_left", "_refunds")
+
+    def __init__(self, balance: float | None) -> None:
+        self._left = balance
+        self._refunds: list[tuple[float, float]] = []
+
+    def left(self, now: float) -> float:
+        """What may be spent now; infinite without a balance."""
+        if self._left is None:
+            return math.inf
+        while self._refunds and self._refunds[0][0] <= now:
+            self._left += heapq.heappop(self._refunds)[1]
+        return self._left
+
+    def pay(self, units: float) -> None:
+        """Spend units, whether they are there or not."""
+        if self._left is not None:
+            self._left -= units
+
+    def refund(self, units: float, at: float) -> None:
+        """Give units back at a moment to come."""
+        if self._left is not None and units:
+            heapq.heappush(self._refunds, (at, units))
+
+
 class Keys:
     """The keys that open the account, and those that once did with the code that refuses them now."""
 
@@ -60,6 +89,11 @@ class Keys:
 
     def __init__(self, key: str) -> None:
         self._codes: dict[str, int] = {key: 0}
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every key that opens the account, or once did."""
+        return tuple(self._codes)
 
     def add(self, key: str) -> None:
         """Let a key in (again)."""

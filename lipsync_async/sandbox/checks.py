@@ -56,6 +56,13 @@ class Create:
     watermark: bool
     body_sha256: str
     audio_sha256: str | None
+    session_id: str
+    face_id: str
+    audio_id: str
+    """Empty where the sound is a file."""
+    sound_end: int
+    insert: int
+    callback_url: str
 
     @property
     def units(self) -> float:
@@ -70,21 +77,28 @@ def units_of(window_ms: int) -> float:
 
 def read_create(body: bytes, rules: Rules) -> Create:
     """Check a create's body; raises Refused with the first fault, its message naming the field."""
-    request = _object_of(body)
-    text(request, "session_id", required=True)
+    request = object_of(body)
+    session_id = text(request, "session_id", required=True)
     face = _one_face(request)
-    text(face, "face_id", "face_choose[0].face_id", required=True)
+    face_id = text(face, "face_id", "face_choose[0].face_id", required=True)
     start, end = _window(face)
     for name in ("sound_volume", "original_audio_volume"):
         _volume(face, name, rules)
     audio_sha256 = _sound(face, end, rules)
-    _callback(text(request, "callback_url"))
+    callback_url = text(request, "callback_url")
+    _callback(callback_url)
     return Create(
         external_task_id=_external_id(text(request, "external_task_id")),
         window_ms=end - start,
         watermark=_watermark(request),
         body_sha256=hashlib.sha256(body).hexdigest(),
         audio_sha256=audio_sha256,
+        session_id=session_id,
+        face_id=face_id,
+        audio_id=text(face, "audio_id"),
+        sound_end=end,
+        insert=whole(face, "sound_insert_time"),
+        callback_url=callback_url,
     )
 
 
@@ -96,7 +110,8 @@ def refuse(path: str, why: str) -> NoReturn:
 # --- JSON as Go reads it ------------------------------------------------------------------------------------------
 
 
-def _object_of(body: bytes) -> Json:
+def object_of(body: bytes) -> Json:
+    """Read a body that is a JSON object; raises Refused for any other."""
     try:
         # As text: json would guess UTF-16 from bytes, and forgive a byte order mark; Go does neither.
         request = _DECODER.decode(body.decode("utf-8"))

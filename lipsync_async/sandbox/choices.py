@@ -6,14 +6,18 @@ from collections.abc import Collection, Mapping
 
 from lipsync_async.sandbox.replies import DIALECTS, REFUSALS
 from lipsync_async.sandbox.tasks import LOOKUPS
+from lipsync_async.sandbox.webhooks import CALLBACKS
 
 DUPLICATES = ("refuse", "accept", "overwrite")
+URLS = ("signed", "content", "relative", "data", "none")
 
 _CHOICES: Mapping[str, Collection[object]] = {
     "dialect": DIALECTS,
     "refusals": REFUSALS,
     "duplicates": DUPLICATES,
     "lookups": LOOKUPS,
+    "urls": URLS,
+    "callbacks": CALLBACKS,
     "code": (1000, 1001, 1002, 1003, 1004, 1100, 1101, 1103, 1304),
 }
 

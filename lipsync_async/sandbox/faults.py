@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
+from lipsync_async.sandbox.chances import check_chances, pick
+
 BEFORE_THE_TASK: Mapping[str, str] = {
     "reset_before": "the connection is reset before the body was read",
     "503_before": "code 5001, nothing was created",
@@ -24,30 +26,28 @@ AFTER_THE_TASK: Mapping[str, str] = {
 KNOWN_FAULTS: Mapping[str, str] = {**BEFORE_THE_TASK, **AFTER_THE_TASK}
 """Every fault's name, and what it does."""
 
+KNOWN_PREPARE_FAULTS: Mapping[str, str] = {
+    "reset_before": BEFORE_THE_TASK["reset_before"],
+    "503_before": BEFORE_THE_TASK["503_before"],
+    "lose_reply": "it is done and billed, then the connection is reset without a reply",
+    "502_after": "it is done and billed, a front proxy's HTML page is the reply",
+}
+"""What can go wrong with identify-face and text-to-speech."""
+
 
 class Faults:
-    """Dice that are thrown once for every create, so that the same order of arrival meets the same faults."""
+    """Dice that are thrown once for every call, so that the same order of arrival meets the same faults."""
 
-    def __init__(self, chances: Mapping[str, float] | None, seed: int) -> None:
+    def __init__(self, chances: Mapping[str, float] | None, seed: int, known: Mapping[str, str] = KNOWN_FAULTS) -> None:
         self._dice = Random(f"faults-{seed}")
+        self._known = known
         self.chances: dict[str, float] = {}
         self.set(chances)
 
     def set(self, chances: Mapping[str, float] | None) -> None:
         """Replace the probabilities; raises ValueError for a name that is not known or chances above 1 in all."""
-        chances = dict(chances or {})
-        unknown = sorted(set(chances) - set(KNOWN_FAULTS))
-        if unknown:
-            raise ValueError(f"unknown fault {', '.join(unknown)}; known are {', '.join(KNOWN_FAULTS)}")
-        if any(chance < 0 for chance in chances.values()) or sum(chances.values()) > 1 + 1e-9:
-            raise ValueError("the chances of all faults together must lie within 0 and 1")
-        self.chances = chances
+        self.chances = check_chances(chances, self._known, "fault")
 
     def draw(self) -> str | None:
-        """Throw once: the fault that this create meets, or None."""
-        left = self._dice.random()
-        for name, chance in self.chances.items():
-            left -= chance
-            if left < 0:
-                return name
-        return None
+        """Throw once: the fault that this call meets, or None."""
+        return pick(self.chances, self._dice.random())

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from lipsync_async.sandbox.tasks import FAILURE, Snapshot
+from lipsync_async.sandbox.tasks import Snapshot
 
 Body = dict[str, Any]
 
@@ -146,13 +146,30 @@ INSTEAD: Mapping[str, Answer] = {
 
 # --- dialects (contract, section 3) -------------------------------------------------------------------------------
 
-_OPENAI_STATUS = {"submitted": "queued", "processing": "in_progress", "succeed": "completed", "failed": "failed"}
-_NESTED_STATUS = {"submitted": "NOT_START", "processing": "IN_PROGRESS", "succeed": "SUCCESS", "failed": "FAILURE"}
-_CAMEL_STATE = {"submitted": "submitted", "processing": "processing", "succeed": "completed", "failed": "failed"}
-_PROGRESS = {"submitted": 0, "processing": 50, "succeed": 100, "failed": 100}
+_OPENAI_STATUS = {
+    "submitted": "queued",
+    "processing": "in_progress",
+    "succeed": "completed",
+    "failed": "failed",
+    "expired": "expired",
+}
+_NESTED_STATUS = {
+    "submitted": "NOT_START",
+    "processing": "IN_PROGRESS",
+    "succeed": "SUCCESS",
+    "failed": "FAILURE",
+    "expired": "EXPIRED",
+}
+_CAMEL_STATE = {**{name: name for name in _OPENAI_STATUS}, "succeed": "completed"}
+ENDED = frozenset(("succeed", "failed", "expired"))
 
 
-def _envelope(data: Any, request_id: str) -> Body:
+def _progress(task: Snapshot) -> int:
+    return {"submitted": 0, "processing": 50}.get(task.status, 100)
+
+
+def envelope(data: Any, request_id: str) -> Body:
+    """Kling's own form of a reply that succeeded."""
     # A failed task says SUCCEED here too: it is the query that succeeded.
     return {"code": 0, "message": "SUCCEED", "request_id": request_id, "data": data}
 
@@ -170,22 +187,22 @@ def native_created(task: Snapshot) -> Body:
 
 def native_task(task: Snapshot) -> Body:
     """The task object of a query."""
-    data = {**native_created(task), "task_status_msg": FAILURE if task.status == "failed" else ""}
+    data = {**native_created(task), "task_status_msg": task.reason}
     if task.status == "succeed":
         video = {"id": f"{task.task_id}1", "url": task.url, "watermark_url": "", "duration": task.seconds}
         data["task_result"] = {"videos": [video]}
         data["watermark_info"] = {"enabled": task.watermark}
-    if task.status in ("succeed", "failed"):
+    if task.status in ENDED:
         data["final_unit_deduction"] = task.units
     return data
 
 
 def _native_create(task: Snapshot, request_id: str) -> Body:
-    return _envelope(native_created(task), request_id)
+    return envelope(native_created(task), request_id)
 
 
 def _native_query(task: Snapshot, request_id: str) -> Body:
-    return _envelope(native_task(task), request_id)
+    return envelope(native_task(task), request_id)
 
 
 def _openai_create(task: Snapshot, _request_id: str) -> Body:
@@ -206,30 +223,34 @@ def _openai_query(task: Snapshot, _request_id: str) -> Body:
         "object": "video",
         "model": "kling-v1-6",
         "status": _OPENAI_STATUS[task.status],
-        "progress": _PROGRESS[task.status],
+        "progress": _progress(task),
         "created_at": task.created_ms,  # in ms here, in seconds at the create: gateways mix them
     }
     if task.status == "succeed":
-        body |= {"completed_at": task.updated_ms, "seconds": task.seconds, "metadata": {"url": task.url}}
-    if task.status == "failed":
-        body["error"] = {"message": FAILURE, "code": "task_failed"}
+        body |= {"completed_at": task.updated_ms, "seconds": task.seconds}
+        body |= {"metadata": {"url": task.url}} if task.url else {}
+    elif task.status in ENDED:
+        body["error"] = {"message": task.reason, "code": "task_failed"}
     return body
 
 
 def _nested_query(task: Snapshot, request_id: str) -> Body:
     # The result's URL stands in `fail_reason`, and before the task started there is no Kling body inside.
-    reasons = {"succeed": task.url, "failed": FAILURE}
-    begun, ended = task.status != "submitted", task.status in reasons
+    # Where the gateway ended the task, what it quotes is the last that it heard: it still runs there.
+    begun, ended = task.status != "submitted", task.status in ENDED
+    quoted = task
+    if task.inner != task.status:
+        quoted = attrs.evolve(task, status=task.inner, reason="", updated_ms=task.started_ms)
     outer = {
         "task_id": task.task_id,
         "action": "advancedLipSync",
         "status": _NESTED_STATUS[task.status],
-        "fail_reason": reasons.get(task.status, ""),
+        "fail_reason": task.reason or (task.url if task.status == "succeed" else ""),
         "submit_time": task.created_ms // 1000,
         "start_time": task.created_ms // 1000 if begun else 0,
         "finish_time": task.updated_ms // 1000 if ended else 0,
-        "progress": f"{_PROGRESS[task.status]}%",
-        "data": _native_query(task, request_id) if begun else None,
+        "progress": f"{_progress(task)}%",
+        "data": _native_query(quoted, request_id) if begun else None,
     }
     return {"code": "success", "message": "", "data": outer}
 
@@ -239,8 +260,8 @@ def _hybrid_create(task: Snapshot, request_id: str) -> Body:
 
 
 def _flat_query(task: Snapshot, _request_id: str) -> Body:
-    body = {"status": _NESTED_STATUS[task.status], "task_id": task.task_id, "progress": f"{_PROGRESS[task.status]}%"}
-    return {**body, "fail_reason": FAILURE} if task.status == "failed" else body
+    body = {"status": _NESTED_STATUS[task.status], "task_id": task.task_id, "progress": f"{_progress(task)}%"}
+    return {**body, "fail_reason": task.reason} if task.reason else body
 
 
 def _camel_create(task: Snapshot, _request_id: str) -> Body:
@@ -250,10 +271,10 @@ def _camel_create(task: Snapshot, _request_id: str) -> Body:
 
 def _camel_query(task: Snapshot, request_id: str) -> Body:
     body = _camel_create(task, request_id)
-    if task.status == "succeed":
+    if task.status == "succeed" and task.url:
         body["data"]["videoUrl"] = task.url
-    if task.status == "failed":
-        body["data"]["failMsg"] = FAILURE
+    if task.reason:
+        body["data"]["failMsg"] = task.reason
     return body
 
 
@@ -271,4 +292,4 @@ DIALECTS: Mapping[str, tuple[Dialect, Dialect]] = {
 
 def task_list(tasks: list[Snapshot], request_id: str) -> Body:
     """One page of tasks; only Kling documents the call, so there is one form of it."""
-    return _envelope([native_task(task) for task in tasks], request_id)
+    return envelope([native_task(task) for task in tasks], request_id)

@@ -1,17 +1,16 @@
-"""The life of a task on a scaled clock: submitted, processing, then succeed or failed; no timer runs."""
+"""The life of a task on a scaled clock: submitted, processing, then one of its ends; no timer runs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from random import Random
-from typing import Literal
 
 import attrs
 
-Status = Literal["submitted", "processing", "succeed", "failed"]
+from lipsync_async.sandbox.ends import ENDS, End, Status, end_of
 
 LOOKUPS = ("external", "task_id", "none")
-FAILURE = "Task failed: the audio could not be matched to the face"
 _QUEUED = 0.1  # the share of its life that a task is `submitted`
 _FIRST_ID = 860_000_000_000_000_000  # 18 digits, as the contract has them
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -29,8 +28,25 @@ class Task:
     starts: float
     ends: float
     found_from: float
-    fails: bool
+    ending: str
+    """The name of its end in `ENDS`."""
     watermark: bool
+    number: int = 1
+    """Its place in the order of creation, from 1."""
+
+    @property
+    def end(self) -> End:
+        """What is told of its end."""
+        return ENDS[self.ending]
+
+    @property
+    def refunded(self) -> float:
+        """Units that are given back when it ends."""
+        return self.units if self.end.refunded else 0.0
+
+    def ended(self, now: float) -> bool:
+        """Whether its life is over."""
+        return now >= self.ends
 
     def status(self, now: float) -> Status:
         """Where in its life the task is."""
@@ -38,7 +54,7 @@ class Task:
             return "submitted"
         if now < self.ends:
             return "processing"
-        return "failed" if self.fails else "succeed"
+        return self.end.status
 
     def changed(self, now: float) -> float:
         """When the status changed last."""
@@ -52,11 +68,18 @@ class Snapshot:
     task_id: str
     external_task_id: str
     status: Status
+    inner: Status
+    """The platform's own part, in the dialect that quotes it."""
+    reason: str
+    """Why it failed or expired; empty otherwise."""
     units: str
+    """What was charged in the end."""
     seconds: str
     url: str
+    """Empty where none is told."""
     watermark: bool
     created_ms: int
+    started_ms: int
     updated_ms: int
 
 
@@ -91,12 +114,14 @@ class TaskBook:
         failed_share: float,
         lookups: str,
         seed: int,
+        ends: Mapping[str, float] | None = None,
     ) -> None:
         self._new_id = _IDS.get(dialect, native_id)
-        self._seconds = task_seconds
+        self.seconds = task_seconds
+        self.failed_share = failed_share
+        self.ends = dict(ends or {})
         self._scale = time_scale
         self._store_delay = store_delay
-        self._failed_share = failed_share
         self._lookups = lookups
         self._dice = Random(f"tasks-{seed}")
         self._tasks: dict[str, Task] = {}
@@ -107,9 +132,9 @@ class TaskBook:
         return external_task_id in self._by_external
 
     def create(self, external_task_id: str, units: float, window_ms: int, watermark: bool, now: float) -> Task:
-        """Begin a task; its length and whether it fails are seeded, in the order of creation."""
+        """Begin a task; its length and its end are seeded, in the order of creation."""
         self._created += 1
-        life = self._dice.uniform(*self._seconds) / self._scale
+        life = self._dice.uniform(*self.seconds) / self._scale
         task = Task(
             task_id=self._new_id(self._created, self._dice),
             external_task_id=external_task_id,
@@ -119,8 +144,9 @@ class TaskBook:
             starts=now + _QUEUED * life,
             ends=now + life,
             found_from=now + self._store_delay / self._scale,
-            fails=self._dice.random() < self._failed_share,
+            ending=end_of(self.ends, self.failed_share, self._dice.random()),
             watermark=watermark,
+            number=self._created,
         )
         self._tasks[task.task_id] = task
         if external_task_id:
@@ -142,22 +168,31 @@ class TaskBook:
             task = self._by_external.get(any_id)
         return task if task is not None and task.found_from <= now else None
 
+    def get(self, task_id: str) -> Task | None:
+        """The task of this id, however queries find tasks."""
+        return self._tasks.get(task_id)
+
     def page(self, number: int, size: int, now: float) -> list[Task]:
         """Give one page of the tasks that are stored by now, the newest first; pages count from 1."""
         stored = (task for task in reversed(self._tasks.values()) if task.found_from <= now)
         return list(islice(stored, (number - 1) * size, number * size))
 
 
-def snapshot(task: Task, now: float, epoch: float) -> Snapshot:
-    """A task as a reply tells it; `epoch` is the Unix time at which the clock of `now` was 0."""
+def snapshot(task: Task, seen: float, epoch: float, url: str = "") -> Snapshot:
+    """A task as a reply tells it that was looked at `seen`; `epoch` is the Unix time of the clock's 0."""
+    ended = task.ended(seen)
+    status = task.status(seen)
     return Snapshot(
         task_id=task.task_id,
         external_task_id=task.external_task_id,
-        status=task.status(now),
-        units=f"{task.units:g}",
+        status=status,
+        inner=task.end.inner if ended else status,
+        reason=task.end.reasons[task.number % len(task.end.reasons)] if ended else "",
+        units=f"{task.units - task.refunded:g}",
         seconds=f"{task.window_ms / 1000:.3f}",
-        url=f"https://cdn.example.test/kling/{task.task_id}.mp4",
+        url=url,
         watermark=task.watermark,
         created_ms=int((epoch + task.created) * 1000),
-        updated_ms=int((epoch + task.changed(now)) * 1000),
+        started_ms=int((epoch + task.starts) * 1000),
+        updated_ms=int((epoch + task.changed(seen)) * 1000),
     )

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
-from attrs import evolve
+import msgspec
 
-from lipsync_async.config import Following
+from lipsync_async.config import Following, RunOptions
 from lipsync_async.dispatch.account import Account
+from lipsync_async.dispatch.listing import index
 from lipsync_async.dispatch.run import YIELD_EVERY
-from lipsync_async.endings import Ending, Result, StillRunning, Succeeded, TaskResults, TaskState
-from lipsync_async.errors import TaskError, TaskNotFoundError
+from lipsync_async.dispatch.streaming import Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Requests
+from lipsync_async.downloads.crew import Crew
+from lipsync_async.downloads.fetcher import Fetcher, FetchOptions
+from lipsync_async.downloads.store import store_for
+from lipsync_async.endings import Downloaded, Ending, FailureKind, Result, Succeeded, TaskState
+from lipsync_async.errors import ConfigurationError, TaskError, TaskNotFoundError
+from lipsync_async.gateways import Gateway
+from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
+from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.task_results import TaskResults, job_id
 from lipsync_async.terms import Failure, Kind
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
 
 from .fates import ENDED, Sign, judge_task, state_of
-from .follower import Follower, FollowingStatistics, Wanted
-from .waiting import Waiting
+from .fetching import Fetching, Target, video_url
+from .follower import Follower, FollowingStatistics
+from .results import ResultStream, Watch
+from .slots import Slots
+from .taskbook import Taskbook
+from .waiting import Resubmission, Waiting
+from .wanted import TaskLike, Wanted, sound_of, wanted_of
 
-TaskLike = str | Accepted | TaskState | StillRunning
-"""A task: its task id, or a value that names it."""
 Waitable = TaskLike | Rejected | Unknown | NotSent
 """What `wait_many` takes: an outcome without a task comes back as it is."""
 
@@ -31,11 +42,42 @@ Waitable = TaskLike | Rejected | Unknown | NotSent
 class TaskCalls:
     """The calls about tasks; all of a client's waits share one `Follower`."""
 
+    _gateway: Gateway
+    _trust_env: bool
     _when_to_look: Following
     _follower: Follower | None = None
 
+    # What the client brings along.
+
     def _ready(self) -> Account:
         raise NotImplementedError
+
+    async def submit(self, request: LipSyncRequest) -> Accepted:
+        """As the client has it."""
+        raise NotImplementedError
+
+    async def submit_many(
+        self,
+        jobs: Requests,
+        *,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> BatchResult:
+        """As the client has it."""
+        raise NotImplementedError
+
+    def _outcomes(
+        self,
+        jobs: Jobs | None,
+        journal: Opened,
+        on_progress: OnProgress | None,
+        options: RunOptions | None,
+        watch: Watch | None = None,
+    ) -> OutcomeStream:
+        raise NotImplementedError
+
+    # Tasks.
 
     async def get_task(self, task: TaskLike) -> TaskState:
         """Looks at a task once, and returns what the gateway tells of it; it need not have ended.
@@ -67,7 +109,8 @@ class TaskCalls:
         `tasks`: a `BatchResult`, or any outcomes, endings and task ids; an outcome without a task comes back as it is.
         Returns the ending of each, by `external_task_id`, or by task id where no other is known; none is raised.
         """
-        waiting = Waiting(self._follow())
+        endings: dict[str, Ending] = {}
+        waiting = Waiting(self._follow(), collect(endings))
         given = tuple(tasks.values() if isinstance(tasks, Mapping) else tasks)
         try:
             for number, one in enumerate(given, 1):
@@ -75,9 +118,126 @@ class TaskCalls:
                     waiting.add(self._know(wanted_of(one)))
                 if not number % YIELD_EVERY:
                     await asyncio.sleep(0)
-            return results_of(given, await waiting.endings(timeout))
+            await waiting.finish(timeout)
+            return results_of(given, endings)
         finally:
             waiting.leave()
+
+    async def run(self, request: LipSyncRequest, *, timeout: float | None = 3600.0) -> Succeeded:
+        """Submits one job and waits for its video, for at most `timeout` seconds after it was accepted.
+
+        Raises what `submit` and `wait` raise; an error of `wait` names the task, which `wait` can go on with.
+        """
+        return await self._wait_for(self._accepted_now(await self.submit(request)), timeout)
+
+    async def run_many(
+        self,
+        jobs: Requests,
+        *,
+        timeout: float | None = None,
+        resubmit: Collection[str] = (),
+        download: Target | None = None,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> TaskResults:
+        """Submits a list as `submit_many` does, and waits for every task from the moment when it is accepted.
+
+        `timeout` is in seconds after the last job came out (None: as long as it takes).
+        `resubmit`: `"capacity"`, `"gateway"`, or both: a job whose task failed for such a reason is submitted again,
+        at most three times, under the ids `<id>-r1` ..., and pays again; its ending tells of the `earlier` ones.
+        `download`: where each video is put when its task has succeeded: a folder, an address such as
+        `s3://bucket/prefix` (the extra `store`), or an object with `put`; `Succeeded.download` says what came of it.
+        With a `journal` an earlier run is resumed: what ended is told again, and the other tasks are waited for.
+        Returns, by `external_task_id`, each task's ending, or the outcome of a job that was not accepted; raises none.
+        Raises what `submit_many` raises.
+        """
+        self._ready()
+        options = options or RunOptions()
+        listed = await index(jobs, options, self._gateway.max_id_length)
+        opened = Opened(journal, self._gateway, account)
+        found: dict[str, Result] = {}
+        async with self._results(listed, opened, timeout, resubmit, download, None, options) as results:
+            async for result in results:
+                found[job_id(result)] = result
+        return TaskResults({job.id: found[job.id] for job in listed if job.id in found} | found)
+
+    def follow(
+        self,
+        journal: JournalLike,
+        *,
+        timeout: float | None = None,
+        download: Target | None = None,
+        account: str = "default",
+    ) -> ResultStream:
+        """Goes on from a journal alone: yields the ending of every task of its accepted jobs, and submits nothing.
+
+        Endings that are on record are told again; what earlier runs left open or unknown is looked up as by
+        `reconcile`, and comes out as its task's ending, or as its outcome where there is no task.
+        `timeout`: seconds that tasks are waited for after the last look-up; None: as long as it takes.
+        `download`: as in `run_many`; videos that are there already are not fetched again.
+        """
+        opened = Opened(journal, self._gateway, account)
+        return self._results(None, opened, timeout, (), download, None, RunOptions(look_only=True), whole_journal=True)
+
+    def _results(
+        self,
+        jobs: Jobs | None,
+        opened: Opened,
+        timeout: float | None,
+        resubmit: Collection[str],
+        download: Target | None,
+        on_progress: OnProgress | None,
+        options: RunOptions | None,
+        *,
+        whole_journal: bool = False,
+    ) -> ResultStream:
+        kinds = _kinds_of(resubmit)
+        account = self._ready()
+
+        def outcomes(journal: AnyJournal | None, watch: Watch) -> OutcomeStream:
+            return self._outcomes(jobs, opened.again(journal), on_progress, options, watch)
+
+        def resubmission(journal: AnyJournal | None) -> Resubmission | None:
+            async def submit(request: LipSyncRequest) -> Outcome:
+                batch = await self.submit_many([request], journal=journal, options=options)  # type: ignore[arg-type]
+                return next(iter(batch.values()))
+
+            return Resubmission(kinds, submit, self._gateway.max_id_length) if kinds else None
+
+        def fetching(tell: Callable[[Succeeded], None], taskbook: Taskbook | None) -> Fetching:
+            assert download is not None
+            return Fetching(account, download, tell, taskbook=taskbook, trust_env=self._trust_env)
+
+        return ResultStream(
+            self._follow,
+            outcomes,
+            opened,
+            wall_clock=account.wall_clock,
+            timeout=timeout,
+            resubmission=resubmission,
+            fetching=None if download is None else fetching,
+            whole_journal=whole_journal,
+        )
+
+    async def download(self, task: TaskLike, to: Target) -> Downloaded:
+        """Fetches the video of a task that has succeeded, whole or not at all, into a folder or a store.
+
+        The file is called `<external_task_id>.mp4`, or by the task id where no other is known.
+        Raises `DownloadError`: the task has its video all the same, and it can be fetched later.
+        """
+        account, wanted = self._ready(), wanted_of(task)
+        options = FetchOptions(trust_env=self._trust_env)
+        async with Fetcher(account.gateway.base_url, account.credential.headers, options) as fetcher:
+            crew = Crew(fetcher, store_for(to))
+            found = await crew.fetch(
+                wanted.external_task_id, wanted.task_id, lambda: video_url(account, wanted.task_id)
+            )
+        if isinstance(found, Downloaded):
+            return found
+        error = found.error()
+        assert error is not None
+        raise error
 
     def following(self) -> FollowingStatistics:
         """Returns what was learned about tasks: how long they take, and how late the gateway tells their ends.
@@ -93,25 +253,49 @@ class TaskCalls:
         return self._follower
 
     async def _wait_for(self, wanted: Wanted, timeout: float | None) -> Succeeded:
-        waiting = Waiting(self._follow())
+        endings: dict[str, Ending] = {}
+        waiting = Waiting(self._follow(), collect(endings))
         waiting.add(wanted)
-        return _succeeded((await waiting.endings(timeout))[wanted.task_id])
+        try:
+            await waiting.finish(timeout)
+        finally:
+            waiting.leave()
+        return _succeeded(endings[wanted.task_id])
 
     def _accepted_now(self, outcome: Accepted) -> Wanted:
         """A task whose job has just come out: it is new, unless an earlier run or a lost reply made it."""
         wanted = self._know(wanted_of(outcome))
         if outcome.replayed or outcome.recovered:
             return wanted
-        return evolve(wanted, created_at=self._ready().wall_clock())
+        return msgspec.structs.replace(wanted, created_at=self._ready().wall_clock())
 
     def _know(self, wanted: Wanted) -> Wanted:
         """With the seconds of its sound, where the job is remembered."""
         job = self._ready().registry.recall(wanted.external_task_id or "")
-        return wanted if job is None else evolve(wanted, sound=_sound_of(job.request))
+        return wanted if job is None else msgspec.structs.replace(wanted, sound=sound_of(job.request))
+
+    def _follow_slots(self) -> None:
+        """From now on every task that a create makes is followed, whoever waits for it or not."""
+        account = self._ready()
+        account.accepted = Slots(self._follow(), account).accepted
+
+    def _hint(self, task_id: str) -> None:
+        """A callback says that a task has ended; one that nobody waits for costs nothing."""
+        if self._follower is not None:
+            self._follower.hint(task_id)
 
     async def _stop_following(self) -> None:
         if self._follower is not None:
             await self._follower.aclose()
+
+
+def collect(endings: dict[str, Ending]) -> Callable[[Ending], None]:
+    """Puts each ending into the dict, by task id."""
+
+    def put(ending: Ending) -> None:
+        endings[ending.task_id] = ending
+
+    return put
 
 
 def results_of(given: Iterable[Waitable], endings: Mapping[str, Ending]) -> TaskResults:
@@ -136,23 +320,17 @@ def _succeeded(ending: Ending) -> Succeeded:
     return ending
 
 
-def wanted_of(task: TaskLike) -> Wanted:
-    """What is known of a task by what names it."""
-    if isinstance(task, str):
-        return Wanted(task_id=task)
-    created_at = task.created_at if isinstance(task, Accepted | TaskState) else None
-    return Wanted(task_id=task.task_id, external_task_id=task.external_task_id, created_at=created_at)
+MAY_BE_SUBMITTED_AGAIN = frozenset({FailureKind.CAPACITY, FailureKind.GATEWAY})
 
 
-def _sound_of(request: LipSyncRequest) -> float | None:
-    """Seconds of the cut that is spoken."""
-    if not request.face_choose:
-        return None
-    face = request.face_choose[0]
-    try:
-        return max(0.0, (face.sound_end_time - face.sound_start_time) / 1000.0)
-    except TypeError:  # the gateway took what our rules would not
-        return None
+def _kinds_of(resubmit: Collection[str]) -> frozenset[FailureKind]:
+    """Raises `ConfigurationError` for a kind that would fail again, or is none."""
+    names = {resubmit} if isinstance(resubmit, str) else set(resubmit)
+    wrong = sorted(names - {kind.value for kind in MAY_BE_SUBMITTED_AGAIN})
+    if wrong:
+        allowed = " and ".join(sorted(MAY_BE_SUBMITTED_AGAIN))
+        raise ConfigurationError(f"resubmit knows {allowed}, not {', '.join(map(repr, wrong))}")
+    return frozenset(map(FailureKind, names))
 
 
 async def _look(account: Account, wanted: Wanted) -> tuple[TaskReply | Failure, Sign]:

@@ -128,7 +128,9 @@ def ending_of(sign: Sign, state: TaskState, external_task_id: str | None = None)
     name = external_task_id or state.external_task_id
     if sign is Sign.FAILED:
         kind, reason = kind_of(state.reason), state.reason or ""
-        return TaskFailed(task_id=state.task_id, external_task_id=name, state=state, kind=kind, reason=reason)
+        return TaskFailed(
+            task_id=state.task_id, external_task_id=name, state=state, kind=kind, reason=reason, units=state.units
+        )
     return Succeeded(
         task_id=state.task_id,
         external_task_id=name,

@@ -7,14 +7,16 @@ A task that nobody waits for is not asked for, and goes on at the gateway.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
-from typing import Protocol
+from collections.abc import Collection, Coroutine, Iterable
+from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from lipsync_async.config import Following
 from lipsync_async.dispatch.account import LOG, Account
-from lipsync_async.endings import Ending, StillRunning, Succeeded, TaskFailed, TaskLost, TaskState
+from lipsync_async.endings import Ended, Ending, StillRunning, TaskLost, TaskState
 from lipsync_async.outcomes import Accepted
 from lipsync_async.terms import Failure
 from lipsync_async.wire import TaskReply
@@ -23,11 +25,15 @@ from lipsync_async.wire.flight import Flight
 from .durations import Durations
 from .fates import ENDED, Absence, Sign, ending_of, judge_task, state_of
 from .freshness import Freshness
-from .learning import Learning
-from .planner import Followed, Planner
+from .learning import Learning, Lesson
+from .planner import Followed, Listener, Planner
+from .sweeping import Sweeper
+from .wanted import Wanted
 
 AT_ONCE = 16
-"""Looks that may be out for an answer."""
+"""Looks that may be out for an answer, whatever their rate."""
+ANSWER = 4.0
+"""Seconds that answers may take before the looks become fewer than `max_queries_per_second`."""
 PAUSE = 60.0
 """Seconds without a look where the account may not ask."""
 REMEMBERED = 10_000
@@ -37,42 +43,19 @@ SHORTEST = 1.0
 
 
 @frozen(kw_only=True)
-class Wanted:
-    """A task that somebody waits for."""
-
-    task_id: str
-    external_task_id: str | None = None
-    created_at: float | None = None
-    """Unix seconds, by the gateway's clock; None: not known."""
-    sound: float | None = None
-    """Seconds of its sound; None: not known."""
-
-
-@frozen(kw_only=True)
 class FollowingStatistics:
     """What a client knew at one moment of the tasks that it waits for."""
 
     tasks: int
     """Tasks that are waited for."""
     looks: int
-    """Looks at tasks since the client was entered."""
+    """Looks at tasks, and at pages of the list, since the client was entered."""
     ended: int
     """Tasks that were seen to end."""
     median_duration: float | None
     """Seconds from a create to the end of its task, as learned; None: too few have ended."""
     freshness: float
     """Seconds by which the gateway tells an end late, nine times of ten, as learned (contract, section 5a)."""
-
-
-class Listener(Protocol):
-    """Who waits."""
-
-    alone: tuple[Listener, ...]
-    """The listener as the only one of a task: one tuple, however many tasks it waits for."""
-
-    def hear(self, task_id: str, ending: Ending | None) -> None:
-        """A task ended; None: the client was closed."""
-        ...
 
 
 class Follower:
@@ -84,9 +67,10 @@ class Follower:
         self.freshness = Freshness()
         self._planner = Planner(following, self.durations, self.freshness)
         self._learning = Learning(self.durations, self.freshness)
-        self._listeners: dict[str, tuple[Listener, ...]] = {}
-        self._ended: OrderedDict[str, Succeeded | TaskFailed | TaskLost] = OrderedDict()
+        self._sweeper = Sweeper(account, self._planner, self._heard)
+        self._ended: OrderedDict[str, Ended] = OrderedDict()
         self._looks: set[asyncio.Task[None]] = set()
+        self._most_out = max(AT_ONCE, math.ceil(ANSWER * following.max_queries_per_second))
         self._looping: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._last_found: str | None = None
@@ -108,20 +92,19 @@ class Follower:
         if known is not None or self._closed:
             listener.hear(task_id, known)
             return
-        others = self._listeners.get(task_id)
-        self._listeners[task_id] = (*others, listener) if others else listener.alone
         now = self._account.loop.time()
         task = self._planner.follow(task_id, now, born=self._born(wanted, now), sound=wanted.sound)
+        task.listeners = (*task.listeners, listener) if task.listeners else listener.alone
         task.external_task_id = task.external_task_id or wanted.external_task_id
         self._wake()
 
     def leave(self, task_id: str, listener: Listener) -> None:
         """The listener waits no longer; the task is not asked for any more where it was the last."""
-        left = tuple(it for it in self._listeners.get(task_id, ()) if it is not listener)
-        if left:
-            self._listeners[task_id] = left
-        else:
-            self._forget(task_id)
+        task = self._planner.get(task_id)
+        if task is not None:
+            task.listeners = tuple(it for it in task.listeners if it is not listener)
+            if not task.listeners:
+                self._planner.drop(task_id)
 
     def still_running(self, wanted: Wanted, waited: float) -> StillRunning:
         """The ending of a wait whose patience ended after so many seconds."""
@@ -132,15 +115,31 @@ class Follower:
             state = TaskState(task_id=wanted.task_id, external_task_id=name, status=task.status)
         return StillRunning(task_id=wanted.task_id, external_task_id=name, state=state, waited=waited)
 
+    def learn(self, lessons: Iterable[Lesson]) -> None:
+        """What earlier runs learned of this gateway; what this client saw for itself is newer, and stays."""
+        if not self._learning.lessons:
+            for lesson in lessons:
+                self._learning.learn(lesson)
+
+    @property
+    def lessons(self) -> Collection[Lesson]:
+        """What was learned, for the journal."""
+        return self._learning.lessons
+
     def statistics(self) -> FollowingStatistics:
         """What is known now, as a value."""
         return FollowingStatistics(
             tasks=len(self._planner),
-            looks=self._asked,
+            looks=self._asked + self._sweeper.pages,
             ended=self._seen,
             median_duration=self.durations.quantile(0.5),
             freshness=self.freshness.seconds,
         )
+
+    def hint(self, task_id: str) -> None:
+        """Somebody, who may be anybody, says that a task has ended: it is looked at sooner, as the planner allows."""
+        if self._planner.hint(task_id, self._account.loop.time()):
+            self._wake()
 
     async def aclose(self) -> None:
         """Ends all looks; whoever waits hears that the client was closed."""
@@ -148,7 +147,7 @@ class Follower:
         running = [*self._looks, *([self._looping] if self._looping else [])]
         for task in running:
             task.cancel()
-        for task_id in tuple(self._listeners):
+        for task_id in tuple(self._planner):
             self._tell(task_id, None)
         if running:
             await asyncio.wait(running)
@@ -158,12 +157,9 @@ class Follower:
             return None
         return now - max(0.0, self._account.wall_clock() - wanted.created_at)
 
-    def _forget(self, task_id: str) -> tuple[Listener, ...]:
-        self._planner.drop(task_id)
-        return self._listeners.pop(task_id, ())
-
     def _tell(self, task_id: str, ending: Ending | None) -> None:
-        for listener in self._forget(task_id):
+        task = self._planner.drop(task_id)
+        for listener in () if task is None else task.listeners:
             listener.hear(task_id, ending)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -179,13 +175,14 @@ class Follower:
             while len(self._planner):
                 self._news.clear()
                 now = self._account.loop.time()
-                task = self._planner.take(now) if len(self._looks) < AT_ONCE else None
-                if task is None:
-                    await self._pause(self._planner.wait(now) if len(self._looks) < AT_ONCE else None)
+                room = len(self._looks) < self._most_out
+                look = self._next_look(now) if room else None
+                if look is None:
+                    await self._pause(self._planner.wait(now) if room else None)
                     continue
-                look = self._account.loop.create_task(self._look(task), name="lipsync-look")
-                self._looks.add(look)
-                look.add_done_callback(self._looked)
+                task = self._account.loop.create_task(look, name="lipsync-look")
+                self._looks.add(task)
+                task.add_done_callback(self._looked)
         finally:
             self._looping = None
 
@@ -203,6 +200,14 @@ class Follower:
     def _looked(self, look: asyncio.Task[None]) -> None:
         self._looks.discard(look)
         self._news.set()
+
+    def _next_look(self, now: float) -> Coroutine[Any, Any, None] | None:
+        """What is to be asked now: a list of tasks where many are due, else one; None: nothing."""
+        sweep = self._sweeper.begin(now)
+        if sweep is not None:
+            return sweep
+        task = self._planner.take(now)
+        return None if task is None else self._look(task)
 
     # -- one look ---------------------------------------------------------------------------------------------------
 
@@ -228,12 +233,15 @@ class Follower:
             elif sign is Sign.MISSING:
                 await self._missing(task, flight)
             else:
-                self._heard(task, answer, sign)
+                await self._heard(task, answer, sign, flight)
         account.observe("look", external_task_id=task.external_task_id, action=sign.value)
 
-    def _heard(self, task: Followed, answer: TaskReply | Failure, sign: Sign) -> None:
+    async def _heard(self, task: Followed, answer: TaskReply | Failure, sign: Sign, flight: Flight) -> None:
         now = self._account.loop.time()
         if isinstance(answer, TaskReply) and (sign is Sign.RUNNING or sign in ENDED):
+            if sign is Sign.SUCCEEDED and not answer.video_url:
+                url = await self._account.queries.content_url(task.task_id, flight)
+                answer = evolve(answer, video_url=url)
             self._found(task, answer, sign, now)
         elif sign is Sign.PAUSE:
             self._planner.hold(now, PAUSE)
@@ -256,7 +264,7 @@ class Follower:
             self._learning.ended(task, now, age_told=_age_told(state))
         self._end(task, ending)
 
-    def _end(self, task: Followed, ending: Succeeded | TaskFailed | TaskLost) -> None:
+    def _end(self, task: Followed, ending: Ended) -> None:
         if task.task_id in self._ended:
             return
         self._seen += 1
@@ -266,7 +274,7 @@ class Follower:
         self._free_slot(ending)
         self._tell(task.task_id, ending)
 
-    def _free_slot(self, ending: Succeeded | TaskFailed | TaskLost) -> None:
+    def _free_slot(self, ending: Ended) -> None:
         """The pacer counts the tasks that this client's own creates made."""
         account = self._account
         job = account.registry.recall(ending.external_task_id or "")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from .durations import Durations
+from collections import deque
+
+import msgspec
+
+from .durations import KEPT, Durations
 from .freshness import Freshness
 from .planner import Followed
 
@@ -13,12 +17,32 @@ It must be less than 1: else a first look that comes late would never learn to c
 """
 
 
+class Lesson(msgspec.Struct, frozen=True, array_like=True):
+    """What one end taught; all in seconds, by one clock, from the create on."""
+
+    lasted: float
+    sound: float | None = None
+    looked: float | None = None
+    """When a look last called it running; None: nothing was taught about the freshness."""
+    seen: float = 0.0
+    """When it was seen ended."""
+
+
 class Learning:
     """The durations and the freshness of one gateway, as they are read out of the ends that were seen."""
 
     def __init__(self, durations: Durations, freshness: Freshness) -> None:
         self._durations = durations
         self._freshness = freshness
+        self.lessons: deque[Lesson] = deque(maxlen=KEPT)
+        """The last ones, for the journal."""
+
+    def learn(self, lesson: Lesson) -> None:
+        """A lesson of an earlier run, or of this one."""
+        self.lessons.append(lesson)
+        self._durations.ended(lesson.lasted, lesson.sound)
+        if lesson.looked is not None:
+            self._freshness.told(lesson.looked, lesson.seen, lesson.lasted)
 
     def ended(self, task: Followed, now: float, *, age_told: float | None) -> None:
         """A task was seen ended at `now`; `age_told`: seconds from its create to its end, where the gateway tells both.
@@ -27,15 +51,14 @@ class Learning:
         """
         if not task.dated:
             if age_told is not None:
-                self._durations.ended(age_told, task.sound)
+                self.learn(Lesson(age_told, task.sound))
             return
         age = max(0.0, now - task.born)
         before = max(0.0, task.seen_running - task.born)
         seen_running = task.seen_running >= task.born
         if age_told is not None and age_told <= age:
-            self._durations.ended(age_told, task.sound)
-            self._freshness.told(before, age, age_told)
+            self.learn(Lesson(age_told, task.sound, before, age))
             return
-        self._durations.ended((before + age) / 2 if seen_running else FIRST_LOOK_SHARE * age, task.sound)
+        self.learn(Lesson((before + age) / 2 if seen_running else FIRST_LOOK_SHARE * age, task.sound))
         if seen_running:
             self._freshness.seen(task.seen_running, now)

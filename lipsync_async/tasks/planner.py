@@ -10,8 +10,10 @@ Pure: `follower` asks, this plans; every `now` is handed in, in seconds of one m
 |                         | freshness where that is more: it has little new to say before                    |
 | the widest pause        | 60 s                                                                             |
 
+A hint (a callback, contract, section 6) brings the next look of a task forward, once in a while; then all is as before.
 First looks are spread over one closest pause, by the task's id, so that tasks of one moment are not asked for at once.
-No two looks are closer than `1 / max_per_second`; a refusal for rate slows the looks of all tasks, and no create.
+No two looks are closer than `1 / max_queries_per_second`; a refusal for rate slows the looks of all tasks, and no
+create.
 A task is in exactly one place: in the heap, out for an answer, or ended.
 """
 
@@ -19,11 +21,14 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterator
+from typing import Protocol
 from zlib import crc32
 
 import msgspec
 
 from lipsync_async.config import Following
+from lipsync_async.endings import Ending
 from lipsync_async.terms import TaskStatus
 
 from .durations import Durations
@@ -45,7 +50,19 @@ MOST_DEAD = 64
 """Entries of tasks that were dropped, from which on the heap is cleared when they are the half of it."""
 
 
-class Followed(msgspec.Struct, kw_only=True, gc=False, eq=False):
+class Listener(Protocol):
+    """Who waits."""
+
+    alone: tuple[Listener, ...]
+    """The listener as the only one of a task: one tuple, however many tasks it waits for."""
+
+    def hear(self, task_id: str, ending: Ending | None) -> None:
+        """A task ended; None: the client was closed."""
+        ...
+
+
+# There may be a hundred thousand: it is its own entry of the heap, and knows its own listeners.
+class Followed(msgspec.Struct, kw_only=True, eq=False):
     """A task that is followed; all times by the planner's clock."""
 
     task_id: str
@@ -56,15 +73,23 @@ class Followed(msgspec.Struct, kw_only=True, gc=False, eq=False):
     """When it was created is known."""
     sound: float | None = None
     """Its seconds of sound."""
-    looks: int = 0
     seen_running: float = -math.inf
     """When a look last said that it runs."""
     due: float = math.inf
-    """When to look next; infinity: it is out for an answer, or ended."""
+    """When to look next; it stays as it is while the task is in the heap. Infinity: it is out for an answer."""
+    dropped: bool = False
+    """It is in the heap, and is not followed any more."""
+    hinted: float = -math.inf
+    """When a hint last brought its next look forward."""
     status: TaskStatus | None = None
     """As it was told last; None: no look was answered."""
     absence: Absence | None = None
     """Its not-founds, where there were any since it was last found."""
+    listeners: tuple[Listener, ...] = ()
+    """Who waits for it; kept by the follower."""
+
+    def __lt__(self, other: Followed) -> bool:
+        return self.due < other.due
 
 
 class Planner:
@@ -75,9 +100,8 @@ class Planner:
         self._durations = durations
         self._freshness = freshness
         self._tasks: dict[str, Followed] = {}
-        self._heap: list[tuple[float, int, Followed]] = []
+        self._heap: list[Followed] = []
         self._dead = 0
-        self._count = 0
         self._next_look = -math.inf
         self._not_before = -math.inf
         self._backoff = 0.0
@@ -87,6 +111,9 @@ class Planner:
 
     def __contains__(self, task_id: object) -> bool:
         return task_id in self._tasks
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
 
     def __repr__(self) -> str:
         return f"<Planner of {len(self)} tasks, {self._durations!r}, {self._freshness!r}>"
@@ -112,14 +139,20 @@ class Planner:
         """The task, if it is followed."""
         return self._tasks.get(task_id)
 
-    def drop(self, task_id: str) -> None:
-        """A task has ended, or nobody waits for it: it is never asked for again."""
+    def drop(self, task_id: str) -> Followed | None:
+        """A task has ended, or nobody waits for it: it is never asked for again. Returns it, if it was followed."""
         task = self._tasks.pop(task_id, None)
         if task is not None and task.due < math.inf:
-            task.due = math.inf
+            task.dropped = True
             self._dead += 1
             if self._dead > max(MOST_DEAD, len(self._heap) // 2):
                 self._clear()
+        return task
+
+    def at_once(self, task: Followed, now: float) -> None:
+        """The list did not tell of it: it is asked for by itself."""
+        if self._tasks.get(task.task_id) is task and task.due == math.inf:
+            self._plan(task, now)
 
     def again(self, task: Followed, now: float, *, running: bool) -> None:
         """The answer was no end; `running`: it says that the task runs, so that the pause counts from its age."""
@@ -133,22 +166,51 @@ class Planner:
 
     def take(self, now: float) -> Followed | None:
         """The task to ask for now; it is out until `again` or `drop`. None: none is due, or looks are held back."""
-        while self._heap and not self._alive(self._heap[0]):
+        while self._heap and self._heap[0].dropped:
             heapq.heappop(self._heap)
             self._dead -= 1
         if not self._heap or self.wait(now) > EARLY:
             return None
-        task = heapq.heappop(self._heap)[2]
+        task = heapq.heappop(self._heap)
         task.due = math.inf
-        task.looks += 1
-        self._next_look = max(now, self._next_look) + 1.0 / self._following.max_per_second
+        self._next_look = max(now, self._next_look) + 1.0 / self._following.max_queries_per_second
         return task
+
+    def many_due(self, now: float, count: int) -> bool:
+        """Whether at least so many tasks are due, and looks are not held back; looks at no more of them than that."""
+        if max(self._next_look, self._not_before) > now + EARLY:
+            return False
+        places, found = [0], 0
+        while places and found < count:
+            place = places.pop()
+            if place < len(self._heap) and self._heap[place].due <= now:
+                found += not self._heap[place].dropped
+                places += (2 * place + 1, 2 * place + 2)
+        return found >= count
+
+    def take_due(self, now: float) -> list[Followed]:
+        """All that are due, for a look at the list; they are out until `again` or `drop`."""
+        due: list[Followed] = []
+        while self._heap and (self._heap[0].due <= now or self._heap[0].dropped):
+            task = heapq.heappop(self._heap)
+            if task.dropped:
+                self._dead -= 1
+            else:
+                task.due = math.inf
+                due.append(task)
+        return due
+
+    def spend(self, now: float) -> float:
+        """A look at a page of the list counts as one: seconds until it may leave."""
+        at = max(now, self._next_look, self._not_before)
+        self._next_look = at + 1.0 / self._following.max_queries_per_second
+        return at - now
 
     def wait(self, now: float) -> float:
         """Seconds until `take` may give a task; infinity: until another is followed, or an answer comes."""
         if not self._heap:
             return math.inf
-        return max(0.0, self._heap[0][0] - now, self._next_look - now, self._not_before - now)
+        return max(0.0, self._heap[0].due - now, self._next_look - now, self._not_before - now)
 
     def hold(self, now: float, seconds: float) -> None:
         """Nobody is asked for so many seconds: the key is refused, or nobody answers."""
@@ -163,6 +225,27 @@ class Planner:
     def answered(self) -> None:
         """A look was let in: the next refusal begins with a short pause again, after as many as it took to get here."""
         self._backoff = self._backoff / 2 if self._backoff > FIRST_BACKOFF else 0.0
+
+    def hint(self, task_id: str, now: float) -> bool:
+        """Somebody says that a task has ended: its next look comes now, within the cap of all looks; True: it does.
+
+        Once a task and freshness of the gateway, or closest pause where that is longer: who says it may be anybody.
+        One that is not followed, or is out for an answer, stays as it is.
+        """
+        task = self._tasks.get(task_id)
+        if task is None or not now < task.due < math.inf:
+            return False
+        if now - task.hinted < max(self._freshness.seconds, self.closest(task.sound)):
+            return False
+        # In the heap it must stay as it is: another takes its place.
+        sooner = msgspec.structs.replace(task, hinted=now)
+        task.dropped = True
+        self._dead += 1
+        self._tasks[task_id] = sooner
+        self._plan(sooner, now)
+        if self._dead > max(MOST_DEAD, len(self._heap) // 2):
+            self._clear()
+        return True
 
     # -- pauses -----------------------------------------------------------------------------------------------------
 
@@ -187,14 +270,10 @@ class Planner:
 
     def _plan(self, task: Followed, due: float) -> None:
         task.due = due
-        self._count += 1
-        heapq.heappush(self._heap, (due, self._count, task))
-
-    def _alive(self, entry: tuple[float, int, Followed]) -> bool:
-        return entry[2].due == entry[0]
+        heapq.heappush(self._heap, task)
 
     def _clear(self) -> None:
-        self._heap = [entry for entry in self._heap if self._alive(entry)]
+        self._heap = [task for task in self._heap if not task.dropped]
         heapq.heapify(self._heap)
         self._dead = 0
 

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
+from attrs import asdict, evolve
 
-from lipsync_async.models import LipSyncRequest
+from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource, VideoSource
 
 from .bodies import canonical
 
@@ -25,6 +26,8 @@ def derive_id(request: LipSyncRequest, *, prefix: str = "", max_length: int = 64
     """The external_task_id that follows from a request's content: the same script run twice means the same jobs.
 
     It is `prefix` and 40 hex digits of the sha256 of prefix and canonical body; the key is no part of it.
+    Where the request names its video, that and the face rule stand in place of session and face; where it names its
+    text, that stands in place of the audio.
     Golden-tested: it never changes from version to version.
     Raises ValueError for a prefix with other characters than `A-Za-z0-9_-`, or too long for `max_length`;
     OSError when a sound file cannot be read.
@@ -33,12 +36,12 @@ def derive_id(request: LipSyncRequest, *, prefix: str = "", max_length: int = 64
         raise ValueError(f"an id's prefix is made of A-Z a-z 0-9 _ -, not {prefix!r}")
     if len(prefix) + _DIGITS > max_length:
         raise ValueError(f"an id's prefix has at most {max(0, max_length - _DIGITS)} characters, not {len(prefix)}")
-    return prefix + sha256(canonical(request, prefix=prefix)).hexdigest()[:_DIGITS]
+    return prefix + sha256(_content(request, prefix)).hexdigest()[:_DIGITS]
 
 
 def fingerprint(request: LipSyncRequest) -> bytes:
     """16 bytes that stand for a request's content, its id apart. Raises OSError when a sound file cannot be read."""
-    return blake2b(canonical(request), digest_size=16).digest()
+    return blake2b(_content(request), digest_size=16).digest()
 
 
 def core_fingerprint(request: LipSyncRequest) -> bytes:
@@ -52,9 +55,67 @@ def core_fingerprint(request: LipSyncRequest) -> bytes:
 
 def fingerprints(request: LipSyncRequest) -> tuple[bytes, bytes]:
     """`fingerprint` and `core_fingerprint`, for the price of one. Raises OSError as they do."""
+    if names_source(request):
+        content = fingerprint(request)
+        return content, content
     said = canonical(request)
     core = _without_session(said, request) if request.extra_body is None and b"?" not in said else _core(said)
     return blake2b(said, digest_size=16).digest(), blake2b(core, digest_size=16).digest()
+
+
+def names_source(request: LipSyncRequest) -> bool:
+    """Whether a request says what its session, or its audio, was made of."""
+    return request.source is not None or request.speech is not None
+
+
+def _content(request: LipSyncRequest, prefix: str = "") -> bytes:
+    """The bytes that an id and a fingerprint are made of; golden-tested."""
+    if not names_source(request):
+        return canonical(request, prefix=prefix)
+    work = bare(request)
+    made_of = {"request": msgspec.Raw(canonical(work)), "speech": _told_speech(work), "video": _told_video(work)}
+    return prefix.encode() + _encode_sorted(made_of)
+
+
+def bare(request: LipSyncRequest) -> LipSyncRequest:
+    """What a request asks for, where it names its video or its text; any other request as it is.
+
+    It holds neither what was made of the sources, nor any signature of a URL, nor a callback: whom it is told to is no
+    part of the work.
+    """
+    if not names_source(request):
+        return request
+    video, speech = request.source, request.speech
+    return evolve(
+        request,
+        session_id=request.session_id if video is None else "",
+        face_choose=[_bare_face(face, video, speech) for face in request.face_choose],
+        callback_url=None,
+        source=video if video is None or video.url is None else evolve(video, url=without_signature(video.url)),
+    )
+
+
+def _bare_face(face: FaceChoice, video: VideoSource | None, speech: SpeechSource | None) -> FaceChoice:
+    sound = face.sound_file
+    return evolve(
+        face,
+        face_id=face.face_id if video is None else "",
+        audio_id=face.audio_id if speech is None else None,
+        sound_end_time=0 if speech is not None and speech.to_end else face.sound_end_time,
+        sound_file=without_signature(sound) if isinstance(sound, str) else sound,
+    )
+
+
+def _told_video(request: LipSyncRequest) -> dict[str, str] | None:
+    if request.source is None:
+        return None
+    return {name: value for name, value in asdict(request.source).items() if value is not None}
+
+
+def _told_speech(request: LipSyncRequest) -> dict[str, str | float] | None:
+    if request.speech is None:
+        return None
+    return {**asdict(request.speech), "speed": float(request.speech.speed)}
 
 
 def _without_session(said: bytes, request: LipSyncRequest) -> bytes:
@@ -96,6 +157,19 @@ _AZURE = {"sv", "sr", "ss", "srt", "se", "st", "sp", "spr", "sip", "sdd", "skoid
 _DISCORD = {"ex", "is", "hm"}
 """Names that belong to a signature only where one is there: these three are one together."""
 _WEB = ("http://", "https://")
+
+
+def again(request: LipSyncRequest, external_task_id: str, number: int, *, max_length: int) -> LipSyncRequest:
+    """The request under the id of its so-manieth submission after the first: `<id>-r1`, `<id>-r2` ...
+
+    Always the same for the same id and number; an id without room is cut, and a hash of the whole put in.
+    """
+    ending = f"-r{number}"
+    name = f"{external_task_id}{ending}"
+    if len(name) > max_length:
+        mark = blake2b(external_task_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        name = f"{external_task_id[: max_length - len(mark) - len(ending) - 1]}-{mark}{ending}"
+    return evolve(request, external_task_id=name)
 
 
 def without_signature(url: str) -> str:

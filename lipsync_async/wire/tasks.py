@@ -104,9 +104,9 @@ def _task(reply: Reply, layers: list[Object], found: bool | None, *, gateway_say
         gateway_says_none=gateway_says_none,
         video_url=_url(video.get("url")) or _loose_url(layers, reply.task_status),
         watermark_url=_url(video.get("watermark_url")),
-        reason=_reason(layers) if reply.task_status is TaskStatus.FAILED else None,
+        reason=reason_in(layers) if reply.task_status is TaskStatus.FAILED else None,
         duration=texts.number(video.get("duration")) or _first(layers, "seconds", texts.number),
-        units=_first(layers, "final_unit_deduction", _figure),
+        units=units_in(layers),
         updated_at=_updated(layers),
     )
 
@@ -155,9 +155,10 @@ def _url_in_words(value: object) -> str | None:
     return found if found and (_ABSOLUTE.match(found) or found.startswith("/")) else None
 
 
-def _reason(layers: list[Object]) -> str | None:
+def reason_in(layers: list[Object]) -> str | None:
+    """Why a task failed, in the words that were told for it."""
     for layer in layers:
-        for name in ("task_status_msg", "fail_reason", "failReason", "error", "error_message"):
+        for name in ("task_status_msg", "fail_reason", "failReason", "failMsg", "error", "error_message"):
             if reason := said(layer.get(name)):
                 return reason
     return None
@@ -170,6 +171,11 @@ def _updated(layers: list[Object]) -> float | None:
             if figure := texts.number(layer.get(name)):
                 return figure / 1000 if figure >= 1e12 else figure
     return None
+
+
+def units_in(layers: list[Object]) -> str | None:
+    """What was charged, as it was written."""
+    return _first(layers, "final_unit_deduction", _figure)
 
 
 def _figure(value: object) -> str | None:

@@ -10,11 +10,12 @@ import re
 import ssl
 import time
 import warnings
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -26,17 +27,26 @@ from lipsync_async.terms import Failure, Kind, Phase, Reply
 from . import texts
 from .bodies import Body
 from .flight import Flight, Watchdog
+from .lean import LARGEST, Lean, missing
+from .plain import Plain
 from .redaction import CleanHeaders, text_without_key, without_key
 from .replies import read_reply
 from .tasks import TaskReply, read_task, read_task_list
-from .unpacking import read_body
-from .upload import STALE, Upload
+from .unpacking import Arrived, read_body
+from .upload import STALE
+
+_T = TypeVar("_T")
 
 KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
 
 
-class _Answer(NamedTuple):
+_IS_THERE = frozenset({200, 206})
+_LEADS_ON = frozenset({301, 302, 303, 307, 308})
+_VIDEO_TYPES = ("video/", "application/octet-stream", "binary/")
+
+
+class _Answer(Struct, frozen=True):
     """A reply as it came, without the key."""
 
     status: int
@@ -45,76 +55,119 @@ class _Answer(NamedTuple):
     broken: bool
 
 
-class Transport:
-    """The HTTP of one client and one gateway."""
+class _Way(Protocol):
+    """How requests leave. None: the connection held a reply before the request, which was not sent."""
 
-    def __init__(self, session: aiohttp.ClientSession, timeouts: Timeouts, *, proxy: str | None = None) -> None:
-        self._session = session
+    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Arrived | None: ...
+
+    async def get(self, url: URL, headers: CIMultiDict[str]) -> Arrived | None: ...
+
+
+class Transport:
+    """The HTTP of one client and one gateway.
+
+    `own` says that nobody else has a hand in the session; small bodies take the lean way then, if there is one.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, timeouts: Timeouts, *, proxy: str | None = None, own: bool = False
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._proxy = proxy
-        self._no_timers = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
         self._watchdog = Watchdog(timeouts, self._loop)
         self.watching = self._watchdog.watching
+        self._plain: _Way = Plain(session, timeouts, proxy)
+        self._small: _Way = self._plain
+        """Takes queries, and bodies of up to `LARGEST` bytes that are in memory."""
+        reason = _why_plain(own, proxy)
+        if not reason:
+            self._small = Lean(session, timeouts)
+        self._way = f"over session.request ({reason})" if reason else "lean"
+
+    def __repr__(self) -> str:
+        return f"<Transport, {self._way}>"
 
     async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Reply | Failure:
         """Creates. Raises only what cancels."""
-        answer = await self._exchange("POST", url, headers, flight, body)
+        answer = await self._exchange(url, headers, flight, body)
         if isinstance(answer, Failure):
             return answer
         return read_reply(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
 
+    async def ask(
+        self, url: URL, headers: CIMultiDict[str], flight: Flight, read: Callable[..., _T], body: Body | None = None
+    ) -> _T | Failure:
+        """Asks for anything else: a POST where there is a body, and what `read` makes of the answer.
+
+        `read` takes what `read_reply` takes.
+        Raises only what cancels.
+        """
+        answer = await self._exchange(url, headers, flight, body)
+        if isinstance(answer, Failure):
+            return answer
+        return read(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
+
     async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
         """Asks for one task. Raises only what cancels."""
-        answer = await self._exchange("GET", url, headers, flight)
+        answer = await self._exchange(url, headers, flight)
         if isinstance(answer, Failure):
             return answer
         return read_task(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
 
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """Asks for a page of the task list; None where it could not be read. Raises only what cancels."""
-        answer = await self._exchange("GET", url, headers, flight)
+        answer = await self._exchange(url, headers, flight)
         if isinstance(answer, Failure) or answer.broken:
             return None
         return read_task_list(answer.status, answer.headers, answer.body)
 
+    async def has_video(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> bool:
+        """Whether a video begins there, or the way leads on to one. Raises only what cancels."""
+        answer = await self._exchange(url, headers, flight)
+        if isinstance(answer, Failure):
+            return False
+        if answer.status in _LEADS_ON:
+            return "Location" in answer.headers
+        # One that is longer than a reply may be is not read, and tells by its type what it is.
+        kind = answer.headers.get("Content-Type", "").lower()
+        is_video = answer.body[4:8] == b"ftyp" or (answer.broken and kind.startswith(_VIDEO_TYPES))
+        return answer.status in _IS_THERE and is_video
+
     async def _exchange(
-        self, method: str, url: URL, headers: CIMultiDict[str], flight: Flight, body: Body | None = None
+        self, url: URL, headers: CIMultiDict[str], flight: Flight, body: Body | None = None
     ) -> _Answer | Failure:
         flight.begin(self._loop.time())
-        if body is None:
-            flight.phase = Phase.SENDING  # nothing will tell when it was connected: the whole time is its deadline
-        response: aiohttp.ClientResponse | None = None
+        arrived: Arrived | None = None
         try:
-            response = await self._session.request(
-                method,
-                url,
-                headers=headers,
-                data=None if body is None else Upload(body, flight),
-                allow_redirects=False,
-                raise_for_status=False,
-                auto_decompress=False,
-                timeout=self._no_timers,
-                proxy=self._proxy,
-            )
-            if flight.phase is Phase.CONNECTING:  # it was there before the request
-                response.close()
-                return Failure(kind=Kind.CONNECTION, phase=Phase.CONNECTING, message=STALE)
+            if body is None:
+                flight.phase = Phase.SENDING  # nothing tells when it was connected: the whole time is its deadline
+                arrived = await self._small.get(url, headers)
+            else:
+                way = self._small if body.sound is None and body.length <= LARGEST else self._plain
+                arrived = await way.post(url, headers, body, flight)
+            if arrived is None:
+                return Failure(kind=Kind.CONNECTION, phase=flight.phase, message=STALE)
             flight.phase = Phase.ANSWERED
-            raw, broken = await read_body(response)
-            said = CleanHeaders(response.headers, headers)
-            return _Answer(response.status, said, without_key(raw, headers), broken)
+            raw, broken = await read_body(arrived)
+            return _Answer(arrived.status, CleanHeaders(arrived.headers, headers), without_key(raw, headers), broken)
         except asyncio.CancelledError:
             if not flight.swallow_cancellation():
                 raise
-            if response is not None:
-                return _Answer(response.status, CleanHeaders(response.headers, headers), b"", True)
+            if arrived is not None:
+                return _Answer(arrived.status, CleanHeaders(arrived.headers, headers), b"", True)
             return Failure(kind=flight.aborted or Kind.CANCELLED, phase=flight.phase, message="broken off")
         except Exception as error:  # noqa: BLE001 - whatever a connection can do wrong, the job must come out
             return explain(error, flight, headers)
         finally:
             flight.begun = None
-            if response is not None and not response.closed:
-                response.close()  # not read to its end: the connection is good for nothing more
+            if arrived is not None:
+                arrived.leave()
+
+
+def _why_plain(own: bool, proxy: str | None) -> str:
+    """Why all requests go over `session.request`; "" where small ones take the lean way."""
+    if not own:
+        return "the session is borrowed"
+    return "there is a proxy" if proxy is not None else missing()
 
 
 _PASSWORD = re.compile(r"//[^\s/@]+@")

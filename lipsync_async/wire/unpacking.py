@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import aiohttp
 from aiohttp import hdrs
+from msgspec import Struct
 
 MAX_REPLY = 1 << 20
 """Bytes of a reply's body, decompressed."""
 
 
-async def read_body(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+class Arrived(Struct, frozen=True):
+    """A reply whose status and headers were read, whichever way it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: aiohttp.StreamReader
+    leave: Callable[[], None]
+    """Gives its connection back; closes it where the body was not read to its end."""
+
+
+async def read_body(reply: Arrived) -> tuple[bytes, bool]:
     """The body, at most `MAX_REPLY` bytes of it, and whether it is broken.
 
     Broken is what was over the cap, was cut short, or is not encoded as it says.
     """
-    content = response.content
+    content = reply.content
     try:
         raw = content.read_nowait() if content.is_eof() else await _read_capped(content)
     except (aiohttp.ClientError, OSError):
         return b"", True
     if len(raw) > MAX_REPLY:
         return b"", True
-    encoding = response.headers.get(hdrs.CONTENT_ENCODING)
+    encoding = reply.headers.get(hdrs.CONTENT_ENCODING)
     return (raw, False) if encoding is None else inflate(raw, encoding.strip().lower())
 
 

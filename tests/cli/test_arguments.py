@@ -18,6 +18,7 @@ from .helpers import command
 COMMANDS = (
     "check",
     "submit",
+    "wait",
     "reconcile",
     "look-up",
     "settle",

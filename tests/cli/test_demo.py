@@ -11,22 +11,29 @@ from threading import Thread
 import pytest
 
 from lipsync_async.cli import demo, main
-from lipsync_async.outcomes import Accepted
+from lipsync_async.endings import Downloaded, Succeeded
 
 from .helpers import CLIPS, command
 
 
-def test_the_demo_shows_every_job(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a key: 42 lines, the two that were refused, no duplicates, and exit code 0."""
+def test_the_demo_shows_every_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a key: 42 lines, the two that were refused, a video of every other, no duplicates, and exit code 0."""
     monkeypatch.delenv("LIPSYNC_API_KEY")
-    assert main(["demo"]) == 0
+    assert main(["demo", "--download", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     rows = re.findall(r"^demo-\d\d .*$", captured.out, re.MULTILINE)
     assert len(rows) == 42
     assert [row.split()[0] for row in rows if "rejected" in row] == ["demo-13", "demo-30"]
-    assert max(map(len, captured.out.splitlines())) <= 80
-    assert "40 accepted" in captured.out
-    assert "ledger: 40 tasks, 23.5 units billed, duplicates: 0." in captured.out
+    lines = [line for line in captured.out.splitlines() if not line.startswith("The videos are in ")]
+    assert max(map(len, lines)) <= 80
+    assert "40 succeeded" in captured.out
+    assert "ledger: 40 tasks, 23.5 units, duplicates: 0." in captured.out
+    assert "cost: 23.5 units charged, 23.5 units estimated" in captured.out
+    videos = list(tmp_path.iterdir())
+    assert {path.stem for path in videos} == {row.split()[0] for row in rows if "succeeded" in row}
+    assert all(path.read_bytes()[4:8] == b"ftyp" for path in videos)
     assert "not sent: line 13" in captured.err
 
 
@@ -50,7 +57,8 @@ def test_on_a_terminal_it_is_live(tmp_path: Path) -> None:
 
     reader = Thread(target=read)
     reader.start()
-    process = command("demo", env={"TERM": "xterm-256color", "COLUMNS": "80"}, stderr=theirs)
+    videos = str(tmp_path / "videos")
+    process = command("demo", "--download", videos, env={"TERM": "xterm-256color", "COLUMNS": "80"}, stderr=theirs)
     os.close(theirs)
     with process:
         out, _ = process.communicate(timeout=60)
@@ -59,18 +67,20 @@ def test_on_a_terminal_it_is_live(tmp_path: Path) -> None:
     shown = b"".join(seen).decode()
     assert process.returncode == 0
     assert "42 of 42" in shown
-    assert "in flight" in shown
+    assert all(f"{stage} " in shown for stage in ("submitted", "running", "finished", "downloaded"))
     assert "\x1b[" in shown
     assert "\x1b" not in out
     assert out.startswith("job ")
 
 
 def test_a_demo_that_goes_wrong_says_so() -> None:
-    """An accepted job that the ledger does not have, or one that was refused, is exit code 1."""
+    """A video of which the ledger knows no task, and a list that came to nothing, are exit code 1."""
 
     class Ledger:
         duplicates: dict[str, int] = {}  # noqa: RUF012
         entries: list[object] = []  # noqa: RUF012
 
-    assert demo._wrong([Accepted(external_task_id="a", task_id="1")], Ledger())  # type: ignore[arg-type]
+    fetched = Downloaded(external_task_id="a", task_id="1", path="a.mp4", size=1)
+    made = Succeeded(external_task_id="a", task_id="1", download=fetched)
+    assert demo._wrong([made], Ledger())  # type: ignore[arg-type]
     assert demo._wrong([], Ledger())  # type: ignore[arg-type]

@@ -136,11 +136,11 @@ def test_a_spending_cap_is_3(tmp_path: Path, lipsync_sandbox: Sandbox, capsys: p
     assert "cap of 2.7 units" in captured.err
 
 
-@pytest.mark.lipsync_sandbox(max_per_second=20, burst=1)
+@pytest.mark.lipsync_sandbox(max_running_tasks=1, task_seconds=(0.6, 0.6), time_scale=1.0)
 def test_a_wait_is_not_spent_twice(tmp_path: Path, lipsync_sandbox: Sandbox) -> None:
     """A job that was told to wait is counted once under the cap."""
-    jobs = write(tmp_path / "jobs.jsonl", [job(f"j{number}") for number in range(12)])
-    assert main(["submit", str(jobs), "--gateway", lipsync_sandbox.base_url, "--max-units", "6", "--quiet"]) == 0
+    jobs = write(tmp_path / "jobs.jsonl", [job(f"j{number}") for number in range(4)])
+    assert main(["submit", str(jobs), "--gateway", lipsync_sandbox.base_url, "--max-units", "2", "--quiet"]) == 0
     assert lipsync_sandbox.ledger.refused
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -29,6 +29,7 @@ from lipsync_async.wire import Body, TaskReply
 from lipsync_async.wire.credential import ApiKey, Credential
 from lipsync_async.wire.flight import Flight
 from tests.makers import request
+from tests.simulation.virtual import run
 
 
 def keys() -> tuple[list[str], Callable[[], str]]:
@@ -40,6 +41,11 @@ def keys() -> tuple[list[str], Callable[[], str]]:
         return given[-1]
 
     return given, source
+
+
+def play(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a story in virtual time, which begins at 1000."""
+    run(story())
 
 
 # --- one room alone --------------------------------------------------------------------------------------------------
@@ -59,7 +65,6 @@ EXISTS = Reply(status=400, code=1201, parsed=True, message="external_task_id is 
 EMPTY = Reply(status=429, code=1102, parsed=True, message="the pack is used up")
 EXPIRED = Reply(status=401, code=1004, parsed=True, message="expired")
 HTML = Reply(status=200, html=True, message="<html>")
-
 NO_SUCH_TASK = TaskReply(reply=Reply(status=404, code=1203, parsed=True, message="task not exist"), found=False)
 GATEWAY_SAYS_NONE = TaskReply(reply=Reply(status=404, parsed=True, message="none"), found=None, gateway_says_none=True)
 NO_ROUTE = TaskReply(reply=Reply(status=404, parsed=True, message="Invalid URL"), found=None)
@@ -132,6 +137,10 @@ class Wire:
             return answer.pop(0) if len(answer) > 1 else answer[0]
         return answer
 
+    async def has_video(self, *_: Any) -> bool:
+        """None is there."""
+        return False
+
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """One page, from 1; the last of them from then on."""
         self.urls.append(url)
@@ -188,6 +197,10 @@ class Jobbook:
         """What an earlier run told, or left open."""
         job.inquiry = self.left_open.get(job.id)
         return self.known.get(job.id)
+
+    def holds(self, external_task_id: str) -> bool:
+        """Whether an earlier run told or left it."""
+        return external_task_id in self.known or external_task_id in self.left_open
 
     def meet(self, job: Job, trust: Trust, credential: Credential, mark: bytes) -> None:
         """Noted."""

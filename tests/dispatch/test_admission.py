@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lipsync_async.config import Limits
 from lipsync_async.dispatch.admission import Admission
 from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.pacing.rate import EARLY
 from lipsync_async.terms import Kind
 from tests.simulation.virtual import run
 
@@ -272,3 +273,92 @@ def test_refused_before_is_first_come_first_served_too() -> None:
         assert order == ["old 1", "old 2", "old 3", "new 1", "new 2"]
 
     at_the_door(story)
+
+
+def test_who_makes_no_task_passes_by_those_who_wait_for_one() -> None:
+    """An account whose places are taken holds back creates, and nobody else."""
+
+    async def live() -> None:
+        pacer = Pacer(Limits(max_in_flight=4, max_running_tasks=1), dice=Random(1).random)
+        door = Admission(pacer, asyncio.get_running_loop())
+        sent_at = door.try_admit()
+        assert sent_at is not None
+        pacer.accepted(asyncio.get_running_loop().time(), sent_at)
+        create = asyncio.create_task(door.admit(PARTY))
+        await settle()
+        await door.admit_aside()
+        assert not create.done()
+        assert pacer.in_flight == 1
+        door.leave_aside()
+        assert pacer.in_flight == 0
+        pacer.completed(asyncio.get_running_loop().time())
+        door.poke()
+        assert await create is not None
+
+    run(live())
+
+
+def test_who_makes_no_task_counts_in_flight() -> None:
+    """It takes a place, and gives it back: also when it is cancelled before or after it was let in."""
+
+    async def story(door: Admission, pacer: Pacer) -> None:
+        await door.admit_aside()
+        waiting = [asyncio.create_task(door.admit_aside()) for _ in range(2)]
+        create = asyncio.create_task(door.admit(PARTY))
+        await settle()
+        assert door.waiting == 3
+        assert door.try_admit() is None
+        waiting[0].cancel()
+        await settle()
+        assert door.waiting == 2
+        door.leave_aside()
+        assert pacer.in_flight == 1  # the second has just been let in
+        waiting[1].cancel()
+        await settle()
+        await asyncio.sleep(1.0)
+        assert create.done()
+        assert pacer.in_flight == 1
+        assert door.waiting == 0
+
+    at_the_door(story)
+
+
+def test_a_turn_belongs_to_who_waits_for_it() -> None:
+    """A create that comes by at that very moment does not take it."""
+
+    async def story(door: Admission, pacer: Pacer) -> None:
+        loop = asyncio.get_running_loop()
+        assert door.try_admit() is not None
+        taken: list[float | None] = []
+        turn = pacer._rate.next_at - EARLY / 2  # just before the door's own timer
+        loop.call_at(turn, lambda: taken.append(door.try_admit()))
+        await door.admit_aside()
+        assert taken == [None]
+        assert pacer.in_flight == 2
+
+    at_the_door(story, in_flight=3, per_second=1.0)
+
+
+def test_who_makes_no_task_waits_for_a_shut_gate_and_is_no_canary() -> None:
+    """It goes when the pause is over, and leaves it to a create to open the gate."""
+
+    async def story(door: Admission, pacer: Pacer) -> None:
+        loop = asyncio.get_running_loop()
+        pacer.close(loop.time(), 5.0)
+        begun = loop.time()
+        await door.admit_aside()
+        assert loop.time() - begun >= 5.0
+        assert not pacer.statistics().gate_open
+        canary = await door.admit(PARTY)
+        assert canary is not None
+        aside = asyncio.create_task(door.admit_aside())
+        await settle()
+        assert not aside.done()
+        door.leave_aside()
+        assert not pacer.statistics().gate_open
+        pacer.accepted(loop.time(), canary)
+        door.poke()
+        await aside
+        assert pacer.statistics().gate_open
+
+    at_the_door(story, in_flight=3)

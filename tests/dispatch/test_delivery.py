@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -16,17 +16,11 @@ from lipsync_async.dispatch.job import Job
 from lipsync_async.errors import HookError, JournalError
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Unknown
 from lipsync_async.terms import Kind
-from tests.dispatch.helpers import EPOCH, Jobbook, batch_at, job_of
+from tests.dispatch.helpers import EPOCH, Jobbook, batch_at, job_of, play
 from tests.makers import request
-from tests.simulation.virtual import run
 
 TASK = Accepted(external_task_id="job-1", task_id="77")
 LEFT = NotSent(external_task_id="job-1", kind=Kind.CANCELLED)
-
-
-def play(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a story in virtual time."""
-    run(story())
 
 
 class Room:

@@ -431,6 +431,13 @@ def test_over_a_journal_with_rows_every_id_is_looked_up() -> None:
     assert notebook.lookups == 2
 
 
+def test_what_the_journal_holds_is_known_by_its_id() -> None:
+    """In whatever state; and nothing else is."""
+    jobbook, _ = book(record(State.OPEN))
+    assert jobbook.holds("job-1")
+    assert not jobbook.holds("job-2")
+
+
 def test_a_journal_that_its_owner_closed_too_early_takes_no_job_along(tmp_path: Path) -> None:
     """What was surely not sent cannot be cleared any more; the job comes out all the same."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -11,24 +10,9 @@ from lipsync_async import KLING
 from lipsync_async.dispatch.queries import MAX_PAGES, told_of
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import Finding
-from tests.dispatch.helpers import (
-    BROKEN,
-    GATEWAY_SAYS_NONE,
-    LOST,
-    NO_ROUTE,
-    NO_SUCH_TASK,
-    Wire,
-    account_at,
-    task,
-)
-from tests.simulation.virtual import run
+from tests.dispatch.helpers import BROKEN, GATEWAY_SAYS_NONE, LOST, NO_ROUTE, NO_SUCH_TASK, Wire, account_at, play, task
 
 FULL = ["other"]
-
-
-def play(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a story in virtual time, which begins at 1000."""
-    run(story())
 
 
 @pytest.mark.parametrize(
@@ -100,6 +84,21 @@ def test_a_task_that_does_not_say_whose_it_is_counts_where_others_are_not_found(
         honest = nobody is NO_SUCH_TASK
         assert finding is (Finding.FOUND if honest else Finding.PROVES_NOTHING)
         assert account.trust.ended is not honest
+
+    play(story)
+
+
+@pytest.mark.parametrize("route", [NO_SUCH_TASK, NO_ROUTE])
+def test_a_gateway_that_once_found_an_id_that_never_was_is_not_believed_again(route: Any) -> None:
+    """Its route may die between the two questions: the second answer denies what never was, and proves nothing."""
+
+    async def story() -> None:
+        wire = Wire(found={"job-1": task(None), "never": [task(None), route]})
+        account = account_at(wire)
+        for _ in range(2):
+            _, finding = await account.queries.look_up("job-1", Flight())
+            assert finding is Finding.PROVES_NOTHING
+        assert account.trust.indiscriminate
 
     play(story)
 

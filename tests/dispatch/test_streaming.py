@@ -16,19 +16,15 @@ from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Kind
 from tests.loopback.acts import client, request, requests
 from tests.loopback.hurried import hurry
+from tests.loopback.misdeeds import hang
 from tests.loopback.raw import Connection, RawServer
 
 FAST = Limits(max_in_flight=4, initial_per_second=10_000.0)
 
 
-async def hang(connection: Connection) -> None:
-    """Reads all and never answers."""
-    await connection.hang()
-
-
 async def all_of(submitter: LipSyncClient, jobs: object) -> list[Outcome]:
     """What a stream gives."""
-    async with submitter.stream(jobs) as outcomes:  # type: ignore[arg-type]
+    async with submitter.stream(jobs) as outcomes:  # type: ignore[call-overload]
         return [outcome async for outcome in outcomes]
 
 
@@ -316,7 +312,7 @@ def test_a_source_that_is_none_leaves_no_journal_open(tmp_path: Path) -> None:
     async def main() -> None:
         async with RawServer() as server, client(server) as submitter:
             with pytest.raises(TypeError):
-                await submitter.stream(7, journal=tmp_path / "j").__aenter__()  # type: ignore[arg-type]
+                await submitter.stream(7, journal=tmp_path / "j").__aenter__()  # type: ignore[call-overload]
             async with submitter.stream(requests(2), journal=tmp_path / "j") as outcomes:
                 assert len([outcome async for outcome in outcomes]) == 2
 

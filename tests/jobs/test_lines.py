@@ -200,7 +200,9 @@ def test_messages_say_what_would_be_right(value: object, message: str) -> None:
 
 
 @pytest.mark.parametrize("it", [FLAT, line()])
-@pytest.mark.parametrize("name", ["model", "note", "Unnamed: 0", "index", "id", "", "speaker", "duration", "audio_url"])
+@pytest.mark.parametrize(
+    "name", ["model", "note", "Unnamed: 0", "index", "id", "", "speaker", "duration", "audio_url", "source", "speech"]
+)
 def test_what_is_no_field_is_not_sent(it: dict[str, Any], name: str) -> None:
     """It is told, and is neither in the request nor in its id."""
     read, found = read_request({**it, name: "m", "extra_body": {"a": 1}})

@@ -26,7 +26,7 @@ def test_result_lines_have_the_stable_names() -> None:
         lines = list(iter_result_lines(store))
     names = (
         "external_task_id outcome task_id task_status attempts refusals kind "
-        "http_status code message request_id line schema"
+        "http_status code message request_id line schema video_url duration units video_path"
     )
     assert [list(line) for line in lines] == [names.split()] * len(lines)
     assert [line["outcome"] for line in lines] == [

@@ -10,9 +10,11 @@ import pytest
 
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import (
+    Entry,
     Reader,
     State,
 )
+from lipsync_async.journal.entries import to_row as to_entry_row
 from lipsync_async.journal.rows import WIDTHS, to_row
 from tests.journal.helpers import FULL, GATEWAY, job, open_store
 
@@ -47,6 +49,23 @@ def test_notes_and_lists_survive(path: Path) -> None:
         assert store.note("trusted") == "no"
         assert store.knows_list("d1")
         assert not store.knows_list("trusted")
+
+
+def test_entries_are_not_taken_for_jobs(path: Path) -> None:
+    """A job that changes after many entries were kept: the side file said that rows were lost, and refused it all."""
+    entries = [to_entry_row(Entry(kind="task", name=f"n-{number}", state="", value=b"v")) for number in range(9)]
+    store = open_store(path)
+    store.write([job("a")])
+    store.keep(entries)
+    store._tell_at = 0.0
+    store.write([job("a", State.ACCEPTED, task_id="t")])
+    store.close()
+    with open_store(path) as store:
+        assert [record.external_task_id for record in store.records()] == ["a"]
+        store.keep(entries)
+        store._tell_at = 0.0
+        store.write([job("b"), job("a", State.CLEARED)])
+        assert store.claim.trace.rows == 2
 
 
 def test_a_journal_belongs_to_a_gateway_and_an_account(path: Path) -> None:

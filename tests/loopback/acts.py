@@ -29,6 +29,13 @@ def client(server: RawServer | str, **options: Any) -> LipSyncClient:
     return LipSyncClient(url, **usual | options)
 
 
+def in_use(submitter: LipSyncClient) -> set[Any]:
+    """Returns the connections that are neither closed nor in the pool, once nothing is under way any more."""
+    assert submitter._session is not None
+    assert submitter._session.connector is not None
+    return set(submitter._session.connector._acquired)
+
+
 @frozen
 class Told:
     """The outcome of one job, and the gateway that it was submitted to."""
@@ -55,6 +62,7 @@ def tell(
             begun = loop.time()
             async with client(url(server), **options) as submitter:
                 result = await submitter.submit_many([job or request()])
+                assert not in_use(submitter), "a connection was not given back"
             return Told(next(iter(result.values())), server, loop.time() - begun)
 
     return hurry(main())

@@ -62,6 +62,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: RawServer) -> None:
         self.seen = bytearray()
         self.gone = asyncio.Event()
+        self.lost = False
         self._server = server
         self._news = asyncio.Event()
         self._writable = asyncio.Event()
@@ -89,6 +90,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         """The connection is closed."""
+        self.lost = True
         self.gone.set()
         self._news.set()
         self._writable.set()
@@ -230,7 +232,8 @@ class RawServer:
             task.cancel()
         outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
         for connection in self.connections:
-            connection.transport.abort()
+            if not connection.lost:  # a lost transport has no loop any more
+                connection.transport.abort()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         for outcome in outcomes:

@@ -9,8 +9,9 @@ import pytest
 from attrs import evolve
 
 from lipsync_async import CHAINHUB, Limits, LipSyncClient
-from lipsync_async.endings import FailureKind, TaskResults
+from lipsync_async.endings import FailureKind
 from lipsync_async.sandbox import Sandbox
+from lipsync_async.task_results import TaskResults
 from tests.loopback.hurried import hurry
 from tests.makers import requests
 
@@ -32,8 +33,10 @@ def followed(count: int, *, client: dict[str, Any] | None = None, **options: Any
 
 @pytest.mark.parametrize("dialect", ["native", "openai-video", "nested", "hybrid", "flat", "camel"])
 def test_every_dialect_is_followed(dialect: str) -> None:
-    """Each task to its end, with its video where the dialect tells of one."""
+    """Each task to its end, with its video where the dialect tells of one, or the content route has it."""
     results, learned, _ = followed(20, dialect=dialect, failed_share=0.2)
+    assert all(it.video_url for it in results.succeeded.values())
+    results, learned, _ = followed(20, dialect=dialect, failed_share=0.2, no_content=True)
     assert len(results) == 20
     assert len(results.succeeded) + len(results.failed) == 20
     assert results.failed
@@ -72,3 +75,33 @@ def test_a_gateway_that_finds_no_task_at_all_loses_none() -> None:
         assert len(results.running) == 5
 
     hurry(main())
+
+
+@pytest.mark.parametrize("dialect", ["native", "openai-video", "nested", "hybrid", "flat", "camel"])
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [
+        ("gateway", FailureKind.GATEWAY),
+        ("capacity", FailureKind.CAPACITY),
+        ("content", FailureKind.CONTENT),
+    ],
+)
+def test_each_bad_end_is_told_by_its_kind(end: str, kind: FailureKind, dialect: str) -> None:
+    """Also where the platform's own part still says *processing*, for ever."""
+    results, learned, _ = followed(3, dialect=dialect, ends={end: 1.0})
+    assert [it.kind for it in results.failed.values()] == [kind] * 3
+    assert learned.tasks == 0
+
+
+@pytest.mark.parametrize("dialect", ["native", "openai-video", "nested", "hybrid", "flat", "camel"])
+def test_an_expired_task_has_ended(dialect: str) -> None:
+    """Whatever word the dialect has for it."""
+    results, _, _ = followed(3, dialect=dialect, ends={"expired": 1.0})
+    assert len(results.failed) == 3
+
+
+def test_a_gateway_that_tells_ends_late_is_known_for_it() -> None:
+    """Twenty tasks, looked at every five seconds one after the other: ends are told up to 100 s late."""
+    results, learned, _ = followed(60, refresh=5.0, max_running_tasks=20, failed_share=0.0)
+    assert len(results.succeeded) == 60
+    assert 30.0 < learned.freshness < 120.0

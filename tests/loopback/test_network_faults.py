@@ -1,128 +1,25 @@
-"""What a network can do to a request: the outcome, its kind, and how often the job arrived whole."""
+"""What a network can do to a small request: the outcome, its kind, and how often the job arrived whole."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-import zlib
-from itertools import repeat
 
 import pytest
 from attrs import frozen
 
-from lipsync_async import Limits, LipSyncRequest, RetryPolicy, Timeouts
+from lipsync_async import RetryPolicy
 from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown
 from lipsync_async.terms import Kind, Phase
-from tests.makers import request, requests
 
-from .acts import KEY, big_clip, client, tell
-from .hurried import HurriedLoop, hurry
-from .raw import TASK_ID, Connection, RawServer, Script, created, gateway, gzipped, reply
+from .acts import KEY, tell
+from .hurried import HurriedLoop
+from .misdeeds import BODY, GOOD, HEAD, after_request, at_once, bomb, deaf, dripping, encoded, endless, hang, leave
+from .raw import Script, gateway, gzipped, reply
 
-GOOD = created("job-1")
-HEAD, _, BODY = GOOD.partition(b"\r\n\r\n")
-HEAD += b"\r\n\r\n"
+pytestmark = pytest.mark.usefixtures("way")
 
-
-# --- what a server may do ------------------------------------------------------------------------------------------
-
-
-def after_request(*pieces: bytes, end: str = "fin") -> Script:
-    """Reads the request, sends these bytes, and ends: `fin`, `reset`, or `hang`."""
-
-    async def play(connection: Connection) -> None:
-        await connection.request()
-        for piece in pieces:
-            await connection.send(piece)
-        await _end(connection, end)
-
-    return play
-
-
-def after_bytes(count: int, *pieces: bytes, end: str = "reset") -> Script:
-    """The same after a part of the request."""
-
-    async def play(connection: Connection) -> None:
-        await connection.some(count)
-        for piece in pieces:
-            await connection.send(piece)
-        await _end(connection, end)
-
-    return play
-
-
-async def _end(connection: Connection, end: str) -> None:
-    if end == "reset":
-        # What was sent before must arrive: the client reads it in the loop's next rounds.
-        for _ in range(20):
-            await asyncio.sleep(0)
-        connection.reset()
-    elif end == "hang":
-        await connection.hang()
-
-
-def dripping(data: bytes, pause: float) -> Script:
-    """Reads the request, then sends the reply byte by byte."""
-
-    async def play(connection: Connection) -> None:
-        await connection.request()
-        for place in range(len(data)):
-            await connection.send(data[place : place + 1])
-            await asyncio.sleep(pause)
-
-    return play
-
-
-def endless(head: bytes, piece: bytes) -> Script:
-    """Reads the request, then sends without end for as long as the client takes it."""
-
-    async def play(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(head)
-        for again in repeat(piece):
-            if connection.gone.is_set():
-                return
-            await connection.send(again)
-            await asyncio.sleep(0.01)
-
-    return play
-
-
-async def at_once(connection: Connection) -> None:
-    """Resets what has just been accepted."""
-    connection.reset()
-
-
-async def deaf(connection: Connection) -> None:
-    """Half-open: accepts, never reads, never answers."""
-    connection.deaf()
-    await connection.hang()
-
-
-async def hang(connection: Connection) -> None:
-    """Reads all and never answers."""
-    await connection.hang()
-
-
-async def leave(connection: Connection) -> None:
-    """Closes what has just been accepted."""
-
-
-def encoded(body: bytes, encoding: str) -> bytes:
-    """A reply that says that it is encoded so."""
-    return reply(body, 200, f"Content-Encoding: {encoding}")
-
-
-def bomb(encoding: str) -> bytes:
-    """64 MB of spaces and a task, in some 64 KB."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31 if encoding == "gzip" else 15)
-    spaces = b" " * (1 << 20)
-    packed = b"".join(packer.compress(spaces) for _ in range(64)) + packer.compress(BODY) + packer.flush()
-    return encoded(packed, encoding)
-
-
-# --- small jobs: the request is one piece, so it was sent when anything goes wrong ----------------------------------
+# --- the request is one piece, so it was sent when anything goes wrong ----------------------------------------------
 
 
 @frozen
@@ -282,7 +179,8 @@ def test_a_reply_cut_anywhere_is_never_a_second_send(cut: int) -> None:
         assert told.server.total == 1
 
 
-# --- what is odd, and good -----------------------------------------------------------------------------------------
+# --- what is odd, and good ------------------------------------------------------------------------------------------
+
 
 ODD_BUT_GOOD: dict[str, Script] = {
     "byte by byte": dripping(GOOD, 0.001),
@@ -310,7 +208,7 @@ def test_an_odd_reply_that_can_be_read_is_accepted(name: str) -> None:
     assert (told.outcome.attempts, told.server.total) == (1, 1)
 
 
-# --- before the request --------------------------------------------------------------------------------------------
+# --- before the request ---------------------------------------------------------------------------------------------
 
 
 def test_a_refused_port_is_tried_and_then_not_sent() -> None:
@@ -360,241 +258,3 @@ def test_a_server_that_says_no_word_of_tls_is_a_timeout_before_the_request() -> 
     assert isinstance(told.outcome, NotSent)
     assert (told.outcome.kind, told.outcome.attempts) == (Kind.TIMEOUT, 2)
     assert told.seconds < 2 * 4.5 + 1.5
-
-
-# --- while a clip is uploaded --------------------------------------------------------------------------------------
-
-
-def big() -> LipSyncRequest:
-    """A job with a clip close to 5 MiB."""
-    return request(sound_file=big_clip())
-
-
-HALF = 3_000_000
-
-SURELY_UNSENT: dict[str, Script] = {
-    "reset after the headers": after_bytes(300),
-    "reset within the clip": after_bytes(HALF),
-    "closed within the clip": after_bytes(HALF, end="fin"),
-    "half-open": deaf,
-    "garbage within the clip": after_bytes(HALF, b"garbage\r\n\r\n", end="fin"),
-    "429 within the clip": after_bytes(HALF, reply(b"", 429), end="fin"),
-    "429 within the clip, then reset": after_bytes(HALF, reply(b"", 429)),
-    "429 within the clip, which is read on": after_bytes(HALF, reply(b"", 429), end="hang"),
-}
-
-
-@pytest.mark.parametrize("name", SURELY_UNSENT)
-def test_a_fault_within_an_upload_is_tried_again(name: str) -> None:
-    """Before its last slice was handed over nothing can have been acted upon: the job is sent again, and accepted."""
-    told = tell(SURELY_UNSENT[name], job=big())
-    assert isinstance(told.outcome, Accepted), told.outcome
-    assert told.outcome.attempts + told.outcome.refusals == 2
-    assert told.server.total == 1
-    assert told.seconds < 8.0 + 1.0
-
-
-EARLY: dict[str, tuple[bytes, type, Kind | None]] = {
-    "413": (reply(b"", 413), Rejected, Kind.TOO_LARGE),
-    "400": (reply({"code": 1200, "message": "no"}, 400), Rejected, Kind.INVALID_REQUEST),
-    "500": (reply(b"", 500), Unknown, Kind.SERVER),
-    "200": (GOOD, Accepted, None),
-}
-
-
-@pytest.mark.parametrize("end", ["fin", "reset", "hang"])
-@pytest.mark.parametrize("name", EARLY)
-def test_a_reply_that_comes_before_the_clip_was_read_is_believed(name: str, end: str) -> None:
-    """An early reply ends the upload, and the next job of the same worker goes its own way."""
-    early, kind_of_outcome, kind = EARLY[name]
-
-    async def main() -> None:
-        async with RawServer(after_bytes(HALF, early, end=end)) as server, client(server) as submitter:
-            first = next(iter((await submitter.submit_many([big()])).values()))
-            second = await submitter.submit(request("job-2"))
-        assert isinstance(first, kind_of_outcome), first
-        assert getattr(first, "kind", None) == kind
-        assert second.attempts == 1
-        assert server.creates["job-1"] <= 1
-        assert server.creates["job-2"] == 1
-
-    hurry(main())
-
-
-def test_an_upload_that_was_cut_short_leaves_no_mark_on_the_next_request() -> None:
-    """The writer of an upload that was answered early is gone before the worker's next job is in doubt."""
-
-    async def main() -> None:
-        scripts = after_bytes(HALF, reply(b"", 413), end="hang"), after_request(end="reset")
-        options = {"limits": Limits(max_in_flight=1)}
-        async with RawServer(*scripts) as server, client(server, **options) as submitter:
-            result = await submitter.submit_many([big(), request("job-2")])
-        assert isinstance(result["job-1"], Rejected)
-        assert isinstance(result["job-2"], Unknown)
-        assert server.creates["job-2"] == 1
-
-    hurry(main())
-
-
-def test_a_gateway_that_never_reads_a_clip_ends_in_not_sent() -> None:
-    """Every attempt times out before its last slice: the job is safe to submit again."""
-    told = tell(always=deaf, job=big(), retry=RetryPolicy(max_attempts=2))
-    assert isinstance(told.outcome, NotSent)
-    assert (told.outcome.kind, told.outcome.attempts) == (Kind.TIMEOUT, 2)
-    assert told.seconds < 2 * 8.5 + 1
-
-
-# --- connections that are used again -------------------------------------------------------------------------------
-
-
-def test_an_idle_connection_that_the_server_closed_is_not_used_again() -> None:
-    """The next job goes over a new one, on its first attempt."""
-
-    async def main() -> None:
-        async with RawServer(after_request(GOOD)) as server, client(server) as submitter:
-            await submitter.submit(request())
-            await asyncio.sleep(1.0)
-            accepted = await submitter.submit(request("job-2"))
-        assert accepted.attempts == 1
-        assert server.creates == {"job-1": 1, "job-2": 1}
-        assert len(server.connections) == 2
-
-    hurry(main())
-
-
-def test_a_connection_is_kept_for_the_next_job() -> None:
-    """Well-behaved, one connection serves all jobs that come one after the other."""
-
-    async def main() -> None:
-        async with RawServer() as server, client(server) as submitter:
-            for job in requests(5):
-                await submitter.submit(job)
-        assert (len(server.connections), server.total) == (1, 5)
-
-    hurry(main())
-
-
-@pytest.mark.parametrize("late", [False, True])
-def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_jobs(late: bool) -> None:
-    """A second reply on one connection belongs to no job: the next one gets its own, over another connection."""
-
-    async def twice(connection: Connection) -> None:
-        await connection.request()
-        if late:
-            await connection.send(GOOD)
-            await asyncio.sleep(0.5)
-            await connection.send(created("job-1", "666"))
-        else:
-            await connection.send(GOOD + created("job-1", "666"))
-        while await connection.request():
-            await connection.send(created("job-1", "667"))
-
-    async def other(connection: Connection) -> None:
-        while await connection.request():
-            await connection.send(created("job-2", "42"))
-
-    async def main() -> None:
-        async with RawServer(twice, other) as server, client(server) as submitter:
-            first = await submitter.submit(request())
-            await asyncio.sleep(1.0)
-            second = await submitter.submit(request("job-2"))
-        assert (first.task_id, second.task_id) == (TASK_ID, "42")
-        assert server.creates == {"job-1": 1, "job-2": 1}
-
-    hurry(main())
-
-
-def test_one_bad_connection_harms_no_other_job() -> None:
-    """Of forty jobs at once, only those whose connection broke are unknown."""
-
-    async def main() -> None:
-        scripts = [after_request(end="reset"), hang, after_request(HEAD, end="hang"), after_request(b"garbage\r\n\r\n")]
-        async with RawServer(*scripts) as server, client(server) as submitter:
-            result = await submitter.submit_many(requests(40))
-        assert (len(result.unknown), len(result.accepted)) == (4, 36)
-        assert set(server.creates.values()) == {1}
-
-    hurry(main())
-
-
-def test_a_gateway_that_resets_everything_leaves_a_bounded_number_in_doubt() -> None:
-    """The brake closes the gate: the window and the canaries are unknown, the rest was not sent."""
-
-    async def main() -> None:
-        limits = Limits(max_in_flight=8)
-        always = after_request(end="reset")
-        async with RawServer(always=always) as server, client(server, limits=limits) as submitter:
-            result = await submitter.submit_many(requests(200))
-        assert len(result) == 200
-        assert len(result.unknown) <= 8 + 10
-        assert len(result.unknown) + len(result.not_sent) == 200
-        assert set(server.creates.values()) == {1}
-
-    hurry(main())
-
-
-def test_a_slow_look_up_is_given_the_whole_time() -> None:
-    """A query that takes longer than a connection may, but not longer than `total`, is heard."""
-
-    async def slow(connection: Connection) -> None:
-        while sent := await connection.request():
-            if sent.method == "POST":
-                await connection.send(reply(b"", 500))
-            else:
-                await asyncio.sleep(6.0)
-                await connection.send(created("job-1", "77"))
-
-    told = tell(always=slow)
-    assert isinstance(told.outcome, Accepted), told.outcome
-    assert (told.outcome.task_id, told.server.total) == ("77", 1)
-
-
-LOOK_UP_FAULTS: dict[str, Script] = {
-    "reset": after_request(end="reset"),
-    "closed": after_request(),
-    "garbage": after_request(b"garbage\r\n\r\n"),
-    "half a body": after_request(HEAD, BODY[:-9]),
-    "a gzip bomb": after_request(bomb("gzip")),
-    "a list": after_request(reply([1])),
-    "100,000 brackets": after_request(reply(b"[" * 100_000)),
-    "a page": after_request(reply("<html>", 200, kind="text/html")),
-    "500": after_request(reply(b"", 500)),
-    "429": after_request(reply(b"", 429)),
-    "401": after_request(reply({"code": 1004, "message": "expired"}, 401)),
-    "another's task": after_request(created("job-99")),
-}
-
-
-@pytest.mark.parametrize("name", LOOK_UP_FAULTS)
-def test_a_look_up_that_fails_proves_nothing(name: str) -> None:
-    """Asked again and again, and never sent again: the job stays unknown, in the end."""
-    told = tell(after_request(end="reset"), always=LOOK_UP_FAULTS[name])
-    assert isinstance(told.outcome, Unknown), told.outcome
-    assert told.server.total == 1
-    assert told.server.look_ups >= 8  # aiohttp asks once more itself where the connection broke
-
-
-def test_a_look_up_that_hangs_ends_too() -> None:
-    """Eight time-outs and their pauses, then the job is unknown."""
-    told = tell(after_request(end="reset"), always=hang, timeouts=Timeouts(total=2.0, connect=1.0))
-    assert isinstance(told.outcome, Unknown), told.outcome
-    assert told.server.total == 1
-    assert told.server.look_ups == 8
-
-
-def test_a_message_never_repeats_the_key() -> None:
-    """A gateway, or garbage, that echoes the key finds it cut out of every text."""
-    echo = f"Authorization: Bearer {KEY}"
-    shapes: list[bytes] = [
-        f"{echo}\r\n\r\n".encode(),
-        f"HTTP/1.1 {KEY} {KEY}\r\n\r\n".encode(),
-        reply({"code": 1200, "message": f"bad key {KEY}!"}, 400),
-        reply({"code": KEY, "message": echo, "request_id": KEY}, 400),
-        reply({"error": {"message": json.dumps({"key": KEY}), "code": KEY}}, 500),
-        reply(f"<title>{KEY}</title>", 502, kind="text/html"),
-        reply(f"no such key: {KEY}", 401, kind="text/plain"),
-    ]
-    for shape in shapes:
-        told = tell(always=after_request(shape))
-        assert KEY not in repr(told.outcome), told.outcome
-        assert KEY not in repr(told.outcome.error())

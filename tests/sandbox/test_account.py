@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_async.sandbox.account import Keys, RunningTasks, TokenBucket
+from lipsync_async.sandbox.account import Keys, Purse, RunningTasks, TokenBucket
 
 RATES = st.floats(0.1, 1000)
 GAPS = st.lists(st.floats(0, 2), min_size=1, max_size=60)
@@ -99,3 +101,24 @@ def test_a_revoked_key_keeps_its_code_until_it_is_added() -> None:
     assert keys.judge("Bearer good") == 1004
     keys.add("good")
     assert keys.judge("Bearer good") == 0
+
+
+def test_a_purse_pays_and_gets_back() -> None:
+    """What is refunded is there from its moment on, and once; without a balance there is always enough."""
+    purse = Purse(2.0)
+    purse.pay(1.5)
+    purse.refund(1.5, 100.0)
+    purse.refund(0.25, 50.0)
+    assert [purse.left(now) for now in (0.0, 49.9, 50.0, 99.9, 100.0, 500.0)] == [0.5, 0.5, 0.75, 0.75, 2.25, 2.25]
+    endless = Purse(None)
+    endless.pay(1e9)
+    endless.refund(1e9, 0.0)
+    assert endless.left(1.0) == math.inf
+
+
+def test_a_revoked_key_is_still_known() -> None:
+    """So that it is recognised where it must not be."""
+    keys = Keys("a")
+    keys.add("b")
+    keys.revoke("a", 1004)
+    assert set(keys.known) == {"a", "b"}

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from lipsync_async.sandbox import Sandbox, add_arguments, serve
-from lipsync_async.sandbox.choices import DUPLICATES
-from lipsync_async.sandbox.command import CHOICES, FLAGS, VALUES, main
+from lipsync_async.sandbox.choices import DUPLICATES, URLS
+from lipsync_async.sandbox.command import CHANCES, CHOICES, FLAGS, VALUES, main
 from lipsync_async.sandbox.replies import DIALECTS, REFUSALS
 from lipsync_async.sandbox.tasks import LOOKUPS
+from lipsync_async.sandbox.webhooks import CALLBACKS
 
 from .helpers import ROUTE, job, raw
 
@@ -28,20 +29,26 @@ COMMAND = [sys.executable, "-W", "error", "-m", "lipsync_async.sandbox"]
 
 def test_every_option_of_the_sandbox_has_its_flag() -> None:
     """The command offers what the class does, with the same defaults and choices."""
-    offered = {name.replace("-", "_") for name in (*VALUES, *CHOICES, *FLAGS)} | {"task_seconds", "faults"}
+    chances = {field for field, _, _ in CHANCES.values()}
+    offered = (
+        {name.replace("-", "_") for name in (*VALUES, *CHOICES, *FLAGS)}
+        | {"task_seconds", "callback_secrets"}
+        | chances
+    )
     options = inspect.signature(Sandbox).parameters
     assert offered == set(options) - {"clock"}
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     defaults = vars(parser.parse_args([]))
-    assert {name: defaults[name] for name in offered - {"faults"}} == {
-        name: options[name].default for name in offered - {"faults"}
-    }
+    alike = offered - chances - {"callback_secrets"}
+    assert {name: defaults[name] for name in alike} == {name: options[name].default for name in alike}
     assert {name: set(known) for name, known in CHOICES.items()} == {
         "dialect": set(DIALECTS),
         "refusals": set(REFUSALS),
         "duplicates": set(DUPLICATES),
         "lookups": set(LOOKUPS),
+        "urls": set(URLS),
+        "callbacks": set(CALLBACKS),
     }
 
 

@@ -13,10 +13,10 @@ from lipsync_async.sandbox.tasks import Task
 from .helpers import Clock
 
 
-def enter(ledger: Ledger, external_task_id: str, number: int = 1, fault: str | None = None) -> None:
+def enter(ledger: Ledger, external_task_id: str, fault: str | None = None, ending: str = "succeed") -> Task:
     """Enter a task that runs from 1000 to 1100."""
     task = Task(
-        task_id=f"86000000000000000{number}",
+        task_id=f"86000000000000000{ledger.tasks + 1}",
         external_task_id=external_task_id,
         units=1.5,
         window_ms=12_000,
@@ -24,10 +24,11 @@ def enter(ledger: Ledger, external_task_id: str, number: int = 1, fault: str | N
         starts=1010.0,
         ends=1100.0,
         found_from=1000.0,
-        fails=False,
+        ending=ending,
         watermark=False,
     )
     ledger.accept(task, accepted_at=1.78e9, body_sha256="b", audio_sha256=None, fault=fault)
+    return task
 
 
 def test_two_tasks_under_one_id_are_duplicates() -> None:
@@ -84,6 +85,9 @@ def test_the_summary_tells_the_story() -> None:
         "faults    hang: 1",
         "twice     a",
         "queries   1",
+        "ended     none (0 units refunded)",
+        "files     0 requests, 0 whole, 0 leaked",
+        "prepared  0 faces and speech (0 units)",
     ]
     assert repr(ledger) == "<Ledger 2 accepted, 3 units, 2 refused>"
-    assert Ledger(Clock()).summary().endswith("twice     none\nqueries   0")
+    assert "twice     none\nqueries   0" in Ledger(Clock()).summary()

@@ -9,18 +9,22 @@ import attrs
 import pytest
 
 from lipsync_async.sandbox import replies
-from lipsync_async.sandbox.tasks import FAILURE, Snapshot, Status
+from lipsync_async.sandbox.ends import FAILURE, Status
+from lipsync_async.sandbox.tasks import Snapshot
 
 ID = "0b9c1d52-5f0e-4a53-9a0e-3f7b6f2c9a11"
 TASK = Snapshot(
     task_id="860000000000000001",
     external_task_id="batch7-000042",
     status="submitted",
+    inner="submitted",
+    reason="",
     units="1",
     seconds="7.041",
     url="https://cdn.example.test/kling/860000000000000001.mp4",
     watermark=False,
     created_ms=1783000000123,
+    started_ms=1783000009123,
     updated_ms=1783000000123,
 )
 INNER = {
@@ -34,7 +38,8 @@ INNER = {
 
 def at(status: Status) -> Snapshot:
     """The task in this state, 95 s later."""
-    return attrs.evolve(TASK, status=status, updated_ms=1783000095123)
+    reason = FAILURE if status == "failed" else ""
+    return attrs.evolve(TASK, status=status, inner=status, reason=reason, updated_ms=1783000095123)
 
 
 def native(status: Status) -> dict[str, Any]:

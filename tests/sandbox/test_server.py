@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
 
 from lipsync_async.sandbox import KNOWN_FAULTS, Sandbox
@@ -409,6 +410,16 @@ def test_a_port_in_use_is_an_error(tmp_path: Path) -> None:
         {"time_scale": 0},
         {"task_seconds": (5, 1)},
         {"max_per_second": 0},
+        {"urls": "nowhere"},
+        {"refresh": -1},
+        {"url_seconds": 0},
+        {"video_bytes": -1},
+        {"video_bytes": 2**31},
+        {"failed_share": 1.1},
+        {"callbacks": "shouted"},
+        {"session_seconds": 0},
+        {"identify_seconds": -1},
+        {"foreign_share": 1.5},
     ],
 )
 def test_wrong_options_are_told_at_once(options: dict[str, Any]) -> None:
@@ -432,3 +443,11 @@ def test_many_at_once() -> None:
     ledger = with_sandbox(test).ledger
     assert (ledger.tasks, ledger.duplicates) == (1000, {})
     assert len({entry.task_id for entry in ledger.entries}) == 1000
+
+
+def test_options_cannot_be_changed_in_silence() -> None:
+    """What was told stays; what may change has a method of its own."""
+    sandbox = Sandbox(latency=1.0)
+    with pytest.raises(attrs.exceptions.FrozenAttributeError):
+        sandbox.latency = 0.0
+    assert sandbox.latency == 1.0

@@ -56,9 +56,10 @@ def test_the_clock_is_scaled() -> None:
 def test_the_share_of_failures_is_seeded() -> None:
     """About the share that was asked for fails, and the same seed fails the same tasks."""
     first, second = book(failed_share=0.2, seed=4), book(failed_share=0.2, seed=4)
-    ends = [create(first, str(n)).fails for n in range(1000)]
-    assert ends == [create(second, str(n)).fails for n in range(1000)]
-    assert 150 < sum(ends) < 250
+    ends = [create(first, str(n)).ending for n in range(1000)]
+    assert ends == [create(second, str(n)).ending for n in range(1000)]
+    assert 150 < ends.count("failed") < 250
+    assert set(ends) == {"failed", "succeed"}
 
 
 def test_a_task_is_found_by_both_ids() -> None:

@@ -138,6 +138,10 @@ class ModelWire:
         answer = await self._ask(url, headers, flight)
         return answer if isinstance(answer, Failure) else read_task(*answer)
 
+    async def has_video(self, *_: object) -> bool:
+        """The model's videos have URLs."""
+        return False
+
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """Asks for the task list."""
         answer = await self._ask(url, headers, flight)

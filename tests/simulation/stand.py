@@ -11,7 +11,8 @@ from lipsync_async.client import LipSyncClient
 from lipsync_async.dispatch.account import Account
 from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.errors import JournalError
-from lipsync_async.journal import InlineJournal, Record, Store
+from lipsync_async.journal import Entry, InlineJournal, Record, Store, entries
+from lipsync_async.journal.entries import EntryRow
 from lipsync_async.journal.face import Done
 from lipsync_async.journal.rows import Row, to_row
 from lipsync_async.models import LipSyncRequest
@@ -76,6 +77,13 @@ class CrashingStore(Store):
 
     def write_rows(self, rows: Any) -> None:
         """Commits the rows."""
+        self._commit(lambda: super(CrashingStore, self).write_rows(rows))
+
+    def keep(self, rows: Any) -> None:
+        """Commits the entries."""
+        self._commit(lambda: super(CrashingStore, self).keep(rows))
+
+    def _commit(self, write: Callable[[], None]) -> None:
         if self.dead:
             raise JournalError("the process is gone")
         if self.writes_left <= 0:
@@ -83,7 +91,7 @@ class CrashingStore(Store):
         self.writes_left -= 1
         if self.step is not None:
             self.step()
-        super().write_rows(rows)
+        write()
         if self.step is not None:
             self.step()
 
@@ -97,6 +105,7 @@ class GroupJournal(InlineJournal):
         self._dice = dice
         self._slowest = slowest
         self._rows: list[Row] = []
+        self._entries: list[EntryRow] = []
         self._dones: list[Done] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -109,18 +118,32 @@ class GroupJournal(InlineJournal):
         self._rows.append(to_row(record))
         if done is not None:
             self._dones.append(done)
+        self._soon()
+
+    def keep(self, entry: Entry, done: Done) -> None:
+        """Queues an entry; it is durable later."""
+        if self.failed is not None:
+            done(self.failed)
+            return
+        self._entries.append(entries.to_row(entry))
+        self._dones.append(done)
+        self._soon()
+
+    def _soon(self) -> None:
         if self._timer is None:
             self._timer = self._loop.call_later(self._dice.uniform(0.0005, self._slowest), self.commit)
 
     def commit(self) -> None:
         """Commits everything that is queued."""
-        rows, self._rows = self._rows, []
-        dones, self._dones = self._dones, []
+        rows, kept, dones = self._rows, self._entries, self._dones
+        self._rows, self._entries, self._dones = [], [], []
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if rows:
             self._do(lambda: self.store.write_rows(rows))
+        if kept and self.failed is None:
+            self._do(lambda: self.store.keep(kept))
         for done in dones:
             done(self.failed)
 

@@ -23,9 +23,10 @@ from lipsync_async.dispatch.account import Account
 from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.endings import Ending, StillRunning, Succeeded, TaskFailed, TaskLost
 from lipsync_async.tasks.fates import Sign
-from lipsync_async.tasks.follower import Follower, Wanted
+from lipsync_async.tasks.follower import Follower
 from lipsync_async.tasks.planner import Planner
 from lipsync_async.tasks.waiting import Waiting
+from lipsync_async.tasks.wanted import Wanted
 from lipsync_async.terms import Failure, Kind, Phase
 from lipsync_async.wire import TaskReply, read_task
 from lipsync_async.wire.credential import Credential
@@ -68,6 +69,10 @@ class Late:
     async def post(self, *_: Any) -> Any:
         """No look makes a create."""
         self.faults.append("a create was sent")
+
+    async def has_video(self, *_: Any) -> bool:
+        """None is there."""
+        return False
 
     async def list_tasks(self, *_: Any) -> None:
         """There is none."""
@@ -128,7 +133,7 @@ class World:
             CHAINHUB, self.gateway, Credential("key"), Pacer(Limits()), RetryPolicy(),
             wall_clock=lambda: EPOCH + loop.time(),
         )  # fmt: skip
-        follower = Follower(account, Following(max_per_second=self.rate))
+        follower = Follower(account, Following(max_queries_per_second=self.rate))
         waits = [loop.create_task(self._wait(follower, number)) for number in range(self.count)]
         for wait in waits:
             if self.dice.random() < 0.15:
@@ -152,10 +157,16 @@ class World:
         known = list(self.gateway.tasks.values())
         task = dice.choice(known) if known and dice.random() < 0.3 else self._make(number, loop.time(), dice)
         wanted = Wanted(task_id=task.task_id, created_at=dice.choice((None, EPOCH + task.born)))
-        waiting = Waiting(follower)
+        told: list[Ending] = []
+        waiting = Waiting(follower, told.append)
         waiting.add(wanted)
-        endings = await waiting.endings(dice.choice((None, None, 100.0, 5000.0)))
-        self.heard.append((task, endings[task.task_id], loop.time()))
+        try:
+            await waiting.finish(dice.choice((None, None, 100.0, 5000.0)))
+        finally:
+            waiting.leave()
+        if len(told) != 1:
+            self.faults.append(f"{task.task_id} ended {len(told)} times for one wait")
+        self.heard.append((task, told[0], loop.time()))
 
     def _make(self, number: int, now: float, dice: Random) -> Task:
         task = Task(f"task-{number}", now, now + dice.uniform(0.0, 400.0), fails=dice.random() < 0.2)

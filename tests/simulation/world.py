@@ -14,6 +14,7 @@ from lipsync_async.dispatch.account import Event
 from lipsync_async.dispatch.intake import Intake
 from lipsync_async.dispatch.streaming import LAST_WORDS
 from lipsync_async.errors import LipSyncError
+from lipsync_async.journal import InlineJournal
 
 from .drawn import ISSUERS
 from .line import ModelWire
@@ -188,7 +189,8 @@ class World(Work):
         loop = asyncio.get_running_loop()
         began = loop.time()
         with suppress(LipSyncError):
-            await client.submit(request(99_999, f"probe-{report.number}"))
+            journal = None if self.store is None or report.dead else InlineJournal(self.store)
+            await client.submit(request(99_999, f"probe-{report.number}"), journal=journal)
         if loop.time() - began > 5_000.0:
             self.faults.append(f"run {report.number}: what came after a giant hint took {loop.time() - began} s")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lipsync_async import Following, Limits, LipSyncClient
-from lipsync_async.endings import StillRunning, Succeeded, TaskFailed, TaskResults
+from lipsync_async.endings import StillRunning, Succeeded, TaskFailed
 from lipsync_async.errors import (
     ClientClosedError,
     RejectedError,
@@ -23,6 +23,7 @@ from lipsync_async.errors import (
     WaitTimeoutError,
 )
 from lipsync_async.outcomes import Accepted
+from lipsync_async.task_results import TaskResults
 from lipsync_async.terms import TaskStatus
 from tests.loopback.acts import client
 from tests.loopback.hurried import hurry
@@ -182,7 +183,7 @@ def test_looks_keep_to_their_rate() -> None:
         results = await caller.run_many(requests(40))
         assert len(results.succeeded) == 40
 
-    moments = sorted(play(act, following=Following(max_per_second=2.0)).asked_at)
+    moments = sorted(play(act, following=Following(max_queries_per_second=2.0)).asked_at)
     assert all(later - earlier > 0.4 for earlier, later in pairwise(moments))
 
 

@@ -110,7 +110,7 @@ def test_pauses_keep_within_their_bounds(median: float, freshness: float, age: f
 def test_no_task_is_forgotten_and_none_comes_after_its_end(births: list[float], rate: float, seed: int) -> None:
     """Every task is asked for until it has ended, and never again; never more than the cap."""
     dice = Random(seed)
-    it = planner(max_per_second=rate)
+    it = planner(max_queries_per_second=rate)
     ends = {f"task-{number}": born + dice.uniform(0.0, 300.0) for number, born in enumerate(births)}
     begins = sorted((born, f"task-{number}") for number, born in enumerate(births))
     ended: set[str] = set()

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from lipsync_async.endings import Ending, StillRunning, Succeeded
+from lipsync_async.endings import Ending, FailureKind, StillRunning, Succeeded, TaskFailed
 from lipsync_async.errors import ClientClosedError
-from lipsync_async.tasks.follower import Wanted
-from lipsync_async.tasks.waiting import Waiting
+from lipsync_async.models import LipSyncRequest
+from lipsync_async.outcomes import Accepted, Outcome
+from lipsync_async.tasks.waiting import Resubmission, Waiting
+from lipsync_async.tasks.wanted import Wanted
+from tests.makers import request
 from tests.simulation import virtual
 
 
@@ -20,11 +23,13 @@ class Fake:
     def __init__(self, known: Ending | None = None) -> None:
         self.known = known
         self.followed: list[str] = []
+        self.wanted: list[Wanted] = []
         self.left: list[str] = []
 
     def follow(self, wanted: Wanted, listener: Any) -> None:
         """Tells at once what is known."""
         self.followed.append(wanted.task_id)
+        self.wanted.append(wanted)
         if self.known is not None:
             listener.hear(wanted.task_id, self.known)
 
@@ -40,9 +45,25 @@ class Fake:
 DONE = Succeeded(task_id="a")
 
 
-def waiting(follower: Any) -> Waiting:
+class Wait(Waiting):
+    """One of a follower that is a fake; it keeps what it is told."""
+
+    def __init__(self, follower: Any, **options: Any) -> None:
+        self.told: dict[str, Ending] = {}
+        super().__init__(follower, lambda ending: self.told.__setitem__(ending.task_id, ending), **options)
+
+    async def endings(self, timeout: float | None) -> dict[str, Ending]:
+        """As the client's calls wait."""
+        try:
+            await self.finish(timeout)
+        finally:
+            self.leave()
+        return self.told
+
+
+def waiting(follower: Any) -> Wait:
     """One of a follower that is a fake."""
-    return Waiting(follower)
+    return Wait(follower)
 
 
 def test_what_has_ended_is_not_waited_for() -> None:
@@ -78,7 +99,7 @@ def test_patience_ends_for_those_that_did_not_end() -> None:
         assert fake.followed == ["a", "b"]
         asyncio.get_running_loop().call_later(5.0, it.hear, "a", DONE)
         found = await it.endings(10.0)
-        assert found["a"] is DONE
+        assert found["a"] == DONE
         assert found["b"] == StillRunning(task_id="b", waited=10.0)
         assert fake.left == ["b"]
 
@@ -115,5 +136,30 @@ def test_a_client_that_is_closed_ends_it(early: bool) -> None:
             asyncio.get_running_loop().call_later(5.0, it.hear, "a", None)
         with pytest.raises(ClientClosedError):
             await it.endings(None)
+
+    virtual.run(main())
+
+
+def test_a_job_that_is_submitted_again_keeps_what_it_should_cost() -> None:
+    """Its new task is of the same sound, and its ending tells the same estimate."""
+    failed = TaskFailed(task_id="a", kind=FailureKind.CAPACITY)
+
+    async def submit(again: LipSyncRequest) -> Outcome:
+        assert again.external_task_id == "job-r1"
+        return Accepted(external_task_id="job-r1", task_id="b")
+
+    async def main() -> None:
+        fake = Fake()
+        leave = Resubmission(frozenset({FailureKind.CAPACITY}), submit, 64)
+        it = Wait(fake, resubmission=leave)
+        first = Wanted(task_id="a", external_task_id="job", sound=5.0, units=0.5)
+        it.add(first, Accepted(external_task_id="job", task_id="a"), request("job"))
+        loop = asyncio.get_running_loop()
+        loop.call_later(1.0, it.hear, "a", failed)
+        loop.call_later(2.0, it.hear, "b", Succeeded(task_id="b"))
+        (ended,) = (await it.endings(10.0)).values()
+        assert (ended.name, ended.external_task_id, ended.estimated_units) == ("succeeded", "job-r1", 0.5)
+        assert [it.estimated_units for it in ended.earlier] == [0.5]
+        assert fake.wanted[1] == Wanted(task_id="b", external_task_id="job-r1", sound=5.0, units=0.5)
 
     virtual.run(main())

@@ -23,6 +23,7 @@ from tests.loopback.acts import KEY, request
 from tests.loopback.hurried import HurriedLoop, hurry
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, Script, answering, created, gateway, reply
 
+pytestmark = pytest.mark.usefixtures("way")
 T = TypeVar("T")
 HEADERS = CIMultiDict({"Authorization": f"Bearer {KEY}"})
 TIMEOUTS = Timeouts(total=4.0, connect=2.0)
@@ -35,7 +36,7 @@ def through(
 
     async def main() -> tuple[T, RawServer]:
         async with RawServer(*scripts, always=always) as server, make_session() as session:
-            transport = Transport(session, TIMEOUTS)
+            transport = Transport(session, TIMEOUTS, own=True)
             flight = Flight()
             with transport.watching(flight):
                 return await act(transport, URL(server.url) / "create", flight), server
@@ -113,7 +114,7 @@ def test_a_session_that_is_closed_is_a_failure_before_the_request() -> None:
     """Not an exception: the job comes out."""
 
     async def act(transport: Transport, url: URL, flight: Flight) -> Reply | Failure:
-        await transport._session.close()
+        await transport._plain._session.close()  # type: ignore[attr-defined]
         return await post(transport, url, flight)
 
     answer, server = through(act)

@@ -1,26 +1,18 @@
-"""What each result means for a paid call, line by line with the contract's section 4."""
+"""What each result means for a paid call, line by line with the contract's section 4: samples, codes, statuses."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
-from attrs import evolve
 from multidict import CIMultiDict
 
 from lipsync_async.gateways import CHAINHUB
-from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
+from lipsync_async.terms import Action, Failure, Kind, Phase
 from lipsync_async.wire import read_reply, read_task
-from lipsync_async.wire.verdicts import FAIL_REQUEST, GATEWAY_CODES, LOOK_UP_SERVER, Finding, judge, judge_query
-
-SAMPLES = {
-    path.stem: json.loads(path.read_text("utf-8"))
-    for path in sorted((Path(__file__).parents[1] / "wire-samples").glob("*.json"))
-}
-CREATES = [name for name, it in SAMPLES.items() if it["request"].endswith("POST /kling/v1/videos/advanced-lip-sync")]
-QUERIES = [name for name, it in SAMPLES.items() if it["request"].endswith("advanced-lip-sync/{id}")]
+from lipsync_async.wire.verdicts import Finding, judge, judge_query
+from tests.wire.helpers import CREATES, QUERIES, SAMPLES
+from tests.wire.judged import read, verdict, words
 
 CLASSES = {
     None: ("accept", None),
@@ -33,6 +25,7 @@ CLASSES = {
     "refresh_auth_once_then_stop_batch": ("refresh", "auth"),
     "stop_batch_after_n": ("stop", "configuration"),
 }
+
 BY_NAME = {
     "e03_429_1102_pack_exhausted": ("stop", "quota"),
     "e07_400_1201_bad_param": ("fail", "invalid_request"),
@@ -44,23 +37,6 @@ BY_NAME = {
     "g17_413_nginx": ("fail", "too_large"),
     "g18_400_onehub_action_unsupported": ("stop", "configuration"),
 }
-
-
-def read(status: int, body: object = b"", **values: str) -> Reply:
-    """A create's reply; `values` are headers, _ for -."""
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = CIMultiDict({name.replace("_", "-"): value for name, value in values.items()})
-    return read_reply(status, headers, raw)
-
-
-def verdict(status: int, body: object = b"", *, seen_reply: bool = True, **values: str) -> tuple[str, str | None]:
-    """Action and kind, as words."""
-    return words(judge(read(status, body, **values), CHAINHUB, seen_reply=seen_reply))
-
-
-def words(it: Verdict) -> tuple[str, str | None]:
-    """Action and kind, as words."""
-    return it.action.value, it.kind and it.kind.value
 
 
 @pytest.mark.parametrize("name", CREATES)
@@ -87,7 +63,8 @@ def test_a_failing_query_proves_nothing() -> None:
     assert judge_query(read_task(503, CIMultiDict(), b"")) is Finding.PROVES_NOTHING
 
 
-# --- the platform's codes -----------------------------------------------------------------------------------------
+# --- the platform's codes -------------------------------------------------------------------------------------------
+
 
 KLING = [
     (401, 1000, "stop", "auth"),
@@ -169,193 +146,7 @@ def test_named_reasons_to_wait_are_not_hidden() -> None:
         assert not judge(read(429, {"code": code}), CHAINHUB).hidden
 
 
-# --- gateways' words ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "action", "kind"),
-    [
-        (403, {"code": "quota_not_enough"}, "stop", "quota"),
-        (403, {"code": "insufficient_user_quota"}, "stop", "quota"),
-        (403, {"error": {"code": "pre_consume_token_quota_failed"}}, "stop", "quota"),
-        (429, {"error": {"code": "insufficient_quota"}}, "stop", "quota"),
-        (401, {"error": {"message": "该令牌额度已用尽 (request id: 1)", "code": ""}}, "stop", "quota"),
-        (403, {"message": "用户额度不足, 剩余额度: 0"}, "stop", "quota"),
-        (400, {"message": "余额不足"}, "stop", "quota"),
-        (403, {"message": "user quota is not enough"}, "stop", "quota"),
-        (503, {"error": {"code": "model_not_found"}}, "stop", "configuration"),
-        (503, {"error": {"message": "分组 default 下无可用渠道", "code": ""}}, "stop", "configuration"),
-        (500, {"code": "do_request_failed"}, "look_up", "server"),
-        (400, {"code": "do_request_failed"}, "look_up", "server"),
-        (500, {"code": "insert_task_failed"}, "look_up", "server"),
-        (400, {"code": "insert_task_failed"}, "look_up", "server"),
-        (500, {"code": "read_response_body_failed"}, "look_up", "server"),
-        (400, {"code": "invalid_request", "message": "action is not supported"}, "stop", "configuration"),
-        (400, {"code": "invalid_request", "message": "bad time"}, "fail", "invalid_request"),
-        (400, {"code": "task_failed", "message": "bad time"}, "fail", "invalid_request"),
-        (400, {"code": "task_failed", "message": "Server internal error"}, "look_up", "server"),
-        (400, {"code": "sensitive_words_detected"}, "fail", "content_policy"),
-        (400, {"code": "task_not_exist"}, "fail", "invalid_request"),
-        (404, {"code": "task_not_found", "message": "x"}, "fail", "invalid_request"),
-        (500, {"code": "fail_to_fetch_task", "message": "bad gateway"}, "look_up", "server"),
-        (400, {"code": "fail_to_fetch_task", "message": "bad time"}, "fail", "invalid_request"),
-        (200, {"code": "fail_to_fetch_task", "message": "当前分组上游负载已饱和"}, "look_up", "protocol"),
-        (500, {"message": "余额不足"}, "look_up", "server"),
-        (200, {"message": "余额不足"}, "look_up", "protocol"),
-    ],
-)
-def test_gateway_words(status: int, body: object, action: str, kind: str) -> None:
-    """What resellers' gateways say in their own words."""
-    assert verdict(status, body) == (action, kind)
-
-
-IN_DOUBT = [word for word, it in GATEWAY_CODES.items() if it == LOOK_UP_SERVER]
-
-
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500, 503])
-@pytest.mark.parametrize("word", IN_DOUBT)
-@pytest.mark.parametrize(
-    "rest",
-    [
-        {"data": {"code": 1302}},
-        {"data": {"code": 1303, "message": "x"}},
-        {"message": "code=1300"},
-        {"message": '{"code":1201,"message":"bad face"}'},
-        {"message": "Account balance not enough"},
-        {"error": {"code": "quota_not_enough"}},
-    ],
-)
-def test_a_word_of_doubt_beats_every_code(status: int, word: object, rest: dict[str, Any]) -> None:
-    """What may have been made upstream stays in doubt, whatever else the reply says."""
-    assert verdict(status, {"code": word, **rest}) == ("look_up", "server")
-    assert read(status, {"code": word, **rest}).code == word
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"code": 1302, "message": "insert_task_failed"},
-        {"code": "task_failed", "data": {"code": 1302, "data": {"code": "insert_task_failed"}}},
-        {"code": 1302, "message": '{"code":"insert_task_failed"}'},
-        {"code": 1302, "message": '{"code":"insert_task_fai', "error": {"type": "Insert_Task_Failed"}},
-        {"code": "do_request_failed", "message": '{"code":"insert_task_failed","message":"x"}'},
-    ],
-)
-def test_a_word_of_doubt_is_found_in_every_layer(body: object) -> None:
-    """The gravest word counts wherever it stands, for the look-up must know that nothing was stored."""
-    assert verdict(400, body) == ("look_up", "server")
-    assert read(400, body).code == "insert_task_failed"
-
-
-@pytest.mark.parametrize("body", [b"insert_task_failed: disk full", b'[{"code":"do_request_failed"}]'])
-@pytest.mark.parametrize("status", [400, 429])
-def test_a_word_of_doubt_needs_no_object(status: int, body: bytes) -> None:
-    """A plain text that says so is believed as well."""
-    assert verdict(status, body) == ("look_up", "server")
-
-
-def test_a_missing_channel_is_confirmed_three_times() -> None:
-    """No channel: nothing was created, and one may come back."""
-    assert judge(read(503, {"error": {"code": "model_not_found"}}), CHAINHUB).confirmations == 3
-    assert judge(read(401), CHAINHUB).confirmations == 1
-
-
-def test_a_gateways_own_table_comes_first() -> None:
-    """A profile may know better what a code means."""
-    quota = Verdict(Action.STOP, Kind.QUOTA)
-    gateway = evolve(CHAINHUB, codes={1201: quota, "no_money": quota})
-    assert judge(read(400, {"code": 1201}), gateway) is quota
-    assert judge(read(400, {"code": "no_money"}), gateway) is quota
-    assert words(judge(read(400, {"code": "other"}), gateway)) == ("fail", "invalid_request")
-
-
-# --- the id exists ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "external_task_id is duplicated",
-        "external_task_id already exists",
-        "External_Task_ID has been used",
-        "duplicate external_task_id: job-1",
-        "the task exists",
-        "external_task_id must be unique",
-        "external_task_id 重复",
-        "external_task_id 已存在",
-        "任务已存在",
-        "external_task_id conflict",
-        "external_task_id repeat",
-        "ID already exists",
-        "duplicate external id",
-        "external_id already used",
-        "externalId already used",
-        "the id is duplicated",
-        "the id is in use (request id: 20260101)",
-        "id must be unique",
-        "external_task_id must not exist",
-        "external_task_id already exists for this session_id",
-        "duplicate identifier",
-        "ID已存在",
-        "该ID已经存在",
-        "id 重复",
-        "外部编号已被使用",
-        "标识冲突",
-        "请勿重复提交",
-    ],
-)
-@pytest.mark.parametrize("body", [{"code": 1201}, {"code": 1200}, {"code": "invalid_request"}, {}])
-def test_a_refusal_that_says_the_id_exists_is_looked_up(message: str, body: dict[str, Any]) -> None:
-    """An id that exists is never a plain rejection: the task may be ours."""
-    assert verdict(400, {**body, "message": message}) == ("look_up", "duplicate_id")
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "external_task_id is invalid",
-        "task does not exist",
-        "the task doesn't exist",
-        "任务不存在",
-        "session_id already expired",
-        "duplicate face_id",
-        "session does not exist",
-        "face id does not exist",
-        "audio_id not exist",
-        "audio id doesn’t exist",
-        "the id does not exist",
-        "non-existent id",
-        "no such id exists",
-        "faceId already used",
-        "audio_id conflicts with sound_file (request id: 20260101)",
-        "人脸ID重复",
-        "音频ID不存在",
-        "session_id 已存在",
-        "",
-    ],
-)
-def test_other_bad_parameters_fail_the_job(message: str) -> None:
-    """What is absent, or repeated elsewhere, is the job's own fault."""
-    assert verdict(400, {"code": 1201, "message": message}) == ("fail", "invalid_request")
-
-
-def test_an_id_that_exists_is_seen_in_a_gateways_own_table() -> None:
-    """A profile's own verdict for a bad parameter is checked like the common one."""
-    own = Verdict(Action.FAIL, Kind.INVALID_REQUEST)
-    assert own is not FAIL_REQUEST
-    gateway = evolve(CHAINHUB, codes={1201: own, "bad": own})
-    for code in (1201, "bad"):
-        it = judge(read(400, {"code": code, "message": "external_task_id exists"}), gateway)
-        assert words(it) == ("look_up", "duplicate_id")
-
-
-def test_conflict_is_looked_up() -> None:
-    """409 says that the id exists, in whatever words."""
-    for body in (b"", {"message": "conflict"}, b"<html>"):
-        assert verdict(409, body) == ("look_up", "duplicate_id")
-
-
-# --- statuses -----------------------------------------------------------------------------------------------------
+# --- statuses -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -485,160 +276,7 @@ def test_reasons_of_a_429(body: object, hint: str | None, kind: str | None, hidd
     assert (words(it), it.hidden) == (expected, hidden)
 
 
-# --- shapes of success --------------------------------------------------------------------------------------------
-
-TASK = {"code": 0, "data": {"task_id": "A"}}
-
-
-@pytest.mark.parametrize("status", [200, 201, 202, 299])
-def test_success_with_a_task_is_accepted(status: int) -> None:
-    """2xx, a success code and a task id: nothing else is needed."""
-    assert verdict(status, TASK) == ("accept", None)
-
-
-@pytest.mark.parametrize("rest", [b"<html>oops", b"\n-- \n", b'{"debug":true}', json.dumps(TASK).encode()])
-def test_a_suspicious_success_is_still_one(rest: bytes) -> None:
-    """What a gateway adds after it answered does not undo the task, where it says nothing else of it."""
-    assert verdict(200, json.dumps(TASK).encode() + rest) == ("accept", None)
-
-
-@pytest.mark.parametrize(
-    "rest", [b'{"code":"insert_task_failed"}', b'{"code":1303}', b'{"code":0,"data":{"task_id":"B"}}', b'{"code":']
-)
-def test_a_success_that_is_taken_back_is_in_doubt(rest: bytes) -> None:
-    """An object that says something else, or that can't be read, leaves open which of them is right."""
-    assert verdict(200, json.dumps(TASK).encode() + rest) == ("look_up", "protocol")
-
-
-@pytest.mark.parametrize("status", [199, 302, 400, 401, 429, 500, 503])
-def test_a_task_beside_another_status_is_in_doubt(status: int) -> None:
-    """A task id contradicts a refusal: it is looked up, and never sent again."""
-    assert verdict(status, TASK) == ("look_up", "protocol")
-
-
-@pytest.mark.parametrize("code", [1302, 1303, 1004, 1201, 5000, "x"])
-@pytest.mark.parametrize("status", [200, 429, 400])
-def test_a_task_beside_a_code_is_in_doubt(status: int, code: object) -> None:
-    """A task id contradicts a code as well."""
-    assert verdict(status, {"code": code, "data": {"task_id": "A"}}) == ("look_up", "protocol")
-
-
-def test_a_duplicate_that_names_its_task_is_a_duplicate() -> None:
-    """A refusal that names the task that has the id is about the id."""
-    body = {"code": 1201, "message": "external_task_id exists", "data": {"task_id": "A"}}
-    assert verdict(400, body) == ("look_up", "duplicate_id")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"OK",
-        b"{",
-        b"[]",
-        b"null",
-        b'{"code":0}',
-        b'{"code":0,"data":null}',
-        b'{"code":0,"data":{"task_id":""}}',
-        b'{"code":0,"data":{"task_id":8.6e17}}',
-        b'{"code":0,"request_id":"r"}',
-        b'{"code":"other","message":"x"}',
-        b'{"code":77}',
-        b'{"code":1999}',
-        b'{"error":{"message":"x"},"id":"r"}',
-        b'{"success":false,"id":"r"}',
-    ],
-)
-@pytest.mark.parametrize("seen_reply", [True, False])
-def test_a_2xx_without_a_task_is_in_doubt(body: bytes, seen_reply: bool) -> None:
-    """A 2xx that names no task, or can't be read, may have made one."""
-    assert verdict(200, body, seen_reply=seen_reply) == ("look_up", "protocol")
-
-
-@pytest.mark.parametrize(
-    ("status", "seen_reply", "expected"),
-    [
-        (200, False, ("stop", "configuration")),
-        (200, True, ("look_up", "protocol")),
-        (201, False, ("look_up", "protocol")),
-    ],
-)
-def test_a_page_is_a_missing_route_only_at_first(status: int, seen_reply: bool, expected: tuple[str, str]) -> None:
-    """A start page stands for a route that is not there, until a reply was read."""
-    assert verdict(status, b"<!doctype html>", seen_reply=seen_reply) == expected
-
-
-# --- whose reply it is --------------------------------------------------------------------------------------------
-
-
-NAMED = {"task_id": "A", "task_info": {"external_task_id": "job-2"}}
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (200, {"code": 0, "data": NAMED}),
-        (200, {"code": 0, "data": {"task_id": "A", "external_task_id": "job-10"}}),
-        (429, {"code": 1303, "data": {"task_info": {"external_task_id": "job-2"}}}),
-        (400, {"code": 1201, "message": "external_task_id exists", "data": NAMED}),
-        (401, {"code": 1000, "external_task_id": "job-2"}),
-    ],
-)
-def test_a_reply_that_names_another_job_is_in_doubt(status: int, body: object) -> None:
-    """Whatever it says was said to somebody else; without an id to compare with, it is taken for ours."""
-    it = read(status, body)
-    assert words(judge(it, CHAINHUB, external_task_id="job-1")) == ("look_up", "protocol")
-    assert judge(it, CHAINHUB) == judge(it, CHAINHUB, external_task_id=it.external_task_id)
-
-
-@pytest.mark.parametrize("data", [{}, {"task_info": {}}, {"task_info": {"external_task_id": "job-1"}}])
-def test_a_reply_that_names_ours_or_none_is_ours(data: dict[str, Any]) -> None:
-    """Some gateways leave `task_info` out."""
-    it = read(200, {"code": 0, "data": {"task_id": "A", **data}})
-    assert words(judge(it, CHAINHUB, external_task_id="job-1")) == ("accept", None)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (429, {"code": 1303, "message": json.dumps(TASK)}, "protocol"),
-        (400, {"code": 1201, "message": json.dumps(TASK)}, "protocol"),
-        (401, {"code": 1000, "upstream": TASK}, "protocol"),
-        (400, {"code": 1201, "message": "external_task_id exists", "upstream": TASK}, "duplicate_id"),
-        (400, {"code": "insert_task_failed", "upstream": TASK}, "server"),
-        (400, json.dumps([TASK]).encode(), "protocol"),
-    ],
-)
-def test_a_refusal_that_quotes_a_task_is_in_doubt(status: int, body: object, kind: str) -> None:
-    """It was created after all; what is in doubt anyway keeps its reason."""
-    assert verdict(status, body) == ("look_up", kind)
-
-
-# --- how a stop is confirmed --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "by"),
-    [
-        (200, b"<!doctype html>", "get"),
-        (404, b"<html>", "get"),
-        (404, {"detail": "Not Found"}, "get"),
-        (404, b"404 page not found", "get"),
-        (410, b"", "get"),
-        (400, {"error": {"message": "Invalid URL (POST /kling/v1/videos/advanced-lip-sync)"}}, "get"),
-        (404, {"code": 1202, "message": "wrong method"}, "create"),
-        (405, b"", "create"),
-        (401, b"", "create"),
-        (503, {"error": {"code": "model_not_found"}}, "create"),
-    ],
-)
-def test_a_missing_route_is_confirmed_by_a_get(status: int, body: object, by: str) -> None:
-    """A page instead of a reply may hide a create that was acted upon; another refusal cannot."""
-    it = judge(read(status, body), CHAINHUB, seen_reply=False)
-    assert (it.action, it.confirm_by) == (Action.STOP, by)
-
-
-# --- broken replies and failures ----------------------------------------------------------------------------------
+# --- broken replies and failures ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ class Gate:
         self._opens_at, self._canary_at = -math.inf, math.inf
 
     def lift(self, now: float) -> None:
-        """The canary may go now."""
-        self._opens_at = min(self._opens_at, now)
+        """The canary may go, as soon as it is later than all that was sent before."""
+        self._opens_at = min(self._opens_at, max(now, self.cut_at + SHORTEST))
 
     def close(self, now: float, wait: float) -> None:
         """Shut for `wait` seconds at least."""

@@ -95,6 +95,27 @@ class Pacer:
         self._in_flight = in_flight + 1
         return 0.0
 
+    def admit_aside(self, now: float) -> float:
+        """Ask for a request to be sent that makes no task: it waits for no running task, and is no canary.
+
+        The answers are those of `admit`; its end is told by `ended_aside`.
+        """
+        if self._in_flight >= self._most:
+            return math.inf
+        if self._gate.shut and (wait := self._gate.wait(now)) > 0:
+            return wait
+        wait = self._rate.next_at - now
+        if wait > EARLY:
+            self._rate.pressed_at = now
+            return wait
+        self._rate.sent(now)
+        self._in_flight += 1
+        return 0.0
+
+    def ended_aside(self) -> None:
+        """A request that makes no task ended."""
+        self._in_flight -= 1
+
     def accepted(self, now: float, sent_at: float) -> None:
         """A request was accepted; `sent_at` is the `now` with which it was admitted."""
         self._in_flight -= 1

@@ -74,9 +74,9 @@ class Rate:
     """The pace, and what is known about it; all in requests a second."""
 
     __slots__ = (
-        "_accepted", "_cap", "_count", "_hold", "_initial", "_mark", "_measured", "_need", "_paused", "_step",
-        "_stopped", "_target", "_trip", "_untested", "_waste", "hi", "interval", "kept", "lo", "next_at", "pace",
-        "phase", "pressed_at", "testing",
+        "_accepted", "_cap", "_count", "_free_at", "_hold", "_initial", "_mark", "_measured", "_need", "_paused",
+        "_step", "_stopped", "_target", "_trip", "_untested", "_waste", "hi", "interval", "kept", "lo", "next_at",
+        "pace", "phase", "pressed_at", "testing",
     )  # fmt: skip
 
     def __init__(self, initial: float, cap: float | None, target_waste: float) -> None:
@@ -89,6 +89,7 @@ class Rate:
         self.testing, self._untested = False, initial  # the pace is a test's; what it was before
         self.phase = Phase.STARTING
         self.next_at = self.pressed_at = -math.inf  # the next turn; when somebody last had to wait for one
+        self._free_at = -math.inf  # when the given rate lets the next query leave
         self._count, self._need = 0, math.inf  # accepted in this phase while the pace was used, and how many prove it
         self._hold, self._step = FIRST_HOLD, STEP
         self._waste = self._measured = 0.0
@@ -102,6 +103,8 @@ class Rate:
         """A request leaves, at `next_at` or later."""
         if self.interval == 0.0:
             return
+        if self._cap < math.inf:
+            self._free_at = max(self._free_at, now - CATCH_UP) + 1.0 / self._cap
         late = now - self.next_at
         if self.phase is Phase.STARTING:
             if not self.testing:
@@ -114,8 +117,10 @@ class Rate:
         """Takes the next turn for a query, where the rate is a given one; seconds until it comes."""
         if self._cap == math.inf:
             return 0.0
-        turn = max(now, self.next_at)
-        self.next_at = turn + self.interval
+        # Spaced by that rate alone: what was learned from refusals of creates is none of a query's business.
+        turn = max(now, self._free_at)
+        self._free_at = turn + 1.0 / self._cap
+        self.next_at = max(self.next_at, self._free_at)
         return turn - now
 
     def resumed(self, now: float) -> None:

@@ -6,15 +6,15 @@ The duration that the movie's header states must agree with the sum of the sampl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from struct import iter_unpack
 
 from attrs import evolve, frozen
 
+from .boxes import Box, boxes_of, children_of, find_box
 from .info import CUT_SHORT, TOO_LARGE, Container, Finding, ask_tinytag, settle, unpack
 
-_MAX_BOXES = 100_000
 _MAX_TRACKS = 64
 _FIRST = {b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"free", b"skip", b"wide", b"pnot"}
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
@@ -29,16 +29,6 @@ _CODECS = {
 }  # fmt: skip
 _MP4A = re.compile(rb"\x03(?:\x80\x80\x80)?....\x04(?:\x80\x80\x80)?.(.)", re.DOTALL)
 """An `mp4a`'s descriptors, up to its object type: 0x40 for AAC, 0x69 and 0x6b for MP3 (ISO 14496-1, 7.2.6)."""
-
-
-@frozen
-class _Box:
-    name: bytes
-    start: int
-    """Where its content starts; after the end of the file for a box that does not exist, so that it reads as zeros."""
-    end: int
-    whole: bool
-    """Whether all of its content is there."""
 
 
 @frozen
@@ -63,7 +53,7 @@ def is_iso(data: bytes) -> bool:
 
 def read_iso(data: bytes, size: int) -> Finding:
     """Tells audio from video, and measures the sound; `data` is the beginning of the file's `size` bytes."""
-    boxes = list(_boxes(data, 0, size))
+    boxes = list(boxes_of(data, 0, size))
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand.startswith(b"3g"):
         told = f"its brand is {brand.decode('latin-1').strip()}"
@@ -73,7 +63,7 @@ def read_iso(data: bytes, size: int) -> Finding:
         # The tracks are not known then; a brand that stands for audio only is believed.
         container = Container.M4A if brand in _AUDIO_BRANDS else Container.OTHER
         return Finding(container, None, "it is an MP4 file without its index (moov): cut short, or never finished")
-    tracks = [_track(data, box) for box in islice(_children(data, movie, b"trak"), _MAX_TRACKS)]
+    tracks = [_track(data, box) for box in islice(children_of(data, movie, b"trak"), _MAX_TRACKS)]
     sound = [track for track in tracks if track.kind == b"soun"]
     found = _refusal(tracks) or _measure(data, size, boxes, movie, sound)
     return evolve(found, codec=sound[0].holds) if found.container is Container.M4A else found
@@ -88,7 +78,7 @@ def _refusal(tracks: Sequence[_Track]) -> Finding | None:
     return None
 
 
-def _measure(data: bytes, size: int, boxes: Sequence[_Box], movie: _Box, tracks: Sequence[_Track]) -> Finding:
+def _measure(data: bytes, size: int, boxes: Sequence[Box], movie: Box, tracks: Sequence[_Track]) -> Finding:
     fragmented = any(box.name == b"moof" for box in boxes)
     if fragmented and size > len(data):
         return Finding(Container.M4A, None, TOO_LARGE)
@@ -101,47 +91,23 @@ def _measure(data: bytes, size: int, boxes: Sequence[_Box], movie: _Box, tracks:
     return settle(Container.M4A, None if fragmented else ask_tinytag(data), counted, payload)
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
-    for _ in range(_MAX_BOXES):
-        if start + 8 > min(end, len(data)):
-            break
-        length, name, header = unpack(data, start, 4), data[start + 4 : start + 8], 8
-        if length == 1:
-            length, header = unpack(data, start + 8, 8), 16
-        stop = start + length if length else end  # 0: to the end of the file
-        if stop < start + header:
-            break
-        yield _Box(name, start + header, min(stop, end), stop <= end)
-        start = stop
-
-
-def _children(data: bytes, box: _Box, name: bytes) -> Iterator[_Box]:
-    return (child for child in _boxes(data, box.start, box.end) if child.name == name)
-
-
-def _find(data: bytes, box: _Box, *path: bytes) -> _Box:
-    for name in path:
-        box = next(_children(data, box, name), _Box(name, len(data), len(data), whole=False))
-    return box
-
-
-def _track(data: bytes, trak: _Box) -> _Track:
-    header, media = _find(data, trak, b"tkhd").start, _find(data, trak, b"mdia")
-    kind = _find(data, media, b"hdlr").start + 8
-    table = _find(data, media, b"minf", b"stbl")
-    description = _find(data, table, b"stsd")
+def _track(data: bytes, trak: Box) -> _Track:
+    header, media = find_box(data, trak, b"tkhd").start, find_box(data, trak, b"mdia")
+    kind = find_box(data, media, b"hdlr").start + 8
+    table = find_box(data, media, b"minf", b"stbl")
+    description = find_box(data, table, b"stsd")
     codec = data[description.start + 12 : description.start + 16]
-    scale = _find(data, media, b"mdhd").start
+    scale = find_box(data, media, b"mdhd").start
     return _Track(
         number=unpack(data, header + (20 if data[header : header + 1] == b"\1" else 12), 4),
         kind=data[kind : kind + 4],
         codec=codec,
         holds=_holds(codec, data[description.start : description.end]),
         # Exactly one picture: a film has more, and a fragmented film has none in this table.
-        is_cover=unpack(data, _find(data, table, b"stsz").start + 8, 4) == 1
+        is_cover=unpack(data, find_box(data, table, b"stsz").start + 8, 4) == 1
         and (codec in _PICTURE_CODECS or _is_mp4v_picture(codec, data[description.start : description.end])),
         scale=unpack(data, scale + (20 if data[scale : scale + 1] == b"\1" else 12), 4),
-        units=_table_units(data, _find(data, table, b"stts")),
+        units=_table_units(data, find_box(data, table, b"stts")),
     )
 
 
@@ -156,35 +122,35 @@ def _holds(codec: bytes, description: bytes) -> str:
     return "MP3" if kind and kind[1] in {b"\x69", b"\x6b"} else ""
 
 
-def _table_units(data: bytes, stts: _Box) -> int:
+def _table_units(data: bytes, stts: Box) -> int:
     entries = data[stts.start + 8 : stts.end]
     entries = entries[: min(unpack(data, stts.start + 4, 4), len(entries) // 8) * 8]
     return sum(count * units for count, units in iter_unpack(">II", entries))
 
 
-def _fragment_units(data: bytes, boxes: Sequence[_Box], movie: _Box) -> dict[int, int]:
+def _fragment_units(data: bytes, boxes: Sequence[Box], movie: Box) -> dict[int, int]:
     """Returns the length of all fragments in units, by track."""
-    trexes = _children(data, _find(data, movie, b"mvex"), b"trex")
+    trexes = children_of(data, find_box(data, movie, b"mvex"), b"trex")
     defaults = {unpack(data, trex.start + 4, 4): unpack(data, trex.start + 12, 4) for trex in trexes}
     totals: dict[int, int] = {}
     for fragment in boxes:
         if fragment.name == b"moof":
-            for traf in _children(data, fragment, b"traf"):
+            for traf in children_of(data, fragment, b"traf"):
                 number, units = _traf_units(data, traf, defaults)
                 totals[number] = totals.get(number, 0) + units
     return totals
 
 
-def _traf_units(data: bytes, traf: _Box, defaults: Mapping[int, int]) -> tuple[int, int]:
-    at = _find(data, traf, b"tfhd").start
+def _traf_units(data: bytes, traf: Box, defaults: Mapping[int, int]) -> tuple[int, int]:
+    at = find_box(data, traf, b"tfhd").start
     flags, number = unpack(data, at + 1, 3), unpack(data, at + 4, 4)
     default = defaults.get(number, 0)
     if flags & 0x8:
         default = unpack(data, at + 8 + (8 if flags & 0x1 else 0) + (4 if flags & 0x2 else 0), 4)
-    return number, sum(_trun_units(data, trun, default) for trun in _children(data, traf, b"trun"))
+    return number, sum(_trun_units(data, trun, default) for trun in children_of(data, traf, b"trun"))
 
 
-def _trun_units(data: bytes, trun: _Box, default: int) -> int:
+def _trun_units(data: bytes, trun: Box, default: int) -> int:
     flags, count = unpack(data, trun.start + 1, 3), unpack(data, trun.start + 4, 4)
     if not flags & 0x100:
         return count * default

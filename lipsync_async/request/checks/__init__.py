@@ -1,29 +1,37 @@
 """The pre-flight: `check` finds everything that is wrong with a request before it is sent (contract, section 2).
 
-One file a concern: `sound`, `times`, `volumes`, `ids`, `urls`, `extra`; the numbers are in `limits`.
+One file a concern: `sound`, `times`, `volumes`, `ids`, `urls`, `origin`, `extra`; the numbers are in `limits`.
 Start to read at `preflight.check`, which applies them all.
 """
 
 from .limits import MAX_CUT, MIN_CUT, SLACK
-from .money import billed_units, sent_units
+from .money import IDENTIFY_UNITS, SPEECH_UNITS, billed_units, sent_units
+from .origin import NOT_IDENTIFIED, NOT_SPOKEN, speech_faults, video_faults
 from .preflight import check, errors_of, mark_if_clean, warnings_of
 from .sound import clip_length
-from .times import Facts
+from .times import Facts, insert_window
 from .urls import url_faults
 from .values import is_given
 
 __all__ = [
+    "IDENTIFY_UNITS",
     "MAX_CUT",
     "MIN_CUT",
+    "NOT_IDENTIFIED",
+    "NOT_SPOKEN",
     "SLACK",
+    "SPEECH_UNITS",
     "Facts",
     "billed_units",
     "check",
     "clip_length",
     "errors_of",
+    "insert_window",
     "is_given",
     "mark_if_clean",
     "sent_units",
+    "speech_faults",
     "url_faults",
+    "video_faults",
     "warnings_of",
 ]

@@ -16,3 +16,7 @@ MAX_INTEGER = 2**63 - 1
 """The largest integer that a gateway's 64 bits hold."""
 MAX_EXTRA_DEPTH, MAX_EXTRA_VALUES = 32, 10_000
 """How deep `extra_body` may be nested, and how many values it may hold: it may contain itself."""
+MAX_SPEECH_TEXT = 1_000
+"""Characters of a text that is spoken."""
+SLOWEST_SPEECH, FASTEST_SPEECH = 0.8, 2.0
+"""How fast a text is spoken."""

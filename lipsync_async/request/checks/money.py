@@ -14,6 +14,10 @@ _STEP = 5_000
 """Milliseconds that cost half a unit, once begun."""
 
 
+IDENTIFY_UNITS = SPEECH_UNITS = 0.05
+"""Units at list price of identifying the faces of one video, and of speaking one text (contract, section 7)."""
+
+
 def billed_units(request: LipSyncRequest) -> float:
     """Units at list price for a valid request: 0.5 per started 5 s of the cut sound (contract, section 7)."""
     steps = sum(-((face.sound_start_time - face.sound_end_time) // _STEP) for face in request.face_choose)

@@ -16,6 +16,7 @@ from lipsync_async.models import FaceChoice, LipSyncRequest
 from .extra import extra_faults, watermark_faults
 from .ids import is_plain_task_id, is_plain_text, task_id_faults, text_faults
 from .limits import MAX_CUT
+from .origin import awaits_session, awaits_speech, not_spoken, origin_faults
 from .sound import clip_length, is_plain_voice, voice_faults
 from .times import Facts, fact_faults, is_timely, timing_faults
 from .urls import is_plain_link, url_faults
@@ -39,12 +40,12 @@ def check(request: LipSyncRequest, gateway: Gateway | None = None, facts: Facts 
     if request.checked and facts is None and len(request.external_task_id or "") <= profile.max_id_length:
         return []
     found: list[Violation] = []
-    if not is_plain_text(request.session_id):
+    if not (awaits_session(request) or is_plain_text(request.session_id)):
         found += text_faults("session_id", request.session_id)
     if len(request.face_choose) != 1:
         found.append(_one_face_only(len(request.face_choose)))
     for index, face in enumerate(request.face_choose):
-        _check_face(found, f"face_choose[{index}]", face, profile, facts)
+        _check_face(found, f"face_choose[{index}]", face, request, profile, facts)
     _check_options(found, request, profile)
     return found
 
@@ -71,12 +72,24 @@ def _one_face_only(count: int) -> Violation:
     return Violation("face_choose", "one_face_only", told)
 
 
-def _check_face(found: list[Violation], path: str, face: object, profile: Gateway, facts: Facts | None) -> None:
+def _check_face(
+    found: list[Violation], path: str, face: object, request: LipSyncRequest, profile: Gateway, facts: Facts | None
+) -> None:
     if not isinstance(face, FaceChoice):
         found.append(Violation(path, "not_a_face", f"must be a FaceChoice, not {type_name(face)}"))
         return
-    if not is_plain_text(face.face_id):
+    if not (awaits_session(request) or is_plain_text(face.face_id)):
         found += text_faults(f"{path}.face_id", face.face_id)
+    if awaits_speech(request, face):
+        found.append(not_spoken(path))  # its end is not known before
+    else:
+        _check_sound(found, path, face, profile, facts)
+    if not (is_plain_volume(face.sound_volume) and is_plain_volume(face.original_audio_volume)):
+        for name in VOLUMES:
+            found += volume_faults(f"{path}.{name}", getattr(face, name), profile)
+
+
+def _check_sound(found: list[Violation], path: str, face: FaceChoice, profile: Gateway, facts: Facts | None) -> None:
     length = None
     if not is_plain_voice(face.audio_id, face.sound_file):
         found += voice_faults(path, face, profile)
@@ -85,12 +98,11 @@ def _check_face(found: list[Violation], path: str, face: object, profile: Gatewa
         found += timing_faults(path, face, length)
     if facts is not None:
         found += fact_faults(path, face, facts)
-    if not (is_plain_volume(face.sound_volume) and is_plain_volume(face.original_audio_volume)):
-        for name in VOLUMES:
-            found += volume_faults(f"{path}.{name}", getattr(face, name), profile)
 
 
 def _check_options(found: list[Violation], request: LipSyncRequest, profile: Gateway) -> None:
+    if request.source is not None or request.speech is not None:
+        found += origin_faults(request)
     if not is_plain_task_id(request.external_task_id, profile.max_id_length):
         found += task_id_faults("external_task_id", request.external_task_id, profile.max_id_length)
     url = request.callback_url

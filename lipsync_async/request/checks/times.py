@@ -9,6 +9,7 @@ from attrs import field, frozen, validators
 
 from lipsync_async.errors import Violation
 from lipsync_async.models import FaceChoice
+from lipsync_async.request.faces import Face
 
 from .limits import INTERVAL_SLACK, MAX_CUT, MAX_INTEGER, MIN_CUT, SLACK
 from .values import type_name, warning
@@ -33,6 +34,27 @@ class Facts:
     video_length: int | None = field(default=None, validator=validators.optional(_milliseconds))
     face_interval: tuple[int, int] | None = field(default=None, validator=validators.optional(_interval))
     """When the face is first and last visible."""
+    face: Face | None = field(default=None, validator=validators.optional(validators.instance_of(Face)))
+    """The face itself: its interval is taken where no other is given, and violations show it."""
+
+    @property
+    def seen(self) -> tuple[int, int] | None:
+        """When the face is first and last visible, from whichever tells it."""
+        return self.face_interval or (None if self.face is None else self.face.interval)
+
+
+def insert_window(length: int, facts: Facts) -> tuple[int, int] | None:
+    """The first and the last `sound_insert_time` that fits a cut of `length` ms, or None: there is none.
+
+    The cut must end before the video does, and overlap the visible face by 2000 ms (contract, section 2).
+    """
+    first, last = 0, MAX_INTEGER
+    if facts.seen is not None:
+        first = max(0, facts.seen[0] + MIN_CUT - length)
+        last = facts.seen[1] - MIN_CUT if facts.seen[1] - facts.seen[0] >= MIN_CUT else -1
+    if facts.video_length is not None:
+        last = min(last, facts.video_length - length)
+    return (first, last) if length >= MIN_CUT and first <= last else None
 
 
 def is_timely(face: FaceChoice, latest: int) -> bool:
@@ -106,18 +128,26 @@ def fact_faults(path: str, face: FaceChoice, facts: Facts) -> Iterator[Violation
     if not (_is_time(start) and _is_time(end) and _is_time(insert)):
         return  # `timing_faults` reports it
     path, stop = f"{path}.sound_insert_time", insert + end - start
+    window = _in_words(insert_window(end - start, facts))
     if facts.video_length is not None and stop > facts.video_length:
-        told = f"the sound would play until {stop} ms: the video ends at {facts.video_length} ms"
+        told = f"the sound would play until {stop} ms: the video ends at {facts.video_length} ms{window}"
         yield Violation(path, "past_video_end", told)
-    if facts.face_interval is not None:
-        yield from _overlap_faults(path, (insert, stop), facts.face_interval)
+    if facts.seen is not None:
+        yield from _overlap_faults(path, (insert, stop), facts, window)
 
 
-def _overlap_faults(path: str, played: tuple[int, int], seen: tuple[int, int]) -> Iterator[Violation]:
+def _in_words(window: tuple[int, int] | None) -> str:
+    return "" if window is None else f"; from {window[0]} to {window[1]} ms would do"
+
+
+def _overlap_faults(path: str, played: tuple[int, int], facts: Facts, window: str) -> Iterator[Violation]:
+    seen = facts.seen
+    assert seen is not None
     first, last = max(played[0], seen[0]), min(played[1], seen[1])
     told = f"{list(played)} must overlap the face's {list(seen)} by 2000 ms or more, not {max(0, last - first)}"
+    told += "" if facts.face is None else f" (face {facts.face})"
     if last - first < MIN_CUT:
-        yield Violation(path, "face_overlap_too_short", told)
+        yield Violation(path, "face_overlap_too_short", told + window)
     elif min(played[1], seen[1] - INTERVAL_SLACK) - first < MIN_CUT:
         told += ": the face may be gone a few ms before its reported end"
         yield warning(path, "face_overlap_borderline", told)

@@ -43,6 +43,17 @@ def test_a_gate_closed_for_no_time_stays_shut_a_moment() -> None:
     assert g.wait(10.0) == pytest.approx(SHORTEST)
 
 
+def test_a_lifted_pause_lets_the_canary_go_later_than_what_was_sent_before() -> None:
+    """It left at the very moment of the refusal: its own refusal was taken for an old one, and it was out for ever."""
+    g = gate()
+    g.close(10.0, 1e7)
+    g.lift(10.0)
+    assert g.wait(10.0) == pytest.approx(SHORTEST)
+    g.close(20.0, 1e7)
+    g.lift(25.0)
+    assert g.wait(25.0) == 0.0
+
+
 def test_while_the_canary_is_under_way_nothing_else_goes() -> None:
     """After the canary left, the wait has no end but its answer."""
     g = gate()
