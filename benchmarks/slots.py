@@ -107,7 +107,7 @@ class Client:
         self.again: list[int] = []
         self.wake_at = math.inf
         self.durations, self.freshness = Durations(), Freshness()
-        self.planner = Planner(Following(max_per_second=1000.0), self.durations, self.freshness)
+        self.planner = Planner(Following(max_queries_per_second=1000.0), self.durations, self.freshness)
         self.learning = Learning(self.durations, self.freshness)
         self.tasks: dict[str, Task] = {}
         self.look_at = math.inf
@@ -210,7 +210,7 @@ class Client:
             self.planner.again(followed, now, running=True)
             self.plan()
             return
-        took = self.learning.ended(followed, now, age_told=task.ends - task.born if self.told_ends else None)
+        self.learning.ended(followed, now, age_told=task.ends - task.born if self.told_ends else None); took=self.learning.lessons[-1].lasted
         self.planner.drop(task.name)
         del self.tasks[task.name]
         self.seen(task, (now - followed.born, took))

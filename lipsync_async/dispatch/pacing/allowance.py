@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-CHANGES = 0.001
+CHANGES = 0.004
 """The share of limits that change from one reply to the next."""
 A_LITTLE, A_LOT = 0.05, 0.5
 """How far, as a logarithm: one half of them, and the other."""

@@ -25,7 +25,7 @@ from .allowance import DOUBT, FIRST, SURE, Allowance, below
 from .rate import EARLY
 from .running import Running
 
-LEAST_RISK, MORE_RISK = 0.03, 0.1
+LEAST_RISK, MORE_RISK = 0.04, 0.08
 """Chances of a refusal that are borne: where ends are seen at once, and how many more where they never are."""
 RISK_UNSEEN = 0.5
 """The same before any end was seen, at the number that the user told: tasks may have ended that nobody looks at."""
@@ -39,15 +39,14 @@ BAN = 300.0
 """Seconds for which a ceiling that was disproved is not inferred from refusals that hide their reason."""
 SPAN = 0.3
 """The share of a task's duration after which other tasks are in doubt."""
-SELDOM = 24
-"""Accepted jobs after which a request finds out whether more may run; with more tasks, as many as they are."""
-LIKELY, PAUSE = 0.5, 0.05
+TURNS, SELDOM = 1.5, 20
+"""A request finds out whether more may run after so many accepted jobs: this times all tasks, and at least so many."""
+LIKELY, PAUSE = 0.6, 0.05
 """The same where it is likely, a share of a task's duration after the last refusal."""
 SOONEST, LATEST = 0.25, 10.0
 """Seconds until the chances are looked at again."""
 SHORTEST_TASK, LONGEST_TASK = 60.0, 180.0
 """Seconds that a task is said to run (contract, section 4): a first guess, for the first interval and `outrun`."""
-RESET=0.7
 DRIP = 3.0
 """Seconds between sends after the first refusal, at most: of so many tasks one ends every `LONGEST_TASK` / live."""
 CHANCE = 2
@@ -122,7 +121,7 @@ class Ceiling:
         if self._allowance is None or in_flight or mean >= self._cap - 0.5:
             return False
         # One request at a time finds out whether more may run.
-        if self._calm >= max(SELDOM, self._allowance.tasks):
+        if self._calm >= max(SELDOM, TURNS * self._allowance.tasks):
             return True
         return self._allowance.more > LIKELY and now - self._cut_at > PAUSE * self._running.ends.mean
 
@@ -161,7 +160,7 @@ class Ceiling:
         if self.drip:
             if sent_at > self._first_at:
                 if not self._begun:
-                    self.drip = min(self.drip, max(DRIP, RESET * LONGEST_TASK / self.live))
+                    self.drip = min(self.drip, max(DRIP, LONGEST_TASK / (2 * self.live)))
                 self._begun += 1
             self._quicken()
 

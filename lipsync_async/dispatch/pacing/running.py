@@ -5,7 +5,8 @@ Tasks that began nearly together are counted together, so the work depends on ti
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import math
+from bisect import bisect_left, bisect_right
 
 from .survival import Ends
 
@@ -22,7 +23,7 @@ OVER = 0.004
 class Running:
     """The tasks of one account that were not seen to end."""
 
-    __slots__ = ("_born", "_tasks", "_variance", "count", "ends")
+    __slots__ = ("_born", "_overdue_until", "_tasks", "_variance", "count", "ends")
 
     def __init__(self) -> None:
         self.ends = Ends()
@@ -31,6 +32,7 @@ class Running:
         self._born: list[float] = []  # of each group, in ascending order
         self._tasks: list[int] = []
         self._variance = 0.0  # at the last estimate
+        self._overdue_until = -math.inf  # tasks that began before this were counted as overdue
 
     def begin(self, now: float, tasks: int = 1) -> None:
         """Tasks began."""
@@ -67,7 +69,7 @@ class Running:
         ends = self.ends
         if ends.is_stale(now):
             self._forget_the_ended(now)
-            ends.renew(now, [(max(0.0, now - born), self._tasks[~i]) for i, born in enumerate(reversed(self._born))])
+            ends.renew(now, self._by_age(now, self._overdue(now)))
         mean = variance = 0.0
         for born, tasks in zip(self._born, self._tasks, strict=True):
             chance = ends.chance(now - born)
@@ -75,6 +77,20 @@ class Running:
             variance += tasks * chance * (1.0 - chance)
         self._variance = variance
         return mean, variance
+
+    def _by_age(self, now: float, since: int) -> list[tuple[float, float]]:
+        ages = [(max(0.0, now - self._born[i]), float(self._tasks[i])) for i in range(since, len(self._born))]
+        ages.reverse()
+        return ages
+
+    def _overdue(self, now: float) -> int:
+        """How many groups are overdue; those that have become so count as never seen."""
+        before, until = self._overdue_until, now - self.ends.overdue
+        groups = bisect_right(self._born, until)
+        if until > before > -math.inf:
+            self.ends.miss(sum(self._tasks[bisect_right(self._born, before) : groups]))
+        self._overdue_until = until
+        return groups
 
     def _forget_the_ended(self, now: float) -> None:
         while self._born and self.ends.chance(now - self._born[0]) < OVER:

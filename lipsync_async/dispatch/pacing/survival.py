@@ -28,8 +28,10 @@ UNKNOWN = 0.15
 """They are known when at most this share of tasks is unseen at the highest age at which an end was seen."""
 PRIOR = ((45.0, 0.0), (90.0, 0.15), (180.0, 0.15), (360.0, 0.15), (720.0, 0.15), (1440.0, 0.15))
 """Tasks that are made up, for what nobody knows yet (contract, section 5a): none ends within 45 s, half after 180 s."""
-NEVER = 0.02
-"""The share of tasks whose end is never seen, as nobody waits for them."""
+NEVER, MEMORY = 0.02, 0.05
+"""The least share of tasks whose end is never seen, as nobody waits for them; the weight of one task in it."""
+OVERDUE = 0.05
+"""A task is overdue at the age at which this share of those that are waited for is unseen."""
 CELLS, BEYOND = 256, 1.5
 """Steps of the table of chances, and how far it reaches beyond the highest age at which an end was seen."""
 STALE = 10.0
@@ -71,12 +73,19 @@ class Curve:
         """The age of the last step, in seconds."""
         return self._ages[-1]
 
+    def age_of(self, share: float) -> float:
+        """The age in seconds at which no more than this share is left."""
+        for age, left in zip(self._ages, self._left, strict=True):
+            if left <= share:
+                return age
+        return self._ages[-1] * math.sqrt(self._left[-1] / share)
+
     def __call__(self, age: float) -> float:
         """The share, from 0 to 1, at an age in seconds."""
         ages, left = self._ages, self._left
         place = bisect_right(ages, age) - 1
         if place >= len(ages) - 1:
-            return left[-1] * (ages[-1] / age) ** 2 if age > ages[-1] else left[-1]
+            return left[-1] * (ages[-1] / age) ** 2 if age > ages[-1] > 0.0 else left[-1]
         before, after = ages[place], ages[place + 1]
         return left[place] + (left[place + 1] - left[place]) * (age - before) / (after - before)
 
@@ -84,7 +93,9 @@ class Curve:
 class Ends:
     """The ends that were seen lately, and what follows for tasks that were not."""
 
-    __slots__ = ("_cell", "_chances", "_made_at", "_new", "_seen", "_took", "known", "late", "mean")
+    __slots__ = (
+        "_cell", "_chances", "_made_at", "_never", "_new", "_seen", "_took", "known", "late", "mean", "overdue",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float, float]] = deque(maxlen=KEPT)  # took, age, and when it had ended
@@ -95,9 +106,12 @@ class Ends:
         """Seconds that a task takes."""
         self.late = 0.0
         """Seconds from an end to the moment when it is seen."""
+        self.overdue = math.inf
+        """The age in seconds at which a task should have been seen to end."""
+        self._never = 0.0
         self._new = 1
         self._made_at = -math.inf
-        self._tabulate(self._took)
+        self._tabulate(Curve((), ()))
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -108,6 +122,11 @@ class Ends:
         age = max(took, age)
         self._seen.append((took, age, now - age + took))
         self._new += 1
+        self._never -= MEMORY * self._never
+
+    def miss(self, tasks: int) -> None:
+        """So many tasks have become overdue."""
+        self._never = 1.0 - (1.0 - self._never) * (1.0 - MEMORY) ** tasks
 
     def chance(self, age: float) -> float:
         """The chance, from 0 to 1, that a task of that age in seconds runs, whose end was not seen."""
@@ -133,8 +152,10 @@ class Ends:
             self.known = survival(seen, unseen)[-1][1] <= UNKNOWN
         # In the long run, ends that were seen speak for all; tasks that nobody waits for are never seen.
         waiting = [(age, (1.0 - count / KEPT) * tasks) for age, tasks in unseen]
-        self._took = self._curve_of_durations(now, lags[int(0.9 * (count - 1))] if count else 0.0, waiting)
-        prior = [(age + self.late, tasks) for age, tasks in PRIOR]
+        latest = lags[int(0.9 * (count - 1))] if count else 0.0
+        self._took = self._curve_of_durations(now, latest, waiting if self.known else ())
+        # How late ends are seen is not guessed: before it is known, what was not seen says nothing.
+        prior = [(age + self.late, tasks) for age, tasks in PRIOR] if count >= ENOUGH else []
         self._tabulate(Curve(sorted(seen + prior), waiting))
 
     def _curve_of_durations(self, now: float, late: float, unseen: Weighted) -> Curve:
@@ -150,10 +171,13 @@ class Ends:
 
     def _tabulate(self, unseen: Curve) -> None:
         oldest = max((age for _, age, _ in self._seen), default=0.0)
+        never = max(NEVER, self._never)
         self._cell = CELLS / (BEYOND * oldest if len(self._seen) >= ENOUGH else self._took.end)
         took, chances = self._took, []
         for cell in range(CELLS):
             age = (cell + 0.5) / self._cell
             runs = took(age)
-            chances.append(runs / max(runs, (1.0 - NEVER) * unseen(age) + NEVER))
+            chances.append(runs / max(runs, (1.0 - never) * unseen(age) + never))
         self._chances = chances
+        if self.known:
+            self.overdue = unseen.age_of(OVERDUE)
