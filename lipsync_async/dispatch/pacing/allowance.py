@@ -60,9 +60,7 @@ def mean_above(deviations: float) -> float:
 def _spread(around: float, spread: float) -> list[float]:
     """Weights that fall with the distance from a number, on the scale of logarithms."""
     middle = math.log(around)
-    weights = [
-        width * math.exp(-abs(place - middle) / spread) for place, width in zip(LOGARITHMS, WIDTHS, strict=True)
-    ]
+    weights = [width * math.exp(-abs(place - middle) / spread) for place, width in zip(LOGARITHMS, WIDTHS, strict=True)]
     total = sum(weights)
     return [weight / total for weight in weights]
 

@@ -1,10 +1,12 @@
 """Running tasks: how many more may be asked for, and when.
 
-| sight      | what it rests on                         | a request goes                                            |
-|------------|------------------------------------------|-----------------------------------------------------------|
-| none yet   | the user's number, if one is told        | while by age so few run, more likely than not (`PRIOR`)   |
-| none yet   | a refusal: it is full                    | when a task is seen to end; else sends drip               |
-| there is   | ends that were seen: `survival`          | while it is unlikely enough to be refused (`_is_bearable`)|
+| what is known                       | a request goes                                                           |
+|-------------------------------------|--------------------------------------------------------------------------|
+| nothing                             | always                                                                   |
+| the user's number                   | while by their age fewer tasks run, more likely than not                 |
+| a refusal: the account is full      | when a task is seen to end; else sends *drip*                            |
+| how long tasks take, and how late   | while it is unlikely enough to be refused (`_is_bearable`), or to find   |
+| their ends are seen: *sight*        | out whether more may run, now and then (`_is_worth_a_try`)               |
 
 *Drip*: the interval between sends grows by a fifth with every refusal and shrinks by 3 % with every success.
 That comes to rest at about one refusal in seven.
@@ -42,7 +44,7 @@ SPAN = 0.3
 TURNS, SELDOM = 1.5, 20
 """A request finds out whether more may run after so many accepted jobs: this times all tasks, and at least so many."""
 LIKELY, PAUSE = 0.6, 0.05
-"""The same where it is likely, a share of a task's duration after the last refusal."""
+"""It does so as well where that is so likely, this share of a task's duration after the last refusal."""
 SOONEST, LATEST = 0.25, 10.0
 """Seconds until the chances are looked at again."""
 SHORTEST_TASK, LONGEST_TASK = 60.0, 180.0
@@ -51,7 +53,8 @@ DRIP = 3.0
 """Seconds between sends after the first refusal, at most: of so many tasks one ends every `LONGEST_TASK` / live."""
 CHANCE = 2
 """Tasks that may have ended sooner than is likely."""
-SLOWER, FASTER = 1.2, 0.97
+SLOWER, MUCH, FASTER = 1.2, 1.6, 0.97
+"""Factors of the interval; it becomes much slower where ends are seen, for those free places as well."""
 SLOWEST, DRY = 30.0, 0.02
 """Seconds: the longest interval, and the one at which dripping ends."""
 
@@ -60,8 +63,8 @@ class Ceiling:
     """Tasks that live, and the most that may."""
 
     __slots__ = (
-        "_allowance", "_banned_until", "_begun", "_calm", "_cap", "_cut_at", "_eldest_at", "_enforced", "_first_at", "_full",
-        "_last_accept", "_last_cut_at", "_running", "_spared", "_told", "_wrong", "drip", "limit", "live",
+        "_allowance", "_banned_until", "_begun", "_calm", "_cap", "_cut_at", "_eldest_at", "_enforced", "_first_at",
+        "_full", "_last_accept", "_last_cut_at", "_running", "_spared", "_told", "_wrong", "drip", "limit", "live",
         "not_before", "sighted",
     )  # fmt: skip
 
@@ -110,6 +113,8 @@ class Ceiling:
         if self.live + in_flight < self.limit:
             return drip
         mean, variance = self._running.estimate(now)
+        if not self.sighted and self._running.ends.known:
+            self._see(now)
         if self._may(now, mean + in_flight, variance, in_flight):
             return drip
         falls = mean - self._running.estimate(now + 1.0)[0]
@@ -118,12 +123,16 @@ class Ceiling:
     def _may(self, now: float, mean: float, variance: float, in_flight: int) -> bool:
         if self._chance_of_refusal(now, mean, variance) <= self._is_bearable():
             return True
-        if self._allowance is None or in_flight or mean >= self._cap - 0.5:
+        return not in_flight and mean < self._cap - 0.5 and self._is_worth_a_try(now)
+
+    def _is_worth_a_try(self, now: float) -> bool:
+        """One request finds out whether more tasks may run than is believed."""
+        allowance = self._allowance
+        if allowance is None or allowance.tasks >= self._cap:
             return False
-        # One request at a time finds out whether more may run.
-        if self._calm >= max(SELDOM, TURNS * self._allowance.tasks):
+        if self._calm >= max(SELDOM, TURNS * allowance.tasks):
             return True
-        return self._allowance.more > LIKELY and now - self._cut_at > PAUSE * self._running.ends.mean
+        return allowance.more > LIKELY and now - self._cut_at > PAUSE * self._running.ends.mean
 
     def _chance_of_refusal(self, now: float, mean: float, variance: float) -> float:
         allowance, most = self._allowance, self.believed
@@ -147,16 +156,16 @@ class Ceiling:
         """A task began, which was asked for at `sent_at`; so many other requests are in flight."""
         if not self.live:
             self._eldest_at = now
+        self._running.begin(now)
+        self.live += 1
+        self._last_accept = now
         if self._allowance is not None:
-            if self.live + in_flight < self.limit:
+            self._calm += 1
+            self._wrong = 0
+            if self.live + in_flight <= self.limit:
                 self._allowance.accepted += 1
             else:
-                self._learn(now, in_flight, refused=False)
-        self._running.begin(now)
-        self.live = self._running.count
-        self._last_accept = now
-        self._wrong = 0
-        self._calm += 1
+                self._learn(now, in_flight - 1, refused=False)
         if self.drip:
             if sent_at > self._first_at:
                 if not self._begun:
@@ -262,6 +271,10 @@ class Ceiling:
             if running.ends.known:
                 self._see(now)
 
+    def recall(self, took: float, age: float) -> None:
+        """An end that an earlier run saw."""
+        self._running.ends.add(-math.inf, took, age)
+
     def _see(self, now: float) -> None:
         self.sighted = True
         self.drip, self.not_before = 0.0, -math.inf
@@ -277,14 +290,15 @@ class Ceiling:
     # -------------------------------------------------------------------------------------------- transitions
 
     def _slow_down(self, now: float, drip: float) -> None:
+        worth = LONGEST_TASK / max(1, self.live)  # seconds from one end to the next, where it is full
         if not self.drip:
             self._first_at, self._begun = now, 0
-            self.drip = min(drip, LONGEST_TASK / max(1, self.live))
+            self.drip = min(drip, worth)
         else:
-            # While none began, twice as long up to what a full account is worth.
-            least = DRIP if self._begun else max(DRIP, LONGEST_TASK / max(1, self.live))
-            unheard = self._last_accept < self._last_cut_at
-            self.drip = min(SLOWEST, max(self.drip * SLOWER, min(least, 2 * self.drip) if unheard else 0.0))
+            slower = self.drip * (MUCH if self._told else SLOWER)
+            if self._last_accept < self._last_cut_at:  # none began in between
+                slower = max(slower, min(2 * self.drip, DRIP if self._begun else max(DRIP, worth)))
+            self.drip = min(SLOWEST, slower)
         self.not_before = now + self.drip
 
     def _quicken(self) -> None:

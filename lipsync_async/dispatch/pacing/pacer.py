@@ -50,8 +50,11 @@ class Pacer:
     Never more than `max_in_flight` requests are in flight.
     Any `w` seconds see at most `1 + max_per_second * (w + 0.001001)` requests:
     a missed turn is caught up with by a millisecond, and a timer may be a microsecond early.
-    Never do more than `max_running_tasks` tasks run, as far as completions are told:
-    after 300 s without progress at that limit one task is presumed to have ended (all, when none was ever told of).
+    Where `max_running_tasks` is told, a request goes only while fewer tasks run than that, as far as is known:
+    all that were not seen to end while nothing is known; by their age, when ends are seen late, at a chance of at most
+    one in eight that as many run.
+    Before any end was seen, a task is taken to have ended when that is more likely than not; where the account itself
+    refuses at that number, it is the account that keeps it, and sends only drip.
     """
 
     __slots__ = ("_accepted", "_background", "_ceiling", "_gate", "_in_flight", "_most", "_rate", "_refused")
@@ -204,15 +207,17 @@ class Pacer:
         if self._gate.is_canary(sent_at):
             self._gate.open()
 
-    def completed(
-        self, now: float, tasks: int = 1, *, age: float | None = None, took: float | None = None
-    ) -> None:
+    def completed(self, now: float, tasks: int = 1, *, age: float | None = None, took: float | None = None) -> None:
         """So many tasks were seen to end at the gateway.
 
         Of one task: `age`, in seconds, since it was created, and `took`, the seconds after which it had ended.
         Where they are not told, the oldest are taken to have ended, and nothing is learned for the others.
         """
         self._ceiling.completed(now, tasks, age, took)
+
+    def recall(self, took: float, age: float) -> None:
+        """An earlier run saw that a task had ended after `took` seconds, when it was `age` seconds old."""
+        self._ceiling.recall(took, age)
 
     def restore(self, now: float, live: int) -> None:
         """So many tasks are known to be running from before."""

@@ -23,7 +23,7 @@ OVER = 0.004
 class Running:
     """The tasks of one account that were not seen to end."""
 
-    __slots__ = ("_born", "_overdue_until", "_tasks", "_variance", "count", "ends")
+    __slots__ = ("_born", "_joined_until", "_overdue_until", "_tasks", "_variance", "count", "ends")
 
     def __init__(self) -> None:
         self.ends = Ends()
@@ -31,15 +31,17 @@ class Running:
         """Tasks that were not seen to end, and may run."""
         self._born: list[float] = []  # of each group, in ascending order
         self._tasks: list[int] = []
+        self._joined_until = -math.inf  # tasks that begin before this belong to the last group
         self._variance = 0.0  # at the last estimate
         self._overdue_until = -math.inf  # tasks that began before this were counted as overdue
 
     def begin(self, now: float, tasks: int = 1) -> None:
         """Tasks began."""
         self.count += tasks
-        if self._born and now - self._born[-1] < SHARE_OF_MEAN * self.ends.mean:
+        if now < self._joined_until and self._tasks:  # on the way of every job
             self._tasks[-1] += tasks
             return
+        self._joined_until = now + SHARE_OF_MEAN * self.ends.mean
         self._born.append(now)
         self._tasks.append(tasks)
         if len(self._born) > MOST:

@@ -152,14 +152,14 @@ class Ends:
             self.known = survival(seen, unseen)[-1][1] <= UNKNOWN
         # In the long run, ends that were seen speak for all; tasks that nobody waits for are never seen.
         waiting = [(age, (1.0 - count / KEPT) * tasks) for age, tasks in unseen]
-        latest = lags[int(0.9 * (count - 1))] if count else 0.0
-        self._took = self._curve_of_durations(now, latest, waiting if self.known else ())
+        if self.known:
+            self._took = self._curve_of_durations(now, lags[int(0.9 * (count - 1))], waiting)
         # How late ends are seen is not guessed: before it is known, what was not seen says nothing.
         prior = [(age + self.late, tasks) for age, tasks in PRIOR] if count >= ENOUGH else []
         self._tabulate(Curve(sorted(seen + prior), waiting))
 
     def _curve_of_durations(self, now: float, late: float, unseen: Weighted) -> Curve:
-        """As things stood `late` seconds ago: what has ended since is known only in part."""
+        """How many last beyond an age, as things stood `late` seconds ago: what has ended since is known only in part."""
         events, running = list(PRIOR), [(max(0.0, age - late), tasks) for age, tasks in unseen]
         for took, _, ended_at in self._seen:
             since = ended_at - (now - late)
