@@ -43,6 +43,7 @@ STEADY: Schedule = ((0.0, 20.0),)
 MOVING: Schedule = ((0.0, 20.0), (1200.0, 10.0), (2400.0, 30.0))
 FRESHNESS = (0.0, 15.0, 120.0, 600.0)
 SLOTS = 20
+SEEDS = 11
 BARS = {
     "learned": (((94, 6), (92, 7), (84, 12), (82, 15)), ((96, 3), (95, 4), (90, 8), (88, 12))),
     "told": (((94, 2), (92, 3), (84, 10), (82, 15)), ((97, 1), (95, 2), (90, 5), (88, 8))),
@@ -362,14 +363,14 @@ def render(found: dict[str, dict[str, list[Figures]]], seeds: int) -> str:
 
 def measure(quick: bool = False) -> dict[str, dict[str, list[Figures]]]:
     """By table, by way, by freshness."""
-    return {name: table_of(name, 1 if quick else 11) for name in BARS}
+    return {name: table_of(name, 1 if quick else SEEDS) for name in BARS}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="one seed")
     quick = parser.parse_args().quick
-    print(render(measure(quick), 1 if quick else 11))
+    print(render(measure(quick), 1 if quick else SEEDS))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_pauses_keep_within_their_bounds(median: float, freshness: float, age: f
 
 
 def test_pauses_are_as_the_root_of_how_likely_an_end_is() -> None:
-    """Of 50 to 150 s, seen evenly: of those that last 60 s one in 82 ends in a second, of those that last 110, in 32."""
+    """Of 50 to 150 s: of those that last 60 s one in 82 ends in a second, of those that last 110, one in 32."""
     it = learned(100.0)
     task = it.follow("a", 0.0, born=0.0)
     early, late = it.pause(task, 60.0), it.pause(task, 110.0)

@@ -284,8 +284,9 @@ class Ceiling:
 
     def restore(self, now: float, tasks: int) -> None:
         """So many tasks are known to run from before."""
-        self._running.begin(now, tasks)
-        self.live = self._running.count
+        if tasks:
+            self._running.begin(now, tasks)
+            self.live = self._running.count
 
     # -------------------------------------------------------------------------------------------- transitions
 

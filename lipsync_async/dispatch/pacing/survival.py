@@ -159,7 +159,7 @@ class Ends:
         self._tabulate(Curve(sorted(seen + prior), waiting))
 
     def _curve_of_durations(self, now: float, late: float, unseen: Weighted) -> Curve:
-        """How many last beyond an age, as things stood `late` seconds ago: what has ended since is known only in part."""
+        """How many last beyond an age, as it stood `late` seconds ago: what has ended since is known only in part."""
         events, running = list(PRIOR), [(max(0.0, age - late), tasks) for age, tasks in unseen]
         for took, _, ended_at in self._seen:
             since = ended_at - (now - late)
@@ -170,7 +170,7 @@ class Ends:
         return Curve(sorted(events), sorted(running))
 
     def _tabulate(self, unseen: Curve) -> None:
-        oldest = max((age for _, age, _ in self._seen), default=0.0)
+        oldest = max((age for _, age, _ in self._seen), default=0.0) or 1.0
         never = max(NEVER, self._never)
         self._cell = CELLS / (BEYOND * oldest if len(self._seen) >= ENOUGH else self._took.end)
         took, chances = self._took, []

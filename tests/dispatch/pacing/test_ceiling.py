@@ -259,6 +259,14 @@ def test_the_escape_works_from_far_above_the_number() -> None:
     assert 180 < first_wait(c, 1.0) < 1500
 
 
+def test_no_tasks_from_before_are_none() -> None:
+    """An end that is told then takes none away, and leaves no debt."""
+    c = Ceiling(10)
+    c.restore(0.0, 0)
+    c.completed(1.0, 1, None, None)
+    assert (c.live, c._running._tasks) == (0, [])
+
+
 @pytest.mark.parametrize(("live", "enforced"), [(8, True), (7, False)])
 def test_an_account_that_refuses_at_the_number_keeps_it_by_itself(live: int, enforced: bool) -> None:
     """At eight of ten, sends only drip from then on; at seven, the number of the user counts as well."""
