@@ -24,7 +24,7 @@ from yarl import URL
 
 from lipsync_async import CHAINHUB, Following, Result
 from lipsync_async.endings import Ended, FailureKind, Succeeded, TaskFailed
-from lipsync_async.journal import AnyJournal, InlineJournal
+from lipsync_async.journal import InlineJournal
 from lipsync_async.outcomes import Rejected
 from lipsync_async.task_results import job_id
 from lipsync_async.tasks import fates
@@ -158,7 +158,7 @@ class World:
         self.faults = self.book.faults
         self.names = [f"job-{number}" for number in range(dice.choice((1, 4, 25)))] + ["bad"] * (dice.random() < 0.3)
         self.resubmit = dice.choice(((), (), ("capacity",), ("capacity", "gateway")))
-        self.again = dice.random() < 0.5
+        self.in_groups = dice.random() < 0.5
         self.store = CrashingStore(":memory:", gateway=CHAINHUB.base_url)
         self.now = 1000.0
         self.seen: dict[str, Ended] = {}
@@ -197,11 +197,13 @@ class World:
         raise Crash
 
     async def _run(self, kind: str, how: str, after: float, told: list[Result]) -> None:
-        journal: AnyJournal = (GroupJournal if self.again else InlineJournal)(self.store, *[self.dice] * self.again)
-        options = {"first_look": self.dice.choice((None, 5.0)), "max_queries_per_second": self.dice.choice((2.0, 20.0))}
+        journal = GroupJournal(self.store, self.dice) if self.in_groups else InlineJournal(self.store)
+        following = Following(
+            first_look=self.dice.choice((None, 5.0)), max_queries_per_second=self.dice.choice((2.0, 20.0))
+        )
         client = SimClient(
             CHAINHUB, api_key="key", dice=self.dice, wire=lambda: self.book, trust_lookups=True,
-            following=Following(**options),
+            following=following,
         )  # fmt: skip
         timeout = after if how == "impatient" else None
         async with client:
@@ -220,7 +222,7 @@ class World:
         if isinstance(journal, GroupJournal):
             journal.commit()
 
-    async def _read(self, stream: Any, how: str, after: float, told: list[Result], journal: AnyJournal) -> None:
+    async def _read(self, stream: Any, how: str, after: float, told: list[Result], journal: InlineJournal) -> None:
         taskbook = Taskbook(journal)
         async with stream:
             if how == "stopped":

@@ -186,6 +186,32 @@ def test_patience_that_has_ended_pays_for_nothing_more(tmp_path: Path) -> None:
     play(act, Slow())
 
 
+def test_a_hook_that_raises_is_raised_here() -> None:
+    """When all that was handed in has come out; what was accepted is told as running."""
+
+    def hook(_: Any) -> None:
+        raise ValueError("of the caller's")
+
+    async def act(caller: LipSyncClient, _: Book) -> None:
+        told: list[Result] = []
+
+        async def read(stream: Any) -> None:
+            async with stream as results:
+                async for result in results:
+                    told.append(result)
+
+        stream = caller.stream(requests(3), wait=True, on_progress=hook)
+        with pytest.raises(ValueError, match="of the caller's"):
+            await read(stream)
+        told += stream.rest
+        assert all(isinstance(it, StillRunning | NotSent) for it in told)
+        assert {job_id(it) for it in told} == {"job-0", "job-1", "job-2"}
+        assert len(told) == 3
+        assert caller.following().tasks == 0
+
+    play(act)
+
+
 # --- a journal -------------------------------------------------------------------------------------------------------
 
 
