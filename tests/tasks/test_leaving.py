@@ -17,6 +17,7 @@ from lipsync_async.errors import JournalError
 from lipsync_async.journal import InlineJournal, Record, State, Store
 from lipsync_async.journal.entries import to_row
 from lipsync_async.outcomes import Accepted, NotSent, Unknown
+from lipsync_async.task_results import job_id
 from lipsync_async.tasks.taskbook import TASK, to_entry
 from tests.loopback.acts import client
 from tests.loopback.hurried import hurry
