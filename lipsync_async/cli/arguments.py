@@ -40,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     _look_up(commands)
     _settle(commands)
     _status(commands)
+    _report(commands)
     _journal(commands)
     _demo(commands)
     _sandbox(commands)
@@ -137,6 +138,14 @@ def _status(commands: _Commands) -> None:
     parser = _add(commands, "status", "journals", "show what a journal knows of its batch")
     parser.add_argument("journal", metavar="JOURNAL", help="the journal; it may be in use")
     parser.set_defaults(export=False)
+
+
+def _report(commands: _Commands) -> None:
+    parser = _add(commands, "report", "report", "tell what came of a batch and what to do next, on a page or in short")
+    parser.add_argument("journal", metavar="JOURNAL", help="the journal; it may be in use")
+    text = "write a page for a browser, which needs no network; an earlier report is written over"
+    parser.add_argument("--html", metavar="FILE", help=text)
+    parser.add_argument("--overwrite", action="store_true", help="write over an --html that is no report")
 
 
 def _journal(commands: _Commands) -> None:

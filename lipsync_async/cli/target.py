@@ -32,7 +32,13 @@ _PAID = frozenset({"accepted", "unknown", "succeeded", "failed", "lost", "runnin
 
 
 def open_out(
-    name: str, *, overwrite: bool, journal: str | None = None, jobs: JobList | None = None, with_sounds: bool = True
+    name: str,
+    *,
+    overwrite: bool,
+    journal: str | None = None,
+    jobs: JobList | None = None,
+    with_sounds: bool = True,
+    option: str = "--out",
 ) -> TextIO:
     """The file of that name, or stdout for `-`; what it holds stays until `begin`.
 
@@ -41,7 +47,7 @@ def open_out(
     """
     out = standard_output() if name == "-" else None
     identity = _identity(1 if out is not None else name)
-    told = "standard output" if out is not None else f"--out {name}"
+    told = "standard output" if out is not None else f"{option} {name}"
     for path, what in _forbidden(journal, jobs):
         if _same(identity, path, None if out is not None else name):
             raise ConfigurationError(f"{told} is {what}: it would be written over")
@@ -57,7 +63,7 @@ def open_out(
     except OSError as error:
         raise ConfigurationError(f"{name} cannot be written: {error.strerror or error}") from error
     except ValueError as error:
-        raise ConfigurationError(f"--out cannot be written: {error}") from error
+        raise ConfigurationError(f"{option} cannot be written: {error}") from error
 
 
 def look_at_folder(place: str | None) -> None:

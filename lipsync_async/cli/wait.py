@@ -1,27 +1,21 @@
-"""`wait`: goes on from a journal alone; nothing is ever sent but questions."""
+"""`wait`: waits for the tasks of a journal's jobs, and fetches their videos if so wished; nothing is ever submitted."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import shlex
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, TextIO
+from functools import partial
+from typing import TYPE_CHECKING
 
-from lipsync_async.config import Following, Timeouts
-from lipsync_async.gateways import Gateway, gateway_for
+from lipsync_async.config import Following
 
-from .batch import Interrupts
-from .display import shown
+from . import resuming
 from .monitor import Monitor
 from .printing import say
-from .results import Results, close_out
-from .submit import observer
 from .tally import Tally
-from .target import begin, look_at_folder, open_out
+from .target import look_at_folder
 
 if TYPE_CHECKING:
-    from lipsync_async.client import LipSyncClient
     from lipsync_async.journal import Journal
 
 
@@ -30,69 +24,28 @@ def run(args: argparse.Namespace) -> int:
 
     Raises `LipSyncError` where it cannot begin.
     """
-    from lipsync_async.client import LipSyncClient
-    from lipsync_async.journal import Reader
-
-    gateway = gateway_for(args.gateway)
     look_at_folder(args.download)
-    Reader(args.journal).close()  # it must exist: a journal that is new has no tasks
     monitor = Monitor(f"wait {args.journal}", 0, Tally(waits=True))
-    client = LipSyncClient(
-        gateway,
-        timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout)),
-        trust_env=True,
-        trust_lookups=args.trust_lookup,
-        observer=observer(monitor, verbose=args.verbose),
-        following=Following(first_look=args.first_look, max_queries_per_second=args.max_queries_per_second),
+    resumed = resuming.Resumed(
+        monitor,
+        total=partial(_with_tasks, monitor),
+        stream=lambda client, journal: client.follow(journal, timeout=args.wait_timeout, download=args.download),
+        summary=lambda: _say_how_it_went(args, monitor.tally),
     )
-    out = open_out(args.out, overwrite=args.overwrite, journal=args.journal)
-    try:
-        return asyncio.run(_wait(args, gateway, client, out, monitor))
-    finally:
-        close_out(out)
+    following = Following(first_look=args.first_look, max_queries_per_second=args.max_queries_per_second)
+    return resuming.run(args, resumed, following)
 
 
-async def _wait(
-    args: argparse.Namespace, gateway: Gateway, client: LipSyncClient, out: TextIO, monitor: Monitor
-) -> int:
-    from lipsync_async.journal import Journal
-
-    tally, results = monitor.tally, Results(out)
-
-    def on_interrupt() -> None:
-        tally.interrupted = monitor.stopping = True
-
-    interrupts = Interrupts(on_interrupt, results.tell_lost)
-    try:
-        async with await Journal.open(args.journal, gateway=gateway.base_url, account=args.account) as journal, client:
-            begin(out)
-            monitor.total = monitor.submitted = _with_tasks(journal)
-            monitor.watch(client)
-            display = shown(monitor, quiet=args.quiet) if monitor.total else nullcontext()
-            with interrupts:
-                stream = client.follow(journal, timeout=args.wait_timeout, download=args.download)
-                async with display, stream:
-                    interrupts.guard(stream)
-                    monitor.read(stream)
-                    async for result in stream:
-                        tally.add(result)
-                        results.put(result)
-                        await results.room()
-                await results.finish()
-    finally:
-        interrupts.over()
-    _say_how_it_went(args, tally, results)
-    return tally.exit_code()
-
-
-def _with_tasks(journal: Journal) -> int:
+def _with_tasks(monitor: Monitor, journal: Journal) -> int:
+    """The jobs that have a task, or may have one."""
     from lipsync_async.journal import State
 
     counts = journal.reader.counts()
-    return sum(counts[state] for state in (State.ACCEPTED, State.UNKNOWN, State.OPEN))
+    monitor.submitted = sum(counts[state] for state in (State.ACCEPTED, State.UNKNOWN, State.OPEN))
+    return monitor.submitted
 
 
-def _say_how_it_went(args: argparse.Namespace, tally: Tally, results: Results) -> None:
+def _say_how_it_went(args: argparse.Namespace, tally: Tally) -> None:
     say(f"{tally}", quiet=args.quiet)
     if tally.cost():
         say(f"  {tally.cost()}", quiet=args.quiet)
@@ -101,7 +54,3 @@ def _say_how_it_went(args: argparse.Namespace, tally: Tally, results: Results) -
     if tally.counts["running"]:
         again = f"lipsync-async wait {shlex.quote(args.journal)} --gateway {shlex.quote(args.gateway)}"
         say(f"What is running goes on at the gateway: {again}", quiet=args.quiet)
-    if results.failed is not None:
-        say(f"lipsync-async: the lines could not be written ({results.why()}); the journal has them all")
-        results.tell_lost()
-        tally.stopped = True

@@ -139,6 +139,13 @@ class Reader:
             for rows in self._pages(f"{_ENTRY} AND seq > ? ORDER BY seq LIMIT {_PAGE}", (kind,), after=True):
                 yield from map(self._entry, rows)
 
+    def entries_of(self, kind: str, names: Sequence[str]) -> dict[str, Entry]:
+        """What is kept under that kind and these names, at most some hundreds, by name. Raises `JournalError`."""
+        if not self._has_entries or not names:
+            return {}
+        query = f"{_ENTRY} AND name IN ({', '.join('?' * len(names))})"
+        return {row[1]: self._entry(row) for row in self._rows(query, (kind, *map(storable, names)))}
+
     def entry_counts(self, kind: str) -> dict[str, int]:
         """How many entries of that kind are in each state. Raises `JournalError`."""
         query = "SELECT state, COUNT(*) FROM entries WHERE kind = ? GROUP BY state"
@@ -151,6 +158,11 @@ class Reader:
     def knows_list(self, digest: str) -> bool:
         """Whether the list of that digest was checked before. Raises `JournalError`."""
         return self._value(f"list:{digest}") is not None
+
+    def list_lengths(self) -> list[int]:
+        """How many jobs each list has that was checked with this journal. Raises `JournalError`."""
+        rows = self._rows("SELECT value FROM notes WHERE name LIKE 'list:%'")
+        return [int(value) for (value,) in rows if str(value).isdecimal()]
 
     def close(self) -> None:
         """Close the file; again does nothing."""

@@ -90,10 +90,7 @@ class Taskbook:
 
     def lessons(self) -> list[Lesson]:
         """What earlier runs learned, the oldest first; nothing where that cannot be read. Raises `JournalError`."""
-        entry = self.journal.reader.entry(LEARNED, LEARNED)
-        with suppress(msgspec.MsgspecError):
-            return [] if entry is None else msgspec.json.decode(entry.value, type=list[Lesson])
-        return []
+        return read_lessons(self.journal.reader.entry(LEARNED, LEARNED))
 
     def remember(self, lessons: Collection[Lesson]) -> None:
         """Keeps what was learned; where that fails nothing is lost but time."""
@@ -116,6 +113,13 @@ class _Kept(msgspec.Struct, kw_only=True, omit_defaults=True):
     estimated_units: float | None = None
 
 
+_decode_kept = msgspec.json.Decoder(_Kept).decode
+_decode_download: dict[str, Callable[[bytes], Download]] = {
+    Downloaded.name: msgspec.json.Decoder(Downloaded).decode,
+    DownloadFailed.name: msgspec.json.Decoder(DownloadFailed).decode,
+}
+
+
 def to_entry(ending: Ended, external_task_id: str) -> Entry:
     """An ending as the journal keeps it."""
     kept = _Kept(task_id=ending.task_id, estimated_units=ending.estimated_units)
@@ -135,7 +139,7 @@ def to_entry(ending: Ended, external_task_id: str) -> Entry:
 def read_ending(entry: Entry) -> Ended | None:
     """The ending that an entry holds; None where a later version wrote what this one does not know."""
     try:
-        kept = msgspec.json.decode(entry.value, type=_Kept)
+        kept = _decode_kept(entry.value)
         names: Any = {
             "task_id": kept.task_id,
             "external_task_id": entry.name,
@@ -159,11 +163,17 @@ def read_ending(entry: Entry) -> Ended | None:
 
 def read_download(entry: Entry) -> Download | None:
     """What an entry holds of a video; None where a later version wrote what this one does not know."""
-    kinds: dict[str, type[Download]] = {"downloaded": Downloaded, "download_failed": DownloadFailed}
     try:
-        return msgspec.json.decode(entry.value, type=kinds[entry.state])
+        return _decode_download[entry.state](entry.value)
     except (KeyError, msgspec.MsgspecError):
         return None
+
+
+def read_lessons(entry: Entry | None) -> list[Lesson]:
+    """What an entry holds of lessons, the oldest first; nothing where there is none, or none that can be read."""
+    with suppress(msgspec.MsgspecError):
+        return [] if entry is None else msgspec.json.decode(entry.value, type=list[Lesson])
+    return []
 
 
 def _storable(value: Any) -> Any:

@@ -125,7 +125,7 @@ def test_reconcile_sends_nothing(
     from lipsync_async.gateways import gateway_for
 
     hasty = evolve(gateway_for(url), settle_time=0.1)
-    monkeypatch.setattr("lipsync_async.cli.reconcile.gateway_for", lambda _: hasty)
+    monkeypatch.setattr("lipsync_async.cli.resuming.gateway_for", lambda _: hasty)
     assert main(["reconcile", str(path), "--gateway", url, "--trust-lookup", "--quiet"]) == 3
     assert '"outcome":"not_sent"' in capsys.readouterr().out
     with Reader(path) as reader:
@@ -148,6 +148,6 @@ def test_reconcile_calls_a_witness(
     journal(path, lost, gateway=url)
     capsys.readouterr()
     hasty = evolve(gateway_for(url), settle_time=0.2)
-    monkeypatch.setattr("lipsync_async.cli.reconcile.gateway_for", lambda _: hasty)
+    monkeypatch.setattr("lipsync_async.cli.resuming.gateway_for", lambda _: hasty)
     assert main(["reconcile", str(path), "--gateway", url]) == 3
     assert results(capsys.readouterr().out)[0]["outcome"] == "not_sent"

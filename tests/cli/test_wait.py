@@ -1,195 +1,190 @@
-"""`submit --wait` and `wait`: exit codes, what is on record, what is missing on disk, and what a journal left open."""
+"""`submit --wait`, `submit --download` and `wait`: exit codes, result lines, and what a journal shows afterwards."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lipsync_async.cli import main
-from lipsync_async.endings import FailureKind, Succeeded, TaskFailed, TaskLost, Video
-from lipsync_async.journal import Reader, Record, State, Store
-from lipsync_async.journal.entries import to_row
+from lipsync_async.outcomes import RESULT_FIELDS
 from lipsync_async.sandbox import Sandbox
 from lipsync_async.tasks import planner
-from lipsync_async.tasks.taskbook import TASK, to_entry
 
 from .helpers import job, results, write
 
-QUICK = ("--first-look", "0.01", "--max-queries-per-second", "200", "--quiet")
-AT_ONCE = {"task_seconds": (0.0, 0.0)}
-FOR_EVER = {"task_seconds": (1e6, 1e6)}
+SOON = {"time_scale": 100_000.0, "failed_share": 0.0}
+"""Tasks take a few milliseconds."""
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """First looks are not spread over the seconds after a task's birth: the command lives by the wall clock."""
-    monkeypatch.setattr(planner, "_share_of", lambda _: 0.0)
+    """Looks come at once, for no task takes longer."""
+    monkeypatch.setattr(planner, "COLD", 0.02)
+    monkeypatch.setattr(planner.Planner, "closest", lambda *_: 0.02)
 
 
-def submit(folder: Path, sandbox: Sandbox, *options: str, jobs: int = 3) -> int:
-    """Submits a list with a journal, and waits."""
-    jobs_file = write(folder / "jobs.jsonl", [job(f"job-{number}") for number in range(jobs)])
-    journal = ("--journal", str(folder / "run.db"))
-    return main(["submit", str(jobs_file), "--gateway", sandbox.base_url, *journal, *QUICK, "--wait", *options])
+def submit(path: Path, sandbox: Sandbox, *options: str, jobs: int = 3) -> int:
+    """A list of so many jobs, submitted with a journal beside it."""
+    lines = write(path / "jobs.jsonl", [job(f"j{number}") for number in range(jobs)])
+    journal = ("--journal", str(path / "j.db"))
+    return main(["submit", str(lines), "--gateway", sandbox.base_url, *journal, *options])
 
 
-def go_on(folder: Path, sandbox: Sandbox, *options: str) -> int:
-    """Waits from the journal alone."""
-    return main(["wait", str(folder / "run.db"), "--gateway", sandbox.base_url, *QUICK, *options])
+def told(captured: Any) -> list[tuple[str, str]]:
+    """Id and outcome of each result line."""
+    return [(line["external_task_id"], line["outcome"]) for line in results(captured.out)]
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The ids and outcomes of the result lines."""
-    lines = capsys.readouterr().out.splitlines()
-    return sorted(f"{line['external_task_id']} {line['outcome']}" for line in map(json.loads, lines))
+@pytest.mark.lipsync_sandbox(**SOON)
+def test_all_succeeded_is_0(tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line has its video, its length and what was charged; the summary says what it cost."""
+    assert submit(tmp_path, lipsync_sandbox, "--wait") == 0
+    captured = capsys.readouterr()
+    lines = results(captured.out)
+    assert [line["outcome"] for line in lines] == ["succeeded"] * 3
+    assert all(tuple(line) == RESULT_FIELDS for line in lines)
+    assert all(line["video_url"] and line["duration"] == 5.0 and line["units"] == "0.5" for line in lines)
+    assert "3 succeeded" in captured.err
+    assert "cost: 1.5 units charged, 1.5 units estimated at list price, difference +0" in captured.err
 
 
-@pytest.mark.lipsync_sandbox(**AT_ONCE, failed_share=0.0)
-def test_all_succeeded(tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """0, with a URL in every line; a second run of either kind tells the same and asks for nothing."""
-    assert submit(tmp_path, lipsync_sandbox) == 0
-    first = results(capsys.readouterr().out)
-    assert [(it["outcome"], it["duration"] is not None) for it in first] == [("succeeded", True)] * 3
-    assert all(it["video_url"].startswith("http") for it in first)
-    seen = (lipsync_sandbox.ledger.requests, lipsync_sandbox.ledger.queries)
-    for again in (submit, go_on):
-        assert again(tmp_path, lipsync_sandbox) == 0
-        lines = results(capsys.readouterr().out)
-        assert [{**it, "replayed": False} for it in lines] == [{**it, "replayed": False} for it in first]
-    assert (lipsync_sandbox.ledger.requests, lipsync_sandbox.ledger.queries) == seen
-
-
-@pytest.mark.lipsync_sandbox(**AT_ONCE, failed_share=1.0)
-def test_a_failed_task_is_a_1(tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """As a rejected job is; also when it is told again."""
-    assert submit(tmp_path, lipsync_sandbox, jobs=1) == 1
-    assert told(capsys) == ["job-0 failed"]
-    assert go_on(tmp_path, lipsync_sandbox) == 1
-    assert told(capsys) == ["job-0 failed"]
-
-
-@pytest.mark.lipsync_sandbox(**FOR_EVER)
-def test_what_still_runs_is_a_5(tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command says how to go on, nothing is written down as an end, and the next wait is as long as it likes."""
-    assert submit(tmp_path, lipsync_sandbox, "--wait-timeout", "0.2") == 5
-    assert told(capsys) == [f"job-{number} running" for number in range(3)]
-    assert go_on(tmp_path, lipsync_sandbox, "--wait-timeout", "0.2") == 5
-    assert told(capsys) == [f"job-{number} running" for number in range(3)]
-    assert lipsync_sandbox.ledger.requests == 3
-    with Reader(tmp_path / "run.db") as reader:
-        assert reader.entry_counts(TASK) == {}
-
-
-@pytest.mark.lipsync_sandbox(**AT_ONCE, failed_share=0.0, urls="none", no_content=True)
-def test_a_success_without_a_video_is_a_5(
-    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The gateway tells of none."""
-    assert submit(tmp_path, lipsync_sandbox, jobs=1) == 5
+@pytest.mark.lipsync_sandbox(**{**SOON, "ends": {"content": 1.0}})
+def test_a_task_that_failed_is_1(tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its line says why, in a word and in the platform's own."""
+    assert submit(tmp_path, lipsync_sandbox, "--wait", jobs=1) == 1
     (line,) = results(capsys.readouterr().out)
-    assert (line["outcome"], line["video_url"]) == ("succeeded", None)
+    assert (line["outcome"], line["kind"], line["task_status"]) == ("failed", "content", "failed")
+    assert line["message"]
+    assert line["video_url"] is None
 
 
-def journal_of(folder: Path, sandbox: Sandbox, *records: Record, endings: tuple[object, ...] = ()) -> None:
-    """A journal as an earlier run left it."""
-    store = Store(folder / "run.db", gateway=sandbox.base_url)
-    store.write(list(records))
-    store.keep([to_row(to_entry(it, str(it.external_task_id))) for it in endings])  # type: ignore[attr-defined, arg-type]
-    store.close()
-
-
-def left(name: str, state: State, task_id: str | None = None) -> Record:
-    """A job of an earlier run."""
-    return Record(name, b"f", state, 1, task_id=task_id, first_intent_at=1.0, last_intent_at=1.0)
-
-
-@pytest.mark.lipsync_sandbox(**AT_ONCE, failed_share=0.0)
-def test_open_and_unknown_jobs_are_looked_up(
+@pytest.mark.lipsync_sandbox(task_seconds=(900.0, 900.0))
+def test_a_task_that_still_runs_is_5(
     tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the gateway has is waited for; what it has not stays unknown, which is a 4."""
-    jobs = write(tmp_path / "jobs.jsonl", [job("open"), job("unknown")])
-    assert main(["submit", str(jobs), "--gateway", lipsync_sandbox.base_url, "--quiet"]) == 0
+    """The journal shows that it was not seen to end, and the summary how to go on."""
+    assert submit(tmp_path, lipsync_sandbox, "--wait", "--wait-timeout", "0.2", jobs=1) == 5
+    captured = capsys.readouterr()
+    assert told(captured) == [("j0", "running")]
+    assert "To resume" in captured.err
+    code = main(["wait", str(tmp_path / "j.db"), "--gateway", lipsync_sandbox.base_url, "--wait-timeout", "0.2"])
+    captured = capsys.readouterr()
+    assert (code, told(captured)) == (5, [("j0", "running")])
+    assert "What is running goes on at the gateway: lipsync-async wait" in captured.err
+    assert len(lipsync_sandbox.ledger.entries) == 1
+
+
+@pytest.mark.lipsync_sandbox(**{**SOON, "urls": "none", "no_content": True})
+def test_a_success_without_a_video_is_5(
+    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The gateway tells of none, at its content path neither."""
+    assert submit(tmp_path, lipsync_sandbox, "--wait", jobs=1) == 5
+    captured = capsys.readouterr()
+    assert [(line["outcome"], line["video_url"]) for line in results(captured.out)] == [("succeeded", None)]
+    assert "1 without a video" in captured.err
+
+
+@pytest.mark.lipsync_sandbox(**SOON)
+def test_wait_goes_on_from_a_journal_alone(
+    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twice: what ended is told again, nothing is asked, and `status` and the export have it."""
+    assert submit(tmp_path, lipsync_sandbox) == 0
     capsys.readouterr()
-    records = [left("open", State.OPEN), left("unknown", State.UNKNOWN)]
-    journal_of(tmp_path, lipsync_sandbox, *records)
-    assert go_on(tmp_path, lipsync_sandbox) == 0
-    assert told(capsys) == ["open succeeded", "unknown succeeded"]
-    assert lipsync_sandbox.ledger.requests == 2
+    journal, gateway = str(tmp_path / "j.db"), lipsync_sandbox.base_url
+    assert main(["wait", journal, "--gateway", gateway]) == 0
+    first = told(capsys.readouterr())
+    queries = lipsync_sandbox.ledger.queries
+    assert main(["wait", journal, "--gateway", gateway]) == 0
+    assert told(capsys.readouterr()) == first == [(f"j{number}", "succeeded") for number in range(3)]
+    assert lipsync_sandbox.ledger.queries == queries
+    assert main(["status", journal]) == 0
+    shown = capsys.readouterr().out
+    assert "succeeded     3 there is a video" in shown
+    assert "cost: 1.5 units charged" in shown
+    assert main(["journal", "export", journal]) == 0
+    assert told(capsys.readouterr()) == first
 
 
-@pytest.mark.lipsync_sandbox(**AT_ONCE)
-def test_every_ending_on_record_is_told_and_counted(
+def test_wait_without_a_journal_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is nothing to wait for."""
+    assert main(["wait", str(tmp_path / "none.db"), "--gateway", "http://127.0.0.1:1"]) == 2
+    assert "none.db" in capsys.readouterr().err
+
+
+# --- videos ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.lipsync_sandbox(**SOON)
+def test_videos_are_put_into_a_folder(
     tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By `wait`, by `status` and in the export; nothing is asked for."""
-    video = Video(url="https://cdn.example/1.mp4", watermark_url=None, seconds=5.0)
-    endings = (
-        Succeeded(task_id="1", external_task_id="a", videos=(video,), seconds=5.0, units="1"),
-        TaskFailed(task_id="2", external_task_id="b", kind=FailureKind.MEDIA, reason="no face"),
-        TaskLost(task_id="3", external_task_id="c"),
-    )
-    records = [left(name, State.ACCEPTED, task_id) for name, task_id in zip("abc", "123", strict=True)]
-    journal_of(tmp_path, lipsync_sandbox, *records, left("d", State.REJECTED), endings=endings)
-    assert go_on(tmp_path, lipsync_sandbox) == 1
-    assert told(capsys) == ["a succeeded", "b failed", "c lost"]
-    assert lipsync_sandbox.ledger.queries == 0
-    assert main(["status", str(tmp_path / "run.db")]) == 0
-    shown = capsys.readouterr().out.split()
-    assert [shown[shown.index(name) + 1] for name in ("succeeded", "failed", "lost")] == ["1", "1", "1"]
-    assert main(["journal", "export", str(tmp_path / "run.db")]) == 0
-    assert told(capsys) == ["a succeeded", "b failed", "c lost", "d rejected"]
-
-
-@pytest.mark.lipsync_sandbox(**AT_ONCE, failed_share=0.0)
-def test_only_what_is_missing_is_fetched(
-    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A file that is there stays; one that is gone comes again, under its name."""
-    folder = tmp_path / "videos"
-    download = ("--download", str(folder))
-    assert submit(tmp_path, lipsync_sandbox, *download) == 0
-    assert [it.fetched for it in lipsync_sandbox.ledger.entries] == [1, 1, 1]
-    whole = (folder / "job-1.mp4").read_bytes()
-    (folder / "job-1.mp4").unlink()
-    assert go_on(tmp_path, lipsync_sandbox, *download) == 0
-    assert sorted(it.fetched for it in lipsync_sandbox.ledger.entries) == [1, 1, 2]
-    assert (folder / "job-1.mp4").read_bytes() == whole
-    assert sorted(it.name for it in folder.iterdir()) == [f"job-{number}.mp4" for number in range(3)]
-    (folder / "job-2.mp4").write_bytes(b"short")
+    """`--download` waits as well; what is there is not fetched again, and what was removed is."""
+    videos = tmp_path / "videos"
+    assert submit(tmp_path, lipsync_sandbox, "--download", str(videos)) == 0
+    captured = capsys.readouterr()
+    assert [line["video_path"] for line in results(captured.out)] == [str(videos / f"j{n}.mp4") for n in range(3)]
+    assert "3 downloaded" in captured.err
+    assert sorted(path.name for path in videos.iterdir()) == ["j0.mp4", "j1.mp4", "j2.mp4"]
+    (videos / "j1.mp4").unlink()
+    arguments = [str(tmp_path / "j.db"), "--gateway", lipsync_sandbox.base_url, "--download", str(videos)]
+    assert main(["wait", *arguments]) == 0
     capsys.readouterr()
-    assert go_on(tmp_path, lipsync_sandbox, *download) == 5
-    assert (folder / "job-2.mp4").read_bytes() == b"short", "a file of somebody else's is not overwritten"
+    assert sorted(path.name for path in videos.iterdir()) == ["j0.mp4", "j1.mp4", "j2.mp4"]
+    assert {it.external_task_id: it.fetched for it in lipsync_sandbox.ledger.entries} == {"j0": 1, "j1": 2, "j2": 1}
 
 
-@pytest.mark.lipsync_sandbox(**AT_ONCE)
-def test_a_journal_that_is_not_there(
+@pytest.mark.lipsync_sandbox(**SOON)
+def test_a_video_that_cannot_be_kept_is_5(
     tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """2, and none is made."""
-    assert go_on(tmp_path, lipsync_sandbox) == 2
-    assert not list(tmp_path.iterdir())
-    assert "run.db" in capsys.readouterr().err
+    """The task has succeeded all the same; the line says what was wrong, and the next run puts it right."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "j0.mp4").write_text("somebody's notes")
+    assert submit(tmp_path, lipsync_sandbox, "--download", str(videos), jobs=2) == 5
+    captured = capsys.readouterr()
+    bad, good = results(captured.out)
+    assert (bad["outcome"], bad["kind"], bad["video_path"]) == ("succeeded", "storage", None)
+    assert "another file has that name" in bad["message"]
+    assert good["video_path"] == str(videos / "j1.mp4")
+    assert "1 not downloaded" in captured.err
+    (videos / "j0.mp4").unlink()
+    assert submit(tmp_path, lipsync_sandbox, "--download", str(videos), jobs=2) == 0
+    assert [line["video_path"] is None for line in results(capsys.readouterr().out)] == [False, False]
 
 
-@pytest.mark.lipsync_sandbox(**AT_ONCE)
-def test_a_journal_without_jobs(tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing to wait for is no error."""
-    journal_of(tmp_path, lipsync_sandbox)
-    assert go_on(tmp_path, lipsync_sandbox) == 0
-    assert told(capsys) == []
-
-
-@pytest.mark.lipsync_sandbox(**AT_ONCE, ends={"capacity": 1.0})
-@pytest.mark.parametrize(("leave", "made"), [((), 1), (("--resubmit", "capacity"), 4)])
-def test_a_job_is_submitted_again_where_that_was_said(
-    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str], leave: tuple[str, ...], made: int
+@pytest.mark.parametrize("place", ["jobs.jsonl", "jobs.jsonl/videos"])
+def test_a_folder_that_is_none_is_2(
+    place: str, tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At most three times; the next run makes no more, and tells the same."""
+    """Before anything is sent."""
+    write(tmp_path / "jobs.jsonl", [job("j0")])
+    assert submit(tmp_path, lipsync_sandbox, "--download", str(tmp_path / place), jobs=1) == 2
+    assert "no videos can be put there" in capsys.readouterr().err
+    assert not lipsync_sandbox.ledger.entries
+
+
+@pytest.mark.parametrize("kinds", ["content", "capacity,media", ""])
+def test_only_two_reasons_may_be_submitted_again(kinds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The others would fail again."""
+    with pytest.raises(SystemExit) as caught:
+        main(["submit", "jobs.jsonl", "--gateway", "chainhub", "--wait", "--resubmit", kinds])
+    assert caught.value.code == 2
+    assert "must be capacity, gateway or capacity,gateway" in capsys.readouterr().err
+
+
+@pytest.mark.lipsync_sandbox(**SOON)
+def test_the_lines_of_a_wait_may_be_written_again(
+    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The very same command resumes: all that its file holds is in the journal."""
+    out = tmp_path / "r.jsonl"
     for _ in range(2):
-        assert submit(tmp_path, lipsync_sandbox, *leave, jobs=1) == 1
-        assert told(capsys) == ["job-0 failed"]
-        names = [it.external_task_id for it in lipsync_sandbox.ledger.entries]
-        assert names == ["job-0", *(f"job-0-r{number}" for number in range(1, made))]
+        assert submit(tmp_path, lipsync_sandbox, "--wait", "--out", str(out)) == 0
+        assert [json.loads(line)["outcome"] for line in out.read_text().splitlines()] == ["succeeded"] * 3
+    capsys.readouterr()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,9 +34,12 @@ endings = st.one_of(
 )
 
 
-def taskbook() -> Taskbook:
+@pytest.fixture
+def book() -> Iterator[Taskbook]:
     """One in memory."""
-    return Taskbook(InlineJournal(Store(":memory:", gateway="http://127.0.0.1:1")))
+    store = Store(":memory:", gateway="http://127.0.0.1:1")
+    yield Taskbook(InlineJournal(store))
+    store.close()
 
 
 @given(endings)
@@ -77,9 +82,9 @@ def test_what_a_later_version_wrote_is_asked_for_again(state: str, value: bytes)
     assert read_ending(Entry(kind=TASK, name="job", state=state, value=value)) is None
 
 
-def test_an_ending_is_that_of_the_very_task() -> None:
+def test_an_ending_is_that_of_the_very_task(book: Taskbook) -> None:
     """A job that got another task since has not ended; nor has one whose id is not known."""
-    book, told = taskbook(), []
+    told: list[int] = []
     ending = Succeeded(task_id="t", state=TaskState(task_id="t"))
     book.settle(ending, "job", lambda: told.append(1))
     assert told == [1]
@@ -96,9 +101,8 @@ def test_an_ending_is_that_of_the_very_task() -> None:
         DownloadFailed(external_task_id="job", task_id="t", kind=DownloadKind.STORAGE, message="\ud800"),
     ],
 )
-def test_what_became_of_a_video_is_told_again(found: Downloaded | DownloadFailed) -> None:
+def test_what_became_of_a_video_is_told_again(found: Downloaded | DownloadFailed, book: Taskbook) -> None:
     """For that task alone."""
-    book = taskbook()
     book.keep_download(found, "job", lambda: None)
     read = book.download("job", "t")
     assert read is not None
@@ -108,9 +112,8 @@ def test_what_became_of_a_video_is_told_again(found: Downloaded | DownloadFailed
     assert read_download(Entry(kind="video", name="job", state="to come", value=b"{}")) is None
 
 
-def test_what_was_learned_is_kept() -> None:
+def test_what_was_learned_is_kept(book: Taskbook) -> None:
     """The last of it; and nothing is nothing."""
-    book = taskbook()
     assert book.lessons() == []
     book.remember([])
     book.remember([Lesson(120.0, 5.0), Lesson(90.0, None, 60.0, 100.0)])

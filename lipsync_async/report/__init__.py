@@ -1,0 +1,9 @@
+"""One page about a batch, made of its journal alone.
+
+`gathering.gather` reads the journal once, in bounded memory, and gives `facts.Facts`; `page.render` makes the page of
+them, which is never larger than `page.LARGEST`.
+All other rooms are pure: `texts` makes what others wrote harmless, `picking` chooses the rows, `timeline` counts what
+happened when, `advice` says what to do next, `charts` and `table` draw.
+It imports the words, `journal` and `tasks`, and is imported by `cli` alone.
+Start to read at `facts`, then `gathering`, then `page`.
+"""

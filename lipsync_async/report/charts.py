@@ -1,0 +1,88 @@
+"""Drawings in SVG, made by hand: bars that stretch with the page; all words stand beside them as HTML. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from html import escape
+
+from .facts import ENDED, REFUSED, SUBMITTED, WORDS, Facts
+from .texts import clock, number, seconds
+from .timeline import Timeline
+
+_WIDE, _HIGH = 1_000, 40
+_LEAST = 4
+"""Of `_WIDE`: what is there at all is seen."""
+_BINS = 24
+_SERIES = ((SUBMITTED, "Submitted", "idle"), (ENDED, "Ended, by the gateway's clock", "good"))
+_REFUSALS = ((REFUSED, "Refused for rate or running tasks", "bad"),)
+
+
+def shares(facts: Facts) -> str:
+    """One bar: how all jobs came out."""
+    counts = [(name, facts.counts[name]) for name in WORDS if facts.counts[name]]
+    total = sum(count for _, count in counts)
+    widths = [max(_LEAST, count * _WIDE / total) for _, count in counts]
+    shrink = _WIDE / (sum(widths) or 1)
+    at, parts = 0.0, []
+    for (name, count), width in zip(counts, widths, strict=True):
+        title = f"{number(count)} {WORDS[name].label}"
+        part = f'<rect class="{WORDS[name].colour}" x="{at:.1f}" width="{width * shrink - 1.5:.1f}" height="{_HIGH}">'
+        parts.append(f"{part}<title>{title}</title></rect>")
+        at += width * shrink
+    words = ", ".join(f"{number(count)} {WORDS[name].label}" for name, count in counts)
+    return _svg(_WIDE, "shares", words, "".join(parts))
+
+
+def over_time(timeline: Timeline, zone: tzinfo) -> str:
+    """Bars for every series, one below the other over the same time."""
+    drawn = [*_SERIES, *(one for one in _REFUSALS if any(timeline.counts(one[0])))]
+    figures = [_series(timeline, *one, zone) for one in drawn if any(timeline.counts(one[0]))]
+    return "".join(figures)
+
+
+def _series(timeline: Timeline, series: int, title: str, colour: str, zone: tzinfo) -> str:
+    counts, step, begin = timeline.counts(series), timeline.step, timeline.begin
+    end = begin + len(counts) * step
+    form = "%H:%M:%S" if end - begin < 86_400 else "%Y-%m-%d %H:%M"
+    names = [clock(begin + span * step, zone, form) for span in range(len(counts))]
+    most = f"{number(sum(counts))} in all, at most {number(max(counts))} in {seconds(step)}"
+    return _bars(title, most, counts, names, (clock(begin, zone), clock(end, zone)), colour)
+
+
+def durations(lasted: Sequence[float]) -> str:
+    """How many tasks took how long."""
+    top = max(lasted) or 1.0
+    counts = [0] * _BINS
+    for one in lasted:
+        counts[min(_BINS - 1, int(one / top * _BINS))] += 1
+    names = [f"{seconds(top * place / _BINS)} to {seconds(top * (place + 1) / _BINS)}" for place in range(_BINS)]
+    told = f"the last {number(len(lasted))} that were seen to end"
+    return _bars("From submit to end", told, counts, names, ("0 s", seconds(top)), "good")
+
+
+def part(count: float, most: float, colour: str) -> str:
+    """A bar for a line of a table; its figure stands beside it."""
+    width = max(_LEAST, count / most * _WIDE) if count else 0
+    bar = f'<rect class="{colour}" width="{width:.0f}" height="{_HIGH}"/>'
+    return f'<svg class="part" viewBox="0 0 {_WIDE} {_HIGH}" preserveAspectRatio="none" aria-hidden="true">{bar}</svg>'
+
+
+def _bars(
+    title: str, told: str, counts: Sequence[int], names: Sequence[str], ends: tuple[str, str], colour: str
+) -> str:
+    most = max(counts)
+    bars = []
+    for place, count in enumerate(counts):
+        if count:
+            high = max(1.0, count / most * _HIGH)
+            rect = f'<rect x="{place}.06" y="{_HIGH - high:.1f}" width=".88" height="{high:.1f}">'
+            bars.append(f"{rect}<title>{names[place]}: {number(count)}</title></rect>")
+    drawn = _svg(len(counts), f"bars {colour}", f"{title}: {told}", "".join(bars))
+    caption = f"<figcaption><b>{escape(title)}</b> {escape(told)}</figcaption>"
+    return f'<figure>{caption}{drawn}<p class="axis"><span>{ends[0]}</span><span>{ends[1]}</span></p></figure>'
+
+
+def _svg(width: int, classes: str, label: str, content: str) -> str:
+    box = f'viewBox="0 0 {width} {_HIGH}" preserveAspectRatio="none"'
+    return f'<svg class="{classes}" {box} role="img" aria-label="{escape(label)}">{content}</svg>'
