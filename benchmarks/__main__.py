@@ -27,6 +27,7 @@ from benchmarks import (
     limiters_real,
     memory,
     pacing,
+    report,
     throughput,
 )
 from benchmarks._server import MissingError
@@ -67,6 +68,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "following": following.run,
     "following_scale": following_scale.run,
     "journal": journal.run,
+    "report": report.run,
     "imports": imports.run,
     "limiters_real": limiters_real.run,
 }

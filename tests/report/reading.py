@@ -43,7 +43,8 @@ class Parsed(HTMLParser):
         """Of the table of jobs: the texts of the cells; of a heading there is one."""
         self.texts: dict[str, str] = {}
         """All that stands in `script` and in `style`."""
-        self._in_jobs, self._tag = False, ""
+        self.commands: list[str] = []
+        self._in_jobs, self._in_command, self._tag = False, False, ""
         self.feed(page)
         self.close()
 
@@ -51,7 +52,10 @@ class Parsed(HTMLParser):
         self.tags[tag] += 1
         self._tag = tag
         self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag == "table":
+        if tag == "code":
+            self._in_command = True
+            self.commands.append("")
+        elif tag == "table":
             self._in_jobs = ("id", "jobs") in attrs
         elif self._in_jobs and tag == "tr":
             self.rows.append([])
@@ -61,10 +65,13 @@ class Parsed(HTMLParser):
     def handle_endtag(self, tag: str) -> None:  # noqa: D102 - told by the base
         self._tag = "" if tag == self._tag else self._tag
         self._in_jobs = self._in_jobs and tag != "table"
+        self._in_command = self._in_command and tag != "code"
 
     def handle_data(self, data: str) -> None:  # noqa: D102 - told by the base
         if self._tag in {"script", "style"}:
             self.texts[self._tag] = self.texts.get(self._tag, "") + data
+        elif self._in_command:
+            self.commands[-1] += data
         elif self._in_jobs and self.rows and self.rows[-1]:
             self.rows[-1][-1] += data.rstrip("\n")
 

@@ -127,6 +127,20 @@ def test_the_order(report: Path) -> None:
     browse(report, act)
 
 
+def test_a_command_is_copied_as_it_stands(report: Path) -> None:
+    """Also where it takes several lines."""
+
+    async def act(page: Page) -> Any:
+        await page.show(380, 900)
+        return await page.run("""(() => {
+          getSelection().selectAllChildren(document.querySelector(".next code"));
+          return getSelection().toString();
+        })()""")
+
+    assert browse(report, act).startswith("lipsync-async reconcile ")
+    assert browse(report, act).endswith("run.db --gateway chainhub")
+
+
 def test_a_video_plays(report: Path) -> None:
     """The link of a row opens the player, whose policy lets it read the file; nothing is read before."""
 

@@ -44,7 +44,7 @@ def test_the_size_is_bounded(count: int, tmp_path: Path) -> None:
     assert (count == 100) == (len(found.jobs) == count)
     left = count - len(found.jobs)
     assert (f"{left:,} of {count:,} jobs are not shown" in page) == bool(left)
-    assert ("lipsync-async journal export ep2.db --out all.jsonl" in page) == bool(left)
+    assert ("lipsync-async journal export ep2.db --out all.jsonl" in found.commands) == bool(left)
 
 
 @pytest.mark.parametrize("char", ["&", "\U000e0001", "语", "\U0001f3ac"])
@@ -84,7 +84,7 @@ def test_failures_come_first_and_by_reason(tmp_path: Path) -> None:
         "Succeeded",
     ]
     failed = [heading for heading in found.headings if heading.startswith("Failed")]
-    counts = [int(re.findall(r"(\d+)(?:, \d+ shown)?$", heading)[0]) for heading in failed]
+    counts = [int(re.findall(r"\d+$", heading)[0]) for heading in failed]
     assert counts == sorted(counts, reverse=True)
     assert len(failed) == 4
 
@@ -99,7 +99,7 @@ def test_one_reason_with_many_jobs_leaves_room() -> None:
     assert found.jobs[0] == "doubt"
     bad, good = (sum(name.startswith(word) for name in found.jobs) for word in ("bad", "good"))
     assert (bad, good) == (ROWS - 401, 400)
-    assert f"3,000, {ROWS - 401:,} shown" in found.headings[1]
+    assert found.headings[1].endswith(f"{ROWS - 401:,} of 3,000")
 
 
 @given(st.text(max_size=40), st.text(max_size=60), st.text(max_size=40))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_async.report.texts import LONGEST, believable, clock, html, number, seconds, told
+from lipsync_async.report.texts import LONGEST, believable, clock, html, number, seconds, size, told
 
 SECRET = "SECRETTOKEN"
 
@@ -84,6 +84,14 @@ def test_numbers(count: float, shown: str) -> None:
 def test_durations(duration: float, shown: str) -> None:
     """In the units that people would choose."""
     assert seconds(duration) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 kB"), (12_400, "12 kB"), (1_540_000, "1.5 MB"), (225_811_200_000, "225.8 GB")]
+)
+def test_sizes(count: int, shown: str) -> None:
+    """In the largest unit that fits."""
+    assert size(count) == shown
 
 
 @pytest.mark.parametrize("moment", [None, 0.0, -5.0, float("nan"), float("inf"), 1e18])
