@@ -27,6 +27,7 @@ from benchmarks import (
     limiters_real,
     memory,
     pacing,
+    report,
     slots,
     throughput,
 )
@@ -76,6 +77,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "slots": _slots,
     "following_scale": following_scale.run,
     "journal": journal.run,
+    "report": report.run,
     "imports": imports.run,
     "limiters_real": limiters_real.run,
 }

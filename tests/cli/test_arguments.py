@@ -23,6 +23,7 @@ COMMANDS = (
     "look-up",
     "settle",
     "status",
+    "report",
     "journal",
     "journal export",
     "demo",
