@@ -388,7 +388,7 @@ PLANTS = (
 
 @pytest.mark.parametrize("plant", PLANTS, ids=[plant.__name__ for plant in PLANTS])
 def test_a_planted_bug_is_caught(plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some world complains."""
+    """Some world complains; of some bugs only a few do."""
     assert not any(lived(seed) for seed in range(3))
     plant(monkeypatch)
-    assert any(map(lived, range(WORLDS)))
+    assert any(map(lived, range(10 * WORLDS)))
