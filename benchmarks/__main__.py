@@ -27,6 +27,8 @@ from benchmarks import (
     limiters_real,
     memory,
     pacing,
+    report,
+    slots,
     throughput,
 )
 from benchmarks._server import MissingError
@@ -58,6 +60,13 @@ def _pacing(quick: bool) -> str:
     return pacing.run(quick)
 
 
+def _slots(quick: bool) -> str:
+    found = slots.measure(quick)
+    if not quick and _plots.AVAILABLE:
+        _plots.slots(found, slots.FRESHNESS, RESULTS / "slots.svg")
+    return slots.render(found, 1 if quick else slots.SEEDS)
+
+
 BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "throughput": _throughput,
     "memory": _memory,
@@ -65,8 +74,10 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "downloads": downloads.run,
     "pacing": _pacing,
     "following": following.run,
+    "slots": _slots,
     "following_scale": following_scale.run,
     "journal": journal.run,
+    "report": report.run,
     "imports": imports.run,
     "limiters_real": limiters_real.run,
 }

@@ -194,18 +194,19 @@ class Slots:
         self._world, self._dice, self._schedule = world, dice, schedule
         self._refusal = Refusal(Kind.CAPACITY if named else None)
         self.running = 0
-        self.ended: Callable[[], None] = lambda: None
+        self.ended: Callable[[float], None] = lambda _: None
+        """Called at the end of a task, with the second when it began."""
 
     def submit(self, now: float) -> Refusal | None:
         if self.running >= _at(self._schedule, now):
             return self._refusal
         self.running += 1
-        self._world.at(now + self._dice.uniform(60, 180), self._end)
+        self._world.at(now + self._dice.uniform(60, 180), lambda: self._end(now))
         return None
 
-    def _end(self) -> None:
+    def _end(self, born: float) -> None:
         self.running -= 1
-        self.ended()
+        self.ended(born)
 
     def allowed(self, until: float) -> float:
         return self._schedule[0][1] + _sum(self._schedule, until) / 120
@@ -260,7 +261,7 @@ class Algorithm(Protocol):
     def admit(self, now: float) -> float: ...
     def accepted(self, now: float, sent_at: float) -> None: ...
     def refused(self, now: float, sent_at: float, kind: Kind | None, hint: float | None) -> None: ...
-    def completed(self, now: float, tasks: int = 1) -> None: ...
+    def completed(self, now: float, tasks: int = 1, *, age: float | None = None, took: float | None = None) -> None: ...
     def backoff(self, attempt: int, hint: float | None) -> float:
         """Seconds that the worker sleeps with its refused job before it asks again."""
 
@@ -392,12 +393,13 @@ class Client:
         self._again.append(attempt)
         self.pump()
 
-    def _task_ended(self) -> None:
+    def _task_ended(self, born: float) -> None:
+        took = self._world.now - born
         if self._poll is not None:
-            self._world.at(self._world.now + self._dice.uniform(0, self._poll), self._seen)
+            self._world.at(self._world.now + self._dice.uniform(0, self._poll), lambda: self._seen(born, took))
 
-    def _seen(self) -> None:
-        self._algorithm.completed(self._world.now)
+    def _seen(self, born: float, took: float) -> None:
+        self._algorithm.completed(self._world.now, age=self._world.now - born, took=took)
         self.pump()
 
 
@@ -459,7 +461,7 @@ class PerJobBackoff:
 
     def accepted(self, now: float, sent_at: float) -> None: ...
     def refused(self, now: float, sent_at: float, kind: Kind | None, hint: float | None) -> None: ...
-    def completed(self, now: float, tasks: int = 1) -> None: ...
+    def completed(self, now: float, tasks: int = 1, *, age: float | None = None, took: float | None = None) -> None: ...
 
     def backoff(self, attempt: int, hint: float | None) -> float:
         return max(hint or 0.0, min(5.0, 0.1 * 2.0 ** min(10, attempt - 1) + self._dice.random()))

@@ -1,4 +1,4 @@
-"""SVG plots of throughput, memory and pacing (needs matplotlib)."""
+"""SVG plots of throughput, memory, pacing and slots (needs matplotlib)."""
 
 from __future__ import annotations
 
@@ -65,4 +65,28 @@ def pacing(curves: Mapping[str, Sequence[tuple[float, float, float]]], path: Pat
         axes.axhline(1.0, color=LIMIT, linewidth=0.8)
         axes.set(title=name, ylim=(0, 2), ylabel="learned / true")
     rows[-1][0].set_xlabel("seconds (virtual)")
+    _save(figure, path)
+
+
+def slots(found: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], freshness: Sequence[float], path: Path) -> None:
+    """Slots used over requests a task (creates and queries), by freshness and by what is told."""
+    from matplotlib import pyplot as plt
+
+    _axes()
+    figure, rows = plt.subplots(
+        len(found), len(freshness), figsize=(11, 3 * len(found)), squeeze=False, layout="constrained", sharey=True
+    )
+    for row, (name, table) in zip(rows, found.items(), strict=True):
+        for place, axes in enumerate(row):
+            for number, (way, figures) in enumerate(table.items()):
+                used, waste, queries, _ = figures[place]
+                style = {"color": OURS, "marker": "osD^v"[number]} if way.startswith(("Pacer", "the same")) else {
+                    "color": THEIRS, "marker": f"${way.split()[-2]}$", "s": 60
+                }  # fmt: skip
+                axes.scatter(queries + 1 / max(0.01, 1 - waste / 100), used, label=way, **style)
+            axes.set(xscale="log", xlim=(1, 700), ylim=(0, 102), title=f"{name}, F = {freshness[place]:g} s")
+        row[0].set_ylabel("slots used, %")
+    for axes in rows[-1]:
+        axes.set_xlabel("requests a task")
+    rows[0][-1].legend(fontsize=6, loc="lower right")
     _save(figure, path)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .dispatch.account import Event, Observer
     from .dispatch.pacing import PacerStatistics
     from .dispatch.streaming import Jobs, JournalLike, OnProgress, OutcomeStream, Progress, Requests
+    from .downloads.store import Store
     from .endings import (
         Downloaded,
         DownloadFailed,
@@ -152,6 +153,7 @@ __all__ = [
     "Speech",
     "SpeechSource",
     "StillRunning",
+    "Store",
     "StoreUploads",
     "Succeeded",
     "TaskError",
@@ -201,6 +203,7 @@ _NAMES_OF = {
         "Progress",
         "Requests",
     ),
+    "downloads.store": ("Store",),
     "endings": (
         "DownloadFailed",
         "DownloadKind",

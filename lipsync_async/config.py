@@ -30,7 +30,7 @@ class Limits:
     max_running_tasks: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     """How many tasks may run at the gateway at once; None: learned from its refusals.
 
-    As long as the client sees no task end, it assumes after 300 s at the limit that all of them have ended.
+    Tasks whose end was not seen yet count by their age, as far as durations are learned.
     """
     initial_per_second: float = field(default=8.0, validator=_above_zero)
     """Requests a second at the start; doubled every 0.5 s until the first refusal."""
@@ -78,11 +78,11 @@ class Following:
     first_look: float | None = field(default=None, validator=validators.optional(validators.ge(0.0)))
     """The age of a task at its first look; None: learned from the durations of others, and 30 s before that."""
     share_of_age: float = field(default=0.08, validator=_above_zero)
-    """The pause between two looks at a task, as a share of its age."""
+    """The pause between two looks at a task, as a share of its age, as long as no durations are learned."""
     closest: float = field(default=10.0, validator=_above_zero)
     """The shortest pause between two looks at a task.
 
-    15 % of the median duration where that is less, and 40 % of the gateway's freshness where that is more.
+    5 % of the median duration where that is less, and 40 % of the gateway's freshness where that is more.
     """
     widest: float = field(default=60.0, validator=_above_zero)
     """The longest pause between two looks at a task."""

@@ -16,7 +16,7 @@ from lipsync_async.report.facts import WORDS, Facts
 from lipsync_async.report.gathering import gather
 from lipsync_async.report.page import MARK, headline, render
 from lipsync_async.report.table import Link
-from lipsync_async.report.texts import number, seconds, told
+from lipsync_async.report.texts import number, seconds, size, told
 
 from .printing import give_up, printable, say
 from .results import close_out
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         give_up(out)
         say(f"lipsync-async: the page could not be written: {error.strerror or error}")
         return NOT_SENT
-    say(f"{args.html}: {headline(facts)} ({len(page.encode()) / 1000:.0f} kB)")
+    say(f"{args.html}: {headline(facts)} ({size(len(page.encode()))})")
     return ACCEPTED
 
 

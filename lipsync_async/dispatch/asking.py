@@ -153,7 +153,7 @@ class Asking:
                     account.trust.proven = True
                 if inquiry.doubt is not None:
                     inquiry.doubt.open = False
-                account.pacer.restore(1)
+                account.pacer.restore(account.loop.time(), 1)
                 return End(accepted(job, answer.reply, recovered=True))
             case lookup.Next.ABSENT:
                 return self._absent(job, inquiry)

@@ -57,6 +57,7 @@ KINDS = {
     "invalid_request": "a wrong request",
     "content": "forbidden content",
     "media": "the sound, the video or the face cannot be worked with",
+    "unknown": "for no reason that is known here",
     "gateway": "ended by the gateway on its own",
     "expired": "the video's address ran out",
     "damaged": "no whole video came",

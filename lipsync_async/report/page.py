@@ -17,7 +17,7 @@ from . import charts, table
 from .advice import Advice, export_command
 from .facts import KINDS, WORDS, Facts
 from .table import Link
-from .texts import html, number, seconds, visible
+from .texts import html, number, seconds, size, visible
 
 MARK = "<!doctype html>\n<!-- lipsync-async report -->\n"
 """How every report begins: one may be written over by the next."""
@@ -105,8 +105,8 @@ def _first(facts: Facts, journal: str, made: datetime) -> Iterator[str]:
     tiles = (_tile(number(count), word.label, word.meaning, word.colour) for word, count in counts if count)
     yield f'<ul class="tiles words">{"".join(tiles)}</ul>\n'
     if facts.fetched:
-        megabytes = number(round(facts.fetched_bytes / 1e6, 1))
-        yield f'<p class="quiet">Videos that were fetched: {number(facts.fetched)} ({megabytes} MB).</p>\n'
+        told = f"{number(facts.fetched)} ({size(facts.fetched_bytes)})"
+        yield f'<p class="quiet">Videos that were fetched: {told}.</p>\n'
     if facts.recovered:
         told = "Jobs whose reply was lost, and whose task was found by a look-up"
         yield f'<p class="quiet">{told}: {number(facts.recovered)}.</p>\n'
@@ -153,7 +153,9 @@ def _next(facts: Facts, advice: Sequence[Advice]) -> Iterator[str]:
 
 
 def _code(command: str) -> str:
-    return f"<code>{escape(visible(command))}</code>" if command else ""
+    """A command whose lines are broken between its words alone, and which is copied as it stands."""
+    words = (f"<span>{escape(word)}</span>" for word in visible(command).split(" "))
+    return f"<code>{' '.join(words)}</code>" if command else ""
 
 
 def _time(facts: Facts, made: datetime) -> Iterator[str]:

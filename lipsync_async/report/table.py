@@ -81,8 +81,8 @@ def render(found: list[Group], zone: tzinfo, link: Link) -> Table:
 
 
 def _body(group: Group, lines: list[str]) -> str:
-    some = f", {number(len(lines))} shown" if len(lines) < group.jobs else ""
-    text = f"{group.heading} <span>{number(group.jobs)}{some}</span>"
+    some = f"{number(len(lines))} of " if len(lines) < group.jobs else ""
+    text = f"{group.heading} <span>{some}{number(group.jobs)}</span>"
     head = f'<tr><th colspan="{len(HEADINGS)}" scope="rowgroup" class="{WORDS[group.came_out].colour}">{text}'
     return f'<tbody data-came-out="{group.came_out}">\n{head}\n{"".join(lines)}</tbody>\n'
 

@@ -63,6 +63,14 @@ def number(count: float) -> str:
     return f"{count:,.0f}" if count == int(count) else f"{count:,.2f}".rstrip("0").rstrip(".")
 
 
+def size(count: int) -> str:
+    """So many bytes, in the largest unit that fits: 12 kB, 1.5 MB, 225.8 GB."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{number(round(count / unit, 1))} {name}"
+    return f"{number(round(count / 1e3))} kB"
+
+
 def seconds(duration: float) -> str:
     """A duration in the largest units that fit: 8.5 s, 2 min 5 s, 3 h 20 min, 2 d 4 h."""
     if duration < 10:

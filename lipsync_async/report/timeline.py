@@ -19,7 +19,7 @@ class Timeline:
     def __init__(self, series: int) -> None:
         self._series = series
         self._step = 0
-        self._counts: dict[int, list[int]] = {}
+        self._counts: dict[float, list[int]] = {}
         self._first = self._last = 0
 
     def __bool__(self) -> bool:
@@ -42,13 +42,13 @@ class Timeline:
 
     def add(self, series: int, moment: float | None) -> None:
         """One more of that series; a moment that no calendar has is left out."""
-        moment = believable(moment)
         if moment is None:
             return
-        place = int(moment // STEPS[self._step])
-        counts = self._counts.get(place)
+        counts = self._counts.get(moment // STEPS[self._step])  # only what is believed has made a span
         if counts is None:
-            place = self._fit(place, moment)
+            if believable(moment) is None:
+                return
+            place = self._fit(moment)
             counts = self._counts[place]
         counts[series] += 1
 
@@ -57,8 +57,9 @@ class Timeline:
         nothing = [0] * self._series
         return [self._counts.get(self._first + span, nothing)[series] for span in range(self.spans)]
 
-    def _fit(self, place: int, moment: float) -> int:
-        """Makes room for a new span, and gives its number."""
+    def _fit(self, moment: float) -> int:
+        """Makes a span for that moment, and gives its number."""
+        place = int(moment // STEPS[self._step])
         first, last = (min(self._first, place), max(self._last, place)) if self._counts else (place, place)
         while last - first >= MOST:
             first, last = self._widen(first, last)
@@ -70,7 +71,7 @@ class Timeline:
     def _widen(self, first: int, last: int) -> tuple[int, int]:
         times = STEPS[self._step + 1] // STEPS[self._step]
         self._step += 1
-        wide: dict[int, list[int]] = {}
+        wide: dict[float, list[int]] = {}
         for place, counts in self._counts.items():
             into = wide.setdefault(place // times, [0] * self._series)
             for series, count in enumerate(counts):

@@ -6,7 +6,7 @@ So nothing is assumed before `ENOUGH` tasks were seen to end, and old news is fo
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
 ENOUGH = 8
@@ -47,6 +47,15 @@ class Sample:
         below, above = self._by_size[low], self._by_size[low + 1]
         return below + (above - below) * (place - low)
 
+    def rate(self, age: float, span: float) -> float | None:
+        """The figures a second that lie within `span` above an age, as a share of all above it; None: too few do."""
+        above = len(self._by_size) - bisect_right(self._by_size, age)
+        if len(self._by_size) < ENOUGH or above < 1:
+            return None
+        beyond = len(self._by_size) - bisect_right(self._by_size, age + span)
+        # A quarter of one is the least, for none that was seen does not mean that none comes.
+        return (above - beyond + 0.25) / (span * max(1.0, (above + beyond) / 2))
+
 
 class Durations:
     """What one client has learned of a gateway's tasks; seconds from the create to the end."""
@@ -81,6 +90,14 @@ class Durations:
         own = None if sound is None else self._by_class.get(_class_of(sound))
         found = None if own is None else own.quantile(share)
         return self._all.quantile(share) if found is None else found
+
+    def rate(self, age: float, span: float, sound: float | None = None) -> float | None:
+        """How likely a task that has run for `age` seconds ends in the next second, counted over `span` seconds.
+
+        None: too few were seen, or none was that old.
+        """
+        own = None if sound is None else self._by_class.get(_class_of(sound))
+        return (self._all if own is None or len(own) < ENOUGH else own).rate(age, span)
 
 
 def _class_of(sound: float) -> int:

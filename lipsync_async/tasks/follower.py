@@ -120,6 +120,7 @@ class Follower:
         if not self._learning.lessons:
             for lesson in lessons:
                 self._learning.learn(lesson)
+                self._account.pacer.recall(lesson.lasted, lesson.seen)
 
     @property
     def lessons(self) -> Collection[Lesson]:
@@ -260,27 +261,29 @@ class Follower:
             return
         state = state_of(task.task_id, answer)
         ending = ending_of(sign, state, task.external_task_id)
+        took = None
         if task.task_id in self._planner:
-            self._learning.ended(task, now, age_told=_age_told(state))
-        self._end(task, ending)
+            took = self._learning.ended(task, now, age_told=_age_told(state))
+        self._end(task, ending, took)
 
-    def _end(self, task: Followed, ending: Ended) -> None:
+    def _end(self, task: Followed, ending: Ended, took: float | None = None) -> None:
         if task.task_id in self._ended:
             return
         self._seen += 1
         self._ended[task.task_id] = ending
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
-        self._free_slot(ending)
+        self._free_slot(task, ending, took)
         self._tell(task.task_id, ending)
 
-    def _free_slot(self, ending: Ended) -> None:
-        """The pacer counts the tasks that this client's own creates made."""
+    def _free_slot(self, task: Followed, ending: Ended, took: float | None) -> None:
+        """The pacer counts the tasks that this client's own creates made; `took`: the seconds that it ran, if known."""
         account = self._account
         job = account.registry.recall(ending.external_task_id or "")
         outcome = None if job is None else job.outcome
         if isinstance(outcome, Accepted) and outcome.task_id == ending.task_id and not outcome.replayed:
-            account.pacer.completed(account.loop.time())
+            now = account.loop.time()
+            account.pacer.completed(now, age=now - task.born if task.dated else None, took=took)
             account.admission.poke()
 
     # -- no task ----------------------------------------------------------------------------------------------------

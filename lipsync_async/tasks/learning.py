@@ -37,28 +37,27 @@ class Learning:
         self.lessons: deque[Lesson] = deque(maxlen=KEPT)
         """The last ones, for the journal."""
 
-    def learn(self, lesson: Lesson) -> None:
-        """A lesson of an earlier run, or of this one."""
+    def learn(self, lesson: Lesson) -> float:
+        """A lesson of an earlier run, or of this one; returns how long the task lasted."""
         self.lessons.append(lesson)
         self._durations.ended(lesson.lasted, lesson.sound)
         if lesson.looked is not None:
             self._freshness.told(lesson.looked, lesson.seen, lesson.lasted)
+        return lesson.lasted
 
-    def ended(self, task: Followed, now: float, *, age_told: float | None) -> None:
+    def ended(self, task: Followed, now: float, *, age_told: float | None) -> float | None:
         """A task was seen ended at `now`; `age_told`: seconds from its create to its end, where the gateway tells both.
 
+        Returns the seconds that it lasted, as far as is known; None: when it began is not known.
         Where it was never seen running and nothing is told, only a guess at its duration is left.
         """
         if not task.dated:
-            if age_told is not None:
-                self.learn(Lesson(age_told, task.sound))
-            return
+            return None if age_told is None else self.learn(Lesson(age_told, task.sound))
         age = max(0.0, now - task.born)
         before = max(0.0, task.seen_running - task.born)
         seen_running = task.seen_running >= task.born
         if age_told is not None and age_told <= age:
-            self.learn(Lesson(age_told, task.sound, before, age))
-            return
-        self.learn(Lesson((before + age) / 2 if seen_running else FIRST_LOOK_SHARE * age, task.sound))
+            return self.learn(Lesson(age_told, task.sound, before, age))
         if seen_running:
             self._freshness.seen(task.seen_running, now)
+        return self.learn(Lesson((before + age) / 2 if seen_running else FIRST_LOOK_SHARE * age, task.sound))

@@ -4,11 +4,15 @@ Pure: `follower` asks, this plans; every `now` is handed in, in seconds of one m
 
 | moment                  | when it comes                                                                    |
 |-------------------------|----------------------------------------------------------------------------------|
-| first look              | at the age within which 5 % of such tasks end; 30 s where that is not learned    |
-| every later look        | after 8 % of the task's age, within the closest and the widest pause             |
-| the closest pause       | 10 s, or 15 % of the median duration where that is less; 40 % of the gateway's   |
+| first look              | at the age within which 8 % of such tasks end; 30 s where that is not learned    |
+| every later look        | after a pause that is as the root of 1 / (ends a second of tasks of that age);   |
+|                         | after 8 % of its age where that is not learned, or it is older than all          |
+| the closest pause       | 10 s, or 5 % of the median duration where that is less; 40 % of the gateway's    |
 |                         | freshness where that is more: it has little new to say before                    |
 | the widest pause        | 60 s                                                                             |
+
+Of all plans with as many looks, the root's sees ends soonest: a look costs the same at any age, and a pause of `p`
+seconds at `h` ends a second costs a lag of `h p / 2` and `1 / p` looks.
 
 A hint (a callback, contract, section 6) brings the next look of a task forward, once in a while; then all is as before.
 First looks are spread over one closest pause, by the task's id, so that tasks of one moment are not asked for at once.
@@ -37,9 +41,13 @@ from .freshness import Freshness
 
 COLD = 30.0
 """Seconds until the first look as long as no durations are learned."""
-EARLIEST = 0.05
+EARLIEST = 0.08
 """The share of tasks that end before the first look."""
-SHARE_OF_MEDIAN = 0.15
+SHARE_OF_MEDIAN = 0.05
+PRICE = 0.005
+"""What a look is worth: so many median durations of lag."""
+SPAN = 0.15
+"""Median durations over which ends are counted."""
 SHARE_OF_FRESHNESS = 0.4
 """A half would save one look in four at a gateway that is two minutes late, and see ends 5 s later."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 2.0, 60.0
@@ -259,7 +267,12 @@ class Planner:
     def pause(self, task: Followed, now: float) -> float:
         """Seconds until the next look at a task that was just looked at."""
         age = max(0.0, now - task.born)
-        return max(self.closest(task.sound), min(self._following.widest, self._following.share_of_age * age))
+        pause = self._following.share_of_age * age
+        median = self._durations.quantile(0.5, task.sound)
+        if median:
+            rate = self._durations.rate(age, SPAN * median, task.sound)
+            pause = pause if rate is None else math.sqrt(2.0 * PRICE * median / rate)
+        return max(self.closest(task.sound), min(self._following.widest, pause))
 
     def _first_look(self, task: Followed, now: float, spread: float) -> float:
         learned = self._durations.quantile(EARLIEST, task.sound)

@@ -24,6 +24,7 @@ COMMANDS = (
     "faces",
     "settle",
     "status",
+    "report",
     "journal",
     "journal export",
     "demo",

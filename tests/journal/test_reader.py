@@ -10,12 +10,14 @@ import pytest
 
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import (
+    Entry,
     Reader,
     Record,
     State,
     Store,
     iter_result_lines,
 )
+from lipsync_async.journal.entries import to_row
 from tests.journal.helpers import FULL, job, open_store
 
 
@@ -147,3 +149,34 @@ def test_a_tree_that_leads_round_in_a_circle_is_damaged(path: Path, read: str, m
         monkeypatch.setattr(reader, "_rows", lambda query, values=(): usual(query, (0, *values[1:])))
         with pytest.raises(JournalError, match="damaged"):
             list(getattr(reader, read)())
+
+
+def test_entries_are_read_by_name(path: Path) -> None:
+    """Those of one kind, and of these names alone; a damaged one is told. An odd name is found as it is kept."""
+    kept = [(kind, name) for kind in ("task", "video") for name in ("a", "b", "it's", "half \ud83d")]
+    with open_store(path) as store:
+        store.keep([to_row(Entry(kind=kind, name=name, state="", value=kind.encode())) for kind, name in kept])
+    with Reader(path) as reader:
+        found = reader.entries_of("task", ["a", "it's", "half \ud83d", "none"])
+        assert {name: entry.value for name, entry in found.items()} == dict.fromkeys(
+            ["a", "it's", "half \\ud83d"], b"task"
+        )
+        assert reader.entries_of("task", []) == {}
+    database = sqlite3.connect(path)
+    database.execute("UPDATE entries SET state = 'x' WHERE name = 'a'")
+    database.commit()
+    database.close()
+    with Reader(path) as reader:
+        assert reader.entries_of("task", ["b"])
+        with pytest.raises(JournalError, match="checksum"):
+            reader.entries_of("task", ["a", "b"])
+
+
+def test_the_lengths_of_lists_are_known(path: Path) -> None:
+    """Of each list that was checked; no other note is taken for one."""
+    with open_store(path) as store:
+        store.remember("list", "7")
+        assert store.list_lengths() == []
+        store.remember_list("a", 3)
+        store.remember_list("b", 1_000)
+        assert sorted(store.list_lengths()) == [3, 1_000]

@@ -63,3 +63,29 @@ def test_a_clock_that_went_back_is_no_negative_duration() -> None:
     assert durations.quantile(0.0) == 0.0
     assert repr(durations) == "<Durations of 8 tasks, median 0 s>"
     assert repr(Durations()) == "<Durations of 0 tasks, median not known>"
+
+
+@given(st.lists(SECONDS, max_size=KEPT), st.floats(0.0, 1e5), st.floats(0.1, 1e4))
+def test_the_rate_of_ends_counts_what_lasts_longer(figures: list[float], age: float, span: float) -> None:
+    """None for too few, or where none was that old; never nothing, and at most all within the span."""
+    durations = Durations()
+    for figure in figures:
+        durations.ended(figure)
+    rate = durations.rate(age, span)
+    above = sum(figure > age for figure in figures)
+    if len(figures) < ENOUGH or not above:
+        assert rate is None
+    else:
+        assert rate is not None
+        assert 0.0 < rate * span <= 2.0 * above / max(1.0, above) + 0.25
+
+
+def test_the_rate_is_that_of_tasks_with_such_a_sound() -> None:
+    """Where enough of them were seen; else of all."""
+    durations = Durations()
+    for number in range(ENOUGH):
+        durations.ended(10.0 + number, 3.0)
+        durations.ended(100.0 + number, 30.0)
+    assert durations.rate(50.0, 10.0, 3.0) is None
+    assert durations.rate(50.0, 10.0, 30.0) is not None
+    assert durations.rate(50.0, 10.0, 15.0) == durations.rate(50.0, 10.0)

@@ -17,6 +17,7 @@ from lipsync_async.errors import JournalError
 from lipsync_async.journal import InlineJournal, Record, State, Store
 from lipsync_async.journal.entries import to_row
 from lipsync_async.outcomes import Accepted, NotSent, Unknown
+from lipsync_async.task_results import job_id
 from lipsync_async.tasks.taskbook import TASK, to_entry
 from tests.loopback.acts import client
 from tests.loopback.hurried import hurry
@@ -184,6 +185,32 @@ def test_patience_that_has_ended_pays_for_nothing_more(tmp_path: Path) -> None:
         assert "a-r2" not in book.tried
 
     play(act, Slow())
+
+
+def test_a_hook_that_raises_is_raised_here() -> None:
+    """When all that was handed in has come out; what was accepted is told as running."""
+
+    def hook(_: Any) -> None:
+        raise ValueError("of the caller's")
+
+    async def act(caller: LipSyncClient, _: Book) -> None:
+        told: list[Result] = []
+
+        async def read(stream: Any) -> None:
+            async with stream as results:
+                async for result in results:
+                    told.append(result)
+
+        stream = caller.stream(requests(3), wait=True, on_progress=hook)
+        with pytest.raises(ValueError, match="of the caller's"):
+            await read(stream)
+        told += stream.rest
+        assert all(isinstance(it, StillRunning | NotSent) for it in told)
+        assert {job_id(it) for it in told} == {"job-0", "job-1", "job-2"}
+        assert len(told) == 3
+        assert caller.following().tasks == 0
+
+    play(act)
 
 
 # --- a journal -------------------------------------------------------------------------------------------------------

@@ -34,8 +34,29 @@ A background never grows without such a test, however often it is exceeded, so a
 and it is tested again from below, so it goes when its cause does.
 What can still be mistaken for chance is a limit that others use up without ever giving way.
 
-**Running tasks** are the one case with a shorter proof: a task runs a minute at least.
-Where more tasks began since the first refusal than can have ended (none younger than that), it was not their number.
+**Running tasks.** A task holds its place from its create to its end; the gateway tells an end late, by its freshness,
+and a look comes later still.
+So what is seen is neither how many run nor how many may; both are believed, each with a doubt:
+
+- *How long tasks take, and how late that is seen* (`survival`): each end that is seen tells when it was, on the
+  gateway's own clock. The share of tasks that lasts beyond an age, over the share that is unseen beyond it,
+  is the chance that a task of that age runs. Tasks that were not seen to end count too, or the short ones would speak
+  for all; where nobody waits for tasks, only their age counts.
+- *How many run* (`running`): the sum of these chances over all tasks that were not seen to end. Its doubt is the sum of
+  `p (1 - p)`; of 20 tasks of 60 to 180 s whose ends are never seen, it is 1.8 tasks. It does not add up with time.
+- *How many may* (`allowance`): a weight for every number. A refusal says that as many run as may; an acceptance, that
+  fewer do. A number weighs more, the likelier it makes the reply; and for each number, the reply also says how many
+  run, for as long as the same tasks are in doubt.
+- *When to send* (`ceiling`): when the chance of a refusal has fallen far enough. An empty place costs what it could
+  have done until its end were seen, a refusal costs a request: the later ends are seen, the greater a chance is borne.
+
+It is a belief about tasks that run, so a number that the user tells means those, and not ends that were not seen yet.
+It is exact where ends are seen at once, for then all that are unseen run; and no worse than without sight where they
+are seen very late, for then the age alone says more than a drip can.
+Until that is known, and where no end is ever seen, sends drip: refusals alone say when a place became free.
+
+**Whether it was their number** has a short proof of its own: a task runs a minute at least.
+Where more tasks began since the first refusal than can have ended (none younger than that), it was not.
 """
 
 from .pacer import Pacer, PacerStatistics

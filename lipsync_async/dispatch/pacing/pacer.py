@@ -50,8 +50,11 @@ class Pacer:
     Never more than `max_in_flight` requests are in flight.
     Any `w` seconds see at most `1 + max_per_second * (w + 0.001001)` requests:
     a missed turn is caught up with by a millisecond, and a timer may be a microsecond early.
-    Never do more than `max_running_tasks` tasks run, as far as completions are told:
-    after 300 s without progress at that limit one task is presumed to have ended (all, when none was ever told of).
+    Where `max_running_tasks` is told, a request goes only while fewer tasks run than that, as far as is known:
+    all that were not seen to end while nothing is known; by their age, when ends are seen late, at a chance of at most
+    one in eight that as many run.
+    Before any end was seen, a task is taken to have ended when that is more likely than not; where the account itself
+    refuses at that number, it is the account that keeps it, and sends only drip.
     """
 
     __slots__ = ("_accepted", "_background", "_ceiling", "_gate", "_in_flight", "_most", "_rate", "_refused")
@@ -62,7 +65,6 @@ class Pacer:
         self._rate = Rate(limits.initial_per_second, limits.max_per_second, limits.target_waste)
         self._gate = Gate(dice)
         self._ceiling = Ceiling(limits.max_running_tasks)
-        self._background = Background()
         self._background = Background()
 
     def admit(self, now: float) -> float:
@@ -123,7 +125,7 @@ class Pacer:
         self._accepted += 1
         if self._gate.shut:
             self._answered(sent_at)
-        self._ceiling.accepted(now, sent_at)
+        self._ceiling.accepted(now, sent_at, self._in_flight)
         rate = self._rate
         if not rate.testing:
             rate.accepted(now, sent_at)
@@ -181,7 +183,7 @@ class Pacer:
     def _refused_for_capacity(self, now: float, sent_at: float, hint: float | None) -> None:
         # Beside a background the refusal may be chance all the same, so the first step is a small one.
         drip = min(DRIP, GENTLE * self._rate.interval) if self._background.share else DRIP
-        self._ceiling.refused(now, sent_at, max(DRY, drip))
+        self._ceiling.refused(now, sent_at, self._in_flight, max(DRY, drip))
         if hint is not None:
             self._gate.refuse(now, hint, self._rate.interval)
         elif self._gate.shut:
@@ -205,13 +207,21 @@ class Pacer:
         if self._gate.is_canary(sent_at):
             self._gate.open()
 
-    def completed(self, now: float, tasks: int = 1) -> None:  # noqa: ARG002 - one signature for all news
-        """So many tasks were seen to end at the gateway."""
-        self._ceiling.completed(tasks)
+    def completed(self, now: float, tasks: int = 1, *, age: float | None = None, took: float | None = None) -> None:
+        """So many tasks were seen to end at the gateway.
 
-    def restore(self, live: int) -> None:
+        Of one task: `age`, in seconds, since it was created, and `took`, the seconds after which it had ended.
+        Where they are not told, the oldest are taken to have ended, and nothing is learned for the others.
+        """
+        self._ceiling.completed(now, tasks, age, took)
+
+    def recall(self, took: float, age: float) -> None:
+        """An earlier run saw that a task had ended after `took` seconds, when it was `age` seconds old."""
+        self._ceiling.recall(took, age)
+
+    def restore(self, now: float, live: int) -> None:
         """So many tasks are known to be running from before."""
-        self._ceiling.live += live
+        self._ceiling.restore(now, live)
 
     def close(self, now: float, wait: float) -> None:
         """Somebody else (the brake, a Retry-After on a 5xx) shuts the gate for `wait` s; then one canary goes."""
@@ -245,7 +255,7 @@ class Pacer:
             return "requests in flight"
         if gate.shut and gate.wait(now):
             return "canary" if gate.wait(now) == math.inf else "gate"
-        if ceiling.live + self._in_flight >= ceiling.limit or now < ceiling.not_before:
+        if ceiling.wait(now, self._in_flight) > EARLY:
             return "running tasks"
         return "rate" if self._rate.next_at - now > EARLY else ""
 
@@ -258,7 +268,7 @@ class Pacer:
             hi=rate.hi,
             in_flight=self._in_flight,
             live_tasks=ceiling.live,
-            ceiling=ceiling.limit,
+            ceiling=ceiling.believed,
             accepted=self._accepted,
             refused=self._refused,
             gate_open=not self._gate.shut,
