@@ -158,7 +158,7 @@ def test_the_shell_commands_run(capsys: pytest.CaptureFixture[str], monkeypatch:
     monkeypatch.setattr(planner.Planner, "closest", lambda *_: 0.01)  # the sandbox's tasks take a few milliseconds
     Path("jobs.jsonl").write_text(blocks("json")[0], encoding="utf-8")
     commands = re.findall(r"^\$ lipsync-async (.*)$", README, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         assert main(shlex.split(command)) == 0, (command, capsys.readouterr())
     for name in ("results.jsonl", "videos.jsonl"):
