@@ -4,7 +4,8 @@ Worlds: every seed draws a gateway, a list, an interruption or three, and is che
 Kills: a batch against the sandbox, which loses 5 % of its replies, is killed (`kill -9`) at random instants and
 resumed; then the sandbox's ledger and the journal are compared, job by job.
 With `--mode wait` or `--mode download` it is the command, which waits for the tasks, and fetches their videos; its
-result lines, and the files, are compared as well.
+result lines, and the files, are compared as well; with `--mode films` the list names videos and texts, and what was
+identified and spoken is compared with the calls that the kills fell into.
 Connections: batches over the lean way to a gateway whose connections die at random; no outcome is lost, no connection
 leaks, and its books agree with what was told (Linux).
 Signals: `lipsync-async submit` gets SIGINT, SIGTERM, SIGHUP or SIGKILL at random instants, some of them twice, and is
@@ -33,7 +34,7 @@ if __name__ == "__main__":  # run as a script: the repository is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import _dying
-from tests.loopback import crashes, signalled, waits
+from tests.loopback import crashes, films, signalled, waits
 from tests.simulation.world import World
 
 
@@ -125,6 +126,22 @@ def soak_waits(kills: int, jobs: int, seed: int, *, download: bool = False) -> i
     return int(bool(account.faults))
 
 
+def soak_films(kills: int, jobs: int, seed: int) -> int:
+    """The same with a list of twelve videos, local sounds and texts, and with every URL signed anew for each run."""
+    with tempfile.TemporaryDirectory() as directory:
+        account, told = films.run(
+            Path(directory),
+            jobs=jobs,
+            films=12,
+            kills=kills,
+            seed=seed,
+            per_second=50.0,
+            task_seconds=(2.0, 6.0),
+        )
+    print(f"kills (films): {account}\n    {told}", flush=True)
+    return int(bool(account.faults))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     text = "of %s (default %d; 0 where another kind is asked for)"
@@ -133,7 +150,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=None, help="how often a real batch is killed (default 50)")
     parser.add_argument("--signals", type=float, default=None, help=f"minutes {text % ('signals', 10)}")
     parser.add_argument("--jobs", type=int, default=None, help="how many jobs a batch has (2000; 400 with tasks)")
-    modes = ("many", "stream", "wait", "download")
+    modes = ("many", "stream", "wait", "download", "films")
     parser.add_argument("--mode", choices=modes, default="many", help="submit_many, stream, or the command")
     parser.add_argument("--connections", type=float, default=None, help="minutes of connections that die (default 0)")
     given = parser.parse_args()
@@ -145,7 +162,9 @@ def main() -> int:
     if given.minutes:
         with tempfile.TemporaryDirectory() as directory:
             broken += soak_worlds(given.minutes, seed, Path(directory))
-    if given.kills and given.mode in {"wait", "download"}:
+    if given.kills and given.mode == "films":
+        broken += soak_films(given.kills, given.jobs or 400, seed)
+    elif given.kills and given.mode in {"wait", "download"}:
         broken += soak_waits(given.kills, given.jobs or 400, seed, download=given.mode == "download")
     elif given.kills:
         broken += soak_kills(given.kills, given.jobs or 2_000, seed, given.mode)

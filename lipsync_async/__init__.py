@@ -66,8 +66,8 @@ if TYPE_CHECKING:
     from .request.faces import Face
     from .request.session import FaceSession
     from .request.speech import Speech
-    from .request.video import check_video
-    from .sources.calls import Uploads
+    from .request.video import VideoFile, check_video
+    from .sources.uploads import StoreUploads, Uploads
     from .task_results import Money, TaskResults
     from .tasks.follower import FollowingStatistics
     from .tasks.results import ResultStream
@@ -154,6 +154,7 @@ __all__ = [
     "SpeechSource",
     "StillRunning",
     "Store",
+    "StoreUploads",
     "Succeeded",
     "TaskError",
     "TaskFailed",
@@ -169,6 +170,7 @@ __all__ = [
     "Uploads",
     "Verdict",
     "Video",
+    "VideoFile",
     "VideoSource",
     "Violation",
     "WaitTimeoutError",
@@ -290,8 +292,14 @@ _NAMES_OF = {
     "request.faces": ("Face",),
     "request.session": ("FaceSession",),
     "request.speech": ("Speech",),
-    "request.video": ("check_video",),
-    "sources.calls": ("Uploads",),
+    "request.video": (
+        "VideoFile",
+        "check_video",
+    ),
+    "sources.uploads": (
+        "StoreUploads",
+        "Uploads",
+    ),
     "tasks.follower": ("FollowingStatistics",),
     "tasks.results": ("ResultStream",),
     "terms": (

@@ -33,8 +33,13 @@ from lipsync_async.dispatch.streaming import (
     finish,
     tell_progress,
 )
-from lipsync_async.request.checks import check, errors_of
-from lipsync_async.sources.calls import SourceCalls, Uploads
+from lipsync_async.journal import AnyJournal
+from lipsync_async.request.checks import but_pending, check, errors_of
+from lipsync_async.sources.calls import SourceCalls
+from lipsync_async.sources.maker import SourceMaker
+from lipsync_async.sources.sourcebook import Sourcebook
+from lipsync_async.sources.sourcebook import book_of as sourcebook_of
+from lipsync_async.sources.uploads import Uploads
 from lipsync_async.tasks.calls import TaskCalls
 from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
@@ -60,7 +65,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     `trust_lookups` says that a task that is not found does not exist (contract, section 5).
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
-    `uploads` puts a local file where the gateway can fetch it, and returns its URL; no call makes use of it yet.
+    `uploads` puts a local file where the gateway can fetch it, and returns its URL: a video, or a sound above 5 MB.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -99,6 +104,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         self._observer = observer
         self._when_to_look = following or Following()
         self._uploads = uploads
+        self._sourcebook = Sourcebook()
 
     def __repr__(self) -> str:
         if self._gateway is None:
@@ -142,7 +148,10 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
             await self._stop_following()
             if self._account is not None and self._account.runs:
                 self._account.stop(STOPPED)
-                await drain(tuple(self._account.runs), self._timeouts.grace)
+                runs = tuple(self._account.runs)
+                await drain(runs, self._timeouts.grace)
+                for run in runs:
+                    await run.aclose(self._timeouts.grace)
         finally:
             session, self._session = self._session, None
             if session is not None and session is not self._borrowed:
@@ -198,7 +207,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         a note on the exception, and `outcome_of`, tell what became of the job.
         """
         self._ready()
-        faults = errors_of(check(request, self._gateway))
+        faults = but_pending(errors_of(check(request, self._gateway)), request, uploads=self._uploads is not None)
         if faults:
             raise InvalidRequestError(faults, external_task_id=getattr(request, "external_task_id", None))
         outcomes: list[Outcome] = []
@@ -211,6 +220,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
                 window=1,
                 options=options,
                 jobbook=book_of(opened),
+                maker=self._maker(opened, options),
             )
             try:
                 await finish(run, self._timeouts.submit_grace, jobs=1)
@@ -280,7 +290,8 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         async with Opened(journal, self._gateway, account) as opened:
             shared = self._ready()  # it may have been closed while the list was looked through
             book, window = book_of(opened), self._limits.max_in_flight
-            run = Run(shared, listed, deliver, window=window, options=options, jobbook=book)
+            maker = self._maker(opened, options)
+            run = Run(shared, listed, deliver, window=window, options=options, jobbook=book, maker=maker)
             await finish(run, self._timeouts.grace, jobs=len(listed))
         return BatchResult({job.id: job.request for job in listed}, outcomes)
 
@@ -367,4 +378,10 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
             window=self._limits.max_in_flight,
             grace=self._timeouts.grace,
             watch=watch,
+            make_maker=self._maker,
         )
+
+    def _maker(self, journal: AnyJournal | None, options: RunOptions | None) -> SourceMaker:
+        """What the jobs of a run lack is made once a journal, or once a client where there is none."""
+        book = self._sourcebook if journal is None else sourcebook_of(journal)
+        return SourceMaker(self._ready(), book, options, self._uploads)

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from attrs import field, frozen, validators
 
-from .models import LipSyncRequest
+from .models import LipSyncRequest, SpeechSource, VideoSource
 
 Ambiguous = Literal["lookup", "report", "resend"]
 """The values of `RunOptions.ambiguous`."""
@@ -110,5 +110,7 @@ class RunOptions:
 
     If it returns a string, the batch stops for that reason.
     """
+    allow_source: Callable[[VideoSource | SpeechSource], str | None] | None = field(default=None)
+    """Called before a video is identified, or a text spoken; it may stop the batch as `allow` does."""
     look_only: bool = False
     """Send nothing, only look up; a job that is proven absent ends as `NotSent`."""

@@ -6,9 +6,26 @@ The fields are not checked when a value is made; `request.checks.check` finds ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from attrs import field, frozen
+
+
+class LocalVideo(Protocol):
+    """A video on this machine: `VideoFile`."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        ...
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of its bytes in hex.
+
+        Raises `OSError` if it cannot be read, or has changed since it was looked at.
+        """
+        ...
 
 
 class SoundSource(Protocol):
@@ -82,9 +99,11 @@ class VideoSource:
     """
 
     url: str | None = None
-    """Of an .mp4 or .mov file; a signature in it counts for nothing. Give it or `video_id`."""
+    """Of an .mp4 or .mov file; a signature in it counts for nothing. Give it, or `video_id` or `file`."""
     video_id: str | None = None
     """Of a video that Kling made."""
+    file: LocalVideo | None = None
+    """A video on this machine, which is uploaded first; its content is what counts."""
     face: str = "only"
     """`only`, `first`, `longest`, or a `face_id`: see `request.faces.choose_face`."""
 
@@ -130,5 +149,7 @@ class LipSyncRequest:
     """The video that the session was opened for; the job's id is made of it in place of the session's. Not sent."""
     speech: SpeechSource | None = None
     """The text that the audio was made of; the job's id is made of it in place of the audio's. Not sent."""
+    made_from: LipSyncRequest | None = field(default=None, init=False, eq=False, repr=False)
+    """The request as it was handed in, where this one was completed by the client."""
     checked: bool = field(default=False, init=False, eq=False, repr=False)
     """The builder has checked it by the rules of the strictest gateway, so it is not checked again."""

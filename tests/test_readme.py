@@ -72,7 +72,7 @@ def test_code_comes_before_line_thirty() -> None:
 @pytest.mark.usefixtures("sandbox")
 def test_the_first_example_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """The first block of code gives the first block of output, and the second run, told by the journal, the same."""
-    code = python_with("submit_many(jobs, journal")
+    code = python_with("ep1.db")
     run_python(code)
     first = capsys.readouterr().out
     run_python(code)
@@ -82,7 +82,7 @@ def test_the_first_example_prints_what_is_shown(capsys: pytest.CaptureFixture[st
 
 def test_the_second_run_sends_nothing(sandbox: Sandbox) -> None:
     """What the README says of running it again."""
-    code = python_with("submit_many(jobs, journal")
+    code = python_with("ep1.db")
     run_python(code)
     run_python(code)
     assert sandbox.ledger.requests == 3
@@ -110,6 +110,23 @@ def test_the_list_comes_to_its_videos(
         assert [line.split()[:2] for line in lines] == [[f"ep2-{n}", "succeeded"] for n in range(3)]
         assert all(line.split()[2].startswith("http") for line in lines)
     assert len(sandbox.ledger.entries) == 3
+
+
+def test_the_jobs_of_a_video_print_what_is_shown(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """The video is identified once and the text spoken once, in both runs together."""
+    for _ in range(2):
+        run_python(python_with("ep3.db"))
+        assert capsys.readouterr().out == blocks("text")[2]
+    assert sorted(it.kind for it in sandbox.ledger.preparations) == ["identify", "speech"]
+    assert sandbox.ledger.tasks == 2
+
+
+def test_the_table_of_videos_is_a_list(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both of its lines are accepted, for one video and one text."""
+    Path("jobs.csv").write_text(blocks("csv")[0], encoding="utf-8")
+    assert main(["submit", "jobs.csv", "--gateway", "chainhub"]) == 0
+    assert capsys.readouterr().out.count('"outcome":"accepted"') == 2
+    assert sorted(it.kind for it in sandbox.ledger.preparations) == ["identify", "speech"]
 
 
 def test_the_service_answers(sandbox: Sandbox) -> None:
@@ -141,7 +158,7 @@ def test_the_shell_commands_run(capsys: pytest.CaptureFixture[str], monkeypatch:
     monkeypatch.setattr(planner.Planner, "closest", lambda *_: 0.01)  # the sandbox's tasks take a few milliseconds
     Path("jobs.jsonl").write_text(blocks("json")[0], encoding="utf-8")
     commands = re.findall(r"^\$ lipsync-async (.*)$", README, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         assert main(shlex.split(command)) == 0, (command, capsys.readouterr())
     for name in ("results.jsonl", "videos.jsonl"):

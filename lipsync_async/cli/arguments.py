@@ -38,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     _wait(commands)
     _reconcile(commands)
     _look_up(commands)
+    _faces(commands)
     _settle(commands)
     _status(commands)
     _report(commands)
@@ -120,6 +121,17 @@ def _look_up(commands: _Commands) -> None:
     )
     parser.add_argument("id", metavar="ID", help="the external_task_id")
     _add_gateway(parser)
+    _add_timeout(parser)
+
+
+def _faces(commands: _Commands) -> None:
+    parser = _add(commands, "faces", "faces", "identify the faces of a video, which is paid, and show them")
+    parser.add_argument("video", metavar="VIDEO", help="its URL, the id that Kling gave it, or a file (with --upload)")
+    _add_gateway(parser)
+    parser.add_argument("--preview", metavar="DIR", help="put a picture of each face into this folder")
+    parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
+    text = "put a local video there (s3://bucket/prefix), for the gateway to fetch"
+    parser.add_argument("--upload", metavar="URL", help=text)
     _add_timeout(parser)
 
 
@@ -222,7 +234,10 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id-prefix", type=_prefix, default="", metavar="P", help="begins every external_task_id that is derived"
     )
-    parser.add_argument("--sounds-under", metavar="DIR", help="refuse a sound_path that leads out of this folder")
+    text = "refuse a sound_path or video_path that leads out of this folder"
+    parser.add_argument("--sounds-under", metavar="DIR", help=text)
+    text = "put each video_path, and sounds above 5 MB, there (s3://bucket/prefix), for the gateway to fetch"
+    parser.add_argument("--upload", metavar="URL", help=text)
 
 
 def _add_journal(parser: argparse.ArgumentParser) -> None:

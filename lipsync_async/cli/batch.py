@@ -24,11 +24,10 @@ from lipsync_async.jobs.rules import in_words
 from lipsync_async.jobs.values import UNREADABLE_NOW
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import NotSent, Outcome, Rejected
-from lipsync_async.request.checks import sent_units
-from lipsync_async.task_results import charged_units
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
 
+from .budget import Budget
 from .results import Results
 from .tally import INTERRUPTED
 
@@ -49,37 +48,6 @@ DEADLINE = 7.5
 """Seconds after which all is over, whatever hangs: `docker stop` kills after ten."""
 ECHO = 0.2
 """Seconds: `timeout` and some shells send one signal twice, and no person is so fast."""
-
-
-class Budget:
-    """A spending cap in units: what is accepted or unknown is spent, what is under way or runs is held.
-
-    At list price; where a task that was waited for tells what was charged, that counts.
-    """
-
-    def __init__(self, most: float | None) -> None:
-        self._most = most
-        self.spent = 0.0
-        # The request is held, too: another one must not get its identity.
-        self._held: dict[int, tuple[LipSyncRequest, float]] = {}
-
-    def allow(self, request: LipSyncRequest) -> str | None:
-        """Asked before a job's first send, perhaps again after a wait; a text is the reason to stop."""
-        key = id(request)
-        if key not in self._held:
-            units = sent_units(request)
-            held = sum(of_one for _, of_one in self._held.values())
-            if self._most is not None and self.spent + held + units > self._most:
-                return f"the cap of {self._most:g} units is reached: {self.spent:g} spent, the next job costs {units:g}"
-            self._held[key] = request, units
-        return None
-
-    def settle(self, request: LipSyncRequest, result: Outcome | Ending) -> None:
-        """A job came out, or its task ended."""
-        _, units = self._held.pop(id(request), (request, 0.0))
-        charged = charged_units(result) if isinstance(result, Ending) else None
-        if not isinstance(result, Rejected | NotSent):
-            self.spent += units if charged is None else charged
 
 
 class Earlier:

@@ -23,12 +23,12 @@ USD, CNY = 0.14, 1.0
 def run(args: argparse.Namespace) -> int:
     """Prints every fault on stdout as it is found, and a summary; gives the exit code. Raises `JobListError`."""
     gateway = gateway_for(args.gateway) if args.gateway is not None else None
-    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
+    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under), uploads=args.upload is not None) as jobs:
         report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit, tell=_print)
     sys.stdout.flush()
     tell_warnings(report)
     say(f"{report.lines} lines: {report.jobs} jobs, {report.broken} broken, {len(report.repeats)} repeated")
-    say(f"cost: {price(report.units)}")
+    say(f"cost: {price(report.units)}{made_first(report)}")
     if args.max_per_second:
         say(f"time: at least {clock(report.jobs / args.max_per_second)} at {args.max_per_second:g} requests a second")
     return ACCEPTED if report.ok else USAGE
@@ -41,6 +41,13 @@ def _print(fault: LineFault) -> None:
 def price(units: float) -> str:
     """What so many units cost, as far as can be said."""
     return f"{units:g} units, about USD {units * USD:.2f} or CNY {units * CNY:.2f} at list price (an estimate)"
+
+
+def made_first(report: ListReport) -> str:
+    """What is in the price beside the jobs; "" for nothing."""
+    told = [f"{report.videos} videos to identify"] if report.videos else []
+    told += [f"{report.texts} texts to speak, whose length is a guess"] if report.texts else []
+    return f", with {' and '.join(told)}" if told else ""
 
 
 def tell_warnings(report: ListReport, *, quiet: bool = False) -> None:

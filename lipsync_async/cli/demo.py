@@ -18,7 +18,8 @@ from lipsync_async.jobs import JobList
 from lipsync_async.outcomes import Outcome
 from lipsync_async.task_results import job_id, line_of
 
-from .batch import Budget, Interrupts, Patience, Submission, run_batch
+from .batch import Interrupts, Patience, Submission, run_batch
+from .budget import Budget
 from .display import print_table, shown
 from .monitor import Monitor, clock
 from .printing import printable, say
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 LIST = Path(__file__).parent / "demo_clips" / "jobs.jsonl"
 _INTRO = """\
 A gateway inside this process takes 12 requests a second and runs 30 tasks at
-once. Some requests it answers with 503, some it accepts, bills, and then loses
-the reply. Some videos break off on their way, and some of their addresses have
-run out. A minute passes in less than a second."""
+once. It identifies the faces of three videos and speaks two texts before their
+jobs go. Some requests it answers with 503, some it accepts, bills, and then
+loses the reply. Some videos break off on their way, and some of their addresses
+have run out. A minute passes in less than a second."""
 _HEADERS = ("job", "sound", "outcome", "tries", "waits", "tasks", "units", "video")
 _FAULTS = {"lose_reply": 0.08, "503_before": 0.06}
 _FILE_FAULTS = {"cut_once": 0.1, "stale_url": 0.1, "html_200": 0.05}
@@ -60,6 +62,7 @@ async def _demo(folder: str, *, quiet: bool) -> int:
         failed_share=0.0,
         faults=_FAULTS,
         file_faults=_FILE_FAULTS,
+        check_ids=True,
         seed=11,
     )
     tally = Tally(waits=True)
@@ -117,7 +120,7 @@ async def _submit(sandbox: Sandbox, jobs: JobList, tally: Tally, folder: str, *,
 
 def _sound(request: object) -> str:
     path = getattr(getattr(request, "face_choose", [None])[0], "sound_file", None)
-    return Path(getattr(path, "path", "")).name
+    return "(a text)" if getattr(request, "speech", None) is not None else Path(getattr(path, "path", "")).name
 
 
 def _rows(results: Sequence[Told], sounds: dict[int, str], ledger: Ledger) -> list[tuple[str, ...]]:
@@ -152,7 +155,7 @@ def _summary(tally: Tally, ledger: Ledger, took: float, folder: str) -> str:
         f"{tally} in {clock(took)}.",
         "+ marks the jobs whose reply was lost and whose task a look-up found.",
         f"The gateway's ledger: {ledger.tasks} tasks, {charged:g} units, duplicates: {len(ledger.duplicates)}.",
-        f"{tally.cost()}.",
+        f"{tally.cost()}.".replace("; ", ";\n"),
         f"The videos are in {printable(folder)}",
     ]
     return "\n".join(told)

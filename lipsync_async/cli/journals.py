@@ -15,9 +15,12 @@ import msgspec
 from lipsync_async.dispatch.jobbook import accepted_of
 from lipsync_async.journal import Reader, Record, State
 from lipsync_async.journal.record import result_line
+from lipsync_async.sources.resolving import SESSION, SPEECH
+from lipsync_async.sources.sourcebook import read_kept
 from lipsync_async.task_results import Money, line_of
 from lipsync_async.tasks.taskbook import TASK, read_ending
 
+from .budget import SourceMoney
 from .display import print_table
 from .printing import give_up, printable, say
 from .results import Writer, close_out, escaped
@@ -64,12 +67,14 @@ def _status(reader: Reader) -> int:
 def _show_endings(reader: Reader, accepted: int) -> None:
     """How the tasks ended, as far as anybody waited for them."""
     ended = reader.entry_counts(TASK)
+    cost = cost_of(_money(reader), _source_money(reader))
+    if cost:
+        print(f"\n{cost}")
     if not ended:
         return
     left = accepted - sum(ended.values())
     rows = [(name, str(ended[name]), _ENDING[name]) for name in _ENDING if ended.get(name)]
     rows += [("not seen to end", str(left), f"lipsync-async wait {reader.path} goes on with them")] if left > 0 else []
-    print(f"\n{cost_of(_money(reader))}")
     print_table(("ending", "tasks", ""), rows, right=(1,), out=sys.stdout)
 
 
@@ -80,6 +85,17 @@ def _money(reader: Reader) -> Money:
         ending = read_ending(entry)
         if ending is not None:
             money.add(ending)
+    return money
+
+
+def _source_money(reader: Reader) -> SourceMoney:
+    """Of every video and text that is on record."""
+    money = SourceMoney()
+    for kind, what in ((SESSION, "video"), (SPEECH, "text")):
+        for entry in reader.entries(kind):
+            kept = read_kept(entry)
+            if kept is not None:
+                money.add(what, kept)
     return money
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define, frozen
 
+from .budget import Budget
 from .tally import Tally
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Monitor:
     stopping: bool = False
     submitted: int = 0
     """Jobs that have a task."""
+    budget: Budget | None = None
     _client: LipSyncClient | None = None
     _began: float = 0.0
     _looked_up: set[str] = Factory(set)
@@ -95,7 +97,11 @@ class Monitor:
 
     def observe(self, event: Event) -> None:
         """The client's hook."""
-        if event.name == "outcome":
+        if event.name == "source":
+            self.tally.sources.hear(event)
+            if self.budget is not None:
+                self.budget.hear(event)
+        elif event.name == "outcome":
             self.submitted += event.action == "accepted"
             self._looked_up.discard(event.external_task_id or "")
         elif event.name == "look_up":

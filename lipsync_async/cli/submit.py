@@ -18,8 +18,9 @@ from lipsync_async.jobs import JobList, ListReport
 from lipsync_async.outcomes import Outcome
 from lipsync_async.wire.identity import SeenIds
 
-from .batch import GRACE, Booked, Budget, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
-from .check import folder_of, price, tell_warnings
+from .batch import GRACE, Booked, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
+from .budget import Budget
+from .check import folder_of, made_first, price, tell_warnings
 from .display import shown
 from .monitor import Monitor
 from .printing import printable, say
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     look_at_folder(args.download)
     monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, Tally(waits=args.wait))
     make_client(args, gateway, monitor, args.max_in_flight)  # no key is an error before anything else happens
-    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
+    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under), uploads=args.upload is not None) as jobs:
         out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
         try:
             return asyncio.run(_submit(args, gateway, jobs, out, monitor))
@@ -58,9 +59,11 @@ async def _submit(args: argparse.Namespace, gateway: Gateway, jobs: JobList, out
 def make_client(args: argparse.Namespace, gateway: Gateway, monitor: Monitor, window: int) -> LipSyncClient:
     """The client as the options have it. Raises `ConfigurationError`."""
     from lipsync_async.client import LipSyncClient
+    from lipsync_async.sources.uploads import StoreUploads
 
     return LipSyncClient(
         gateway,
+        uploads=None if args.upload is None else StoreUploads(args.upload),
         limits=Limits(
             max_in_flight=window,
             max_per_second=args.max_per_second,
@@ -186,7 +189,7 @@ class _Submit:
             more = report.fault_count - _SHOWN
             say(f"... and {more} more: lipsync-async check {shlex.quote(args.jobs)} shows them all")
         tell_warnings(report, quiet=args.quiet)
-        say(f"{report.jobs} jobs, {price(report.units)}", quiet=args.quiet)
+        say(f"{report.jobs} jobs, {price(report.units)}{made_first(report)}", quiet=args.quiet)
         tell_of_space(args.download, report.jobs)
         if journal is not None and report.ok and not report.repeats:
             await journal.remember_list(digest, report.lines)
@@ -201,6 +204,7 @@ class _Submit:
             ambiguous=args.ambiguous,
             retry_rejected=args.retry_rejected,
             allow=self._budget.allow if args.max_units is not None else None,
+            allow_source=self._budget.allow_source if args.max_units is not None else None,
         )
         submission = Submission(
             self._jobs,
@@ -214,6 +218,7 @@ class _Submit:
         begin(self._out)
         # A window wider than the list would only cost workers that have nothing to do.
         window = min(args.max_in_flight, max(1, self._monitor.total))
+        self._monitor.budget = self._budget
         async with make_client(args, self._gateway, self._monitor, window) as client:
             self._monitor.watch(client)
             with self._interrupts as interrupts:

@@ -10,6 +10,8 @@ from lipsync_async.endings import Downloaded, DownloadFailed, Ending, Succeeded,
 from lipsync_async.outcomes import Accepted, NotSent, Outcome
 from lipsync_async.task_results import Money
 
+from .budget import SourceMoney
+
 ACCEPTED, REJECTED, USAGE, NOT_SENT, UNKNOWN, RUNNING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 _SAID_FIRST = ("accepted", "succeeded")
 _SAID_NEXT = ("failed", "lost", "running", "rejected", "unknown", "not_sent")
@@ -31,6 +33,8 @@ class Tally:
     """Succeeded, and the gateway tells of no video."""
     money: Money = Factory(Money)
     """Of the tasks that were waited for."""
+    sources: SourceMoney = Factory(SourceMoney)
+    """Of the videos and texts that the jobs were made of."""
     fetched: int = 0
     """Videos that are where they were to go."""
     not_fetched: int = 0
@@ -102,7 +106,7 @@ class Tally:
 
     def cost(self) -> str:
         """What the tasks were charged, beside the estimate; "" where nothing is known."""
-        return cost_of(self.money)
+        return cost_of(self.money, self.sources)
 
     def reasons(self) -> list[str]:
         """Why the others did not end as accepted, most frequent first."""
@@ -112,8 +116,13 @@ class Tally:
         ]
 
 
-def cost_of(money: Money) -> str:
-    """What tasks were charged, in a line; "" where there were none."""
+def cost_of(money: Money, sources: SourceMoney | None = None) -> str:
+    """What tasks were charged, and what was made for them, in a line; "" where there were none."""
+    told = [part for part in (_cost_of_tasks(money), str(sources or "")) if part]
+    return f"cost: {'; '.join(told)}" if told else ""
+
+
+def _cost_of_tasks(money: Money) -> str:
     if not money.tasks:
         return ""
     estimate = f"{money.estimated:g} units estimated at list price" if money.priced else ""
@@ -124,4 +133,4 @@ def cost_of(money: Money) -> str:
         told += f" for {money.told} of {money.tasks} tasks (of the others the gateway tells nothing"
         told += f"; {money.failed} failed, which is usually refunded)" if money.failed else ")"
     difference = f"difference {money.difference:+g}" if money.priced and money.told else ""
-    return "cost: " + ", ".join(part for part in (told, estimate, difference) if part)
+    return ", ".join(part for part in (told, estimate, difference) if part)

@@ -66,8 +66,8 @@ def open_out(
         raise ConfigurationError(f"{option} cannot be written: {error}") from error
 
 
-def look_at_folder(place: str | None) -> None:
-    """Raises `ConfigurationError` for a folder that videos cannot be put into; it is made where it is not there."""
+def look_at_folder(place: str | None, option: str = "--download") -> None:
+    """Raises `ConfigurationError` for a folder that nothing can be put into; it is made where it is not there."""
     if place is None or "://" in place:
         return
     folder = Path(place)
@@ -76,7 +76,8 @@ def look_at_folder(place: str | None) -> None:
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        text = f"--download {place}: no videos can be put there: {error.strerror or error}"
+        what = "videos" if option == "--download" else "pictures"
+        text = f"{option} {place}: no {what} can be put there: {error.strerror or error}"
         raise ConfigurationError(text) from error
 
 

@@ -51,13 +51,19 @@ class Stoppable(Protocol):
         """Ends intake, and raises the error when all is over."""
         ...
 
+    async def aclose(self, grace: float) -> None:
+        """Ends what is still being made for its jobs."""
+        ...
+
 
 @frozen(kw_only=True)
 class Event:
     """What the observer hook is told.
 
     One `attempt` a try, one `look_up` a question, one `look` a question for a task that is waited for,
-    one `outcome` a job, one `pause` or `stop` a gate that moved.
+    one `outcome` a job, one `pause` or `stop` a gate that moved;
+    one `source` whenever a call for a video or a text is `sent`, and one when it is `made`, `refused`, `cleared`
+    (surely not acted upon) or `unknown` (it may have been charged).
     """
 
     name: str
@@ -72,6 +78,10 @@ class Event:
     http_status: int | None = None
     seconds: float = 0.0
     """How long the try took, or the gate is closed."""
+    source: str | None = None
+    """`source` only: `video`, whose faces are identified, or `text`, which is spoken."""
+    units: float | None = None
+    """`source` only: what was charged, where the gateway tells it."""
 
 
 Observer = Callable[[Event], None]

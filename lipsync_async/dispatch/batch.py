@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from lipsync_async.config import RunOptions
+from lipsync_async.errors import Violation
+from lipsync_async.models import LipSyncRequest
+from lipsync_async.request.checks import but_pending, check, errors_of
 
 from .account import Account
 from .brake import Stop
 from .job import Job
 from .jobbook import Jobbook
+from .missing import Maker
 
 
 class Batch:
@@ -16,12 +20,16 @@ class Batch:
     Only `run` changes it.
     """
 
-    __slots__ = ("account", "jobbook", "options", "registries", "stopped")
+    __slots__ = ("account", "jobbook", "maker", "options", "registries", "stopped")
 
-    def __init__(self, account: Account, options: RunOptions, jobbook: Jobbook | None) -> None:
+    def __init__(
+        self, account: Account, options: RunOptions, jobbook: Jobbook | None, maker: Maker | None = None
+    ) -> None:
         self.account = account
         self.options = options
         self.jobbook = jobbook
+        self.maker = maker
+        """Makes what a job lacks; None: a job that lacks something is at fault."""
         self.registries = (account.registry,) if jobbook is None else (account.registry, jobbook.registry)
         """Where its jobs claim their ids."""
         self.stopped: Stop | None = None
@@ -35,6 +43,16 @@ class Batch:
                 return first
         job.claimed = True
         return None
+
+    def faults(self, request: LipSyncRequest) -> tuple[Violation, ...]:
+        """What forbids sending a request; that it lacks what can be made does not."""
+        found = check(request, self.account.gateway)
+        errors = errors_of(found) if found else ()
+        return tuple(errors) if self.maker is None else tuple(but_pending(errors, request, uploads=self.maker.uploads))
+
+    def lacks(self, request: LipSyncRequest) -> bool:
+        """Whether a request names what is made; its files are read beforehand then."""
+        return self.maker is not None and self.maker.concerns(request)
 
     def release(self, job: Job) -> None:
         """The job came out."""

@@ -9,7 +9,6 @@ import msgspec
 from lipsync_async.errors import Violation
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
 from lipsync_async.request.audio.machine import is_machines_fault
-from lipsync_async.request.checks import check, errors_of
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, core_fingerprint, derive_id
 
@@ -40,10 +39,9 @@ class Entry:
         self.taken += 1
         if job.inquiry is not None:
             return self._resume(job)
-        found = check(job.request, self._account.gateway)
-        faults = tuple(errors_of(found)) if found else ()
+        faults = self._batch.faults(job.request)
         given = job.id or getattr(job.request, "external_task_id", None)
-        if given and self._batch.jobbook is None:
+        if given and self._batch.jobbook is None and (faults or not self._batch.lacks(job.request)):
             job.id = given
         else:
             try:
@@ -77,7 +75,7 @@ class Entry:
         if not job.begun:
             self.taken += 1
             job.id = job.id or getattr(job.request, "external_task_id", None) or self._nameless()
-            if not errors_of(check(job.request, self._account.gateway)):
+            if not self._batch.faults(job.request):
                 first = self._batch.claim(job)
                 if first is not None:
                     return _left_by(job, first)

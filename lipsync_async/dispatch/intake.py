@@ -17,6 +17,8 @@ from lipsync_async.errors import HookError
 
 WINDOWS = 4
 """How many windows of parked jobs pause the source."""
+SHELVES = 64
+"""How many windows of jobs that lack something do: what they lack is asked for that far ahead."""
 EARLY = 1e-6
 """Seconds by which a timer may fire early and still be on time; else it would be set again and again at one moment."""
 
@@ -46,6 +48,8 @@ class Intake(Generic[New, Old]):
         else:
             self._sync = iter(source)
         self._room = WINDOWS * window
+        self._shelf: dict[Old, None] = {}
+        self._shelf_room = SHELVES * window
         self._heap: list[tuple[float, int, Old]] = []
         self._order = count()
         self._exhausted = False
@@ -54,12 +58,12 @@ class Intake(Generic[New, Old]):
         self._idle: dict[asyncio.Future[None], None] = {}
 
     def __repr__(self) -> str:
-        return f"<Intake {len(self._heap)} parked, source {'exhausted' if self._exhausted else 'open'}>"
+        return f"<Intake {self.parked} parked, source {'exhausted' if self._exhausted else 'open'}>"
 
     @property
     def parked(self) -> int:
         """How many jobs wait for their time."""
-        return len(self._heap)
+        return len(self._heap) + len(self._shelf)
 
     @property
     def extra_workers(self) -> int:
@@ -69,6 +73,20 @@ class Intake(Generic[New, Old]):
     def park(self, job: Old, due: float) -> None:
         """A job comes back at `due`, the loop's time; jobs of one time in the order of parking."""
         heapq.heappush(self._heap, (due, next(self._order), job))
+
+    def shelve(self, job: Old) -> None:
+        """A job waits for what it lacks, until it is taken off the shelf."""
+        if self._stopped:
+            self.park(job, self._loop.time())
+        else:
+            self._shelf[job] = None
+
+    def unshelve(self, job: Old) -> None:
+        """Something was made: the job is handed out again; nothing, where it is not on the shelf."""
+        if job in self._shelf:
+            del self._shelf[job]
+            self.park(job, self._loop.time())
+            self._wake_one()
 
     def hasten(self, job: Old) -> None:
         """A parked job need not wait any longer."""
@@ -82,6 +100,8 @@ class Intake(Generic[New, Old]):
     def stop(self, *, leave_source: bool = False) -> None:
         """Parked jobs are handed out at once; an async source is left, a sync one drained, unless it is to be left."""
         self._stopped = True
+        for job in tuple(self._shelf):
+            self.unshelve(job)
         if leave_source or self._async is not None:
             self._exhausted = True
         if self._puller is not None and self._puller is not asyncio.current_task(self._loop):
@@ -105,7 +125,7 @@ class Intake(Generic[New, Old]):
         while True:
             if self._heap and (self._stopped or self._heap[0][0] <= self._loop.time() + EARLY):
                 return heapq.heappop(self._heap)[2]
-            if not self._exhausted and (self._stopped or len(self._heap) < self._room) and self._puller is None:
+            if not self._exhausted and self._puller is None and self._has_room():
                 end = StopIteration if self._async is None else StopAsyncIteration
                 try:
                     return self._take() if self._async is None else await self._pull(self._async)
@@ -116,10 +136,13 @@ class Intake(Generic[New, Old]):
                     self._exhausted = True
                     self._wake_all()
                     raise
-            elif self._exhausted and len(self._heap) <= len(self._idle) and self._puller is None:
+            elif self._exhausted and self.parked <= len(self._idle) and self._puller is None:
                 return NOTHING_LEFT  # those who idle are enough for what is parked
             else:
                 await self._rest()
+
+    def _has_room(self) -> bool:
+        return self._stopped or (len(self._heap) < self._room and len(self._shelf) < self._shelf_room)
 
     def _take(self) -> New:
         try:

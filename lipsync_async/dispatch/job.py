@@ -43,6 +43,7 @@ class Job:
         "attempts",
         "refusals",
         "generation",
+        "renewals",
         "mark",
         "key",
         "sent_at",
@@ -68,7 +69,7 @@ class Job:
         self.allowed = False
         """`RunOptions.allow` was asked, and allowed it."""
         self.resumed = False
-        """Its first step in this run is a look-up, for an earlier run left it in doubt."""
+        """Its first step is a look-up, for an earlier run left it in doubt."""
         self.reads = 0
         """How often its sound could not be read, for want of something on this machine."""
         self.waits_for: Job | None = None
@@ -82,9 +83,9 @@ class Job:
         self.outcome: Outcome | None = None
         """What it is about to come out as."""
         self.ended = False
-
-        self.attempts = 0
-        self.refusals = 0
+        self.attempts = self.refusals = 0
+        self.renewals = 0
+        """Creates that were refused because the session had died."""
         self.generation = 0
         """The credential's, at the last send."""
         self.mark = self.key = b""

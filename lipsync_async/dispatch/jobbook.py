@@ -27,10 +27,12 @@ UNHASHABLE = (AttributeError, IndexError, TypeError, ValueError, OSError)
 
 
 async def hash_sound(request: LipSyncRequest) -> None:
-    """Reads a file's or bytes' sound in a thread; the digest is kept for what follows. Raises `OSError`."""
+    """Reads a file's or bytes' sound, and a local video, in a thread; the digests are kept. Raises `OSError`."""
     sound = request.face_choose[0].sound_file
     if isinstance(sound, AudioFile | AudioBytes):
         await asyncio.to_thread(sound.digest)
+    if request.source is not None and request.source.file is not None:
+        await asyncio.to_thread(request.source.file.digest)
 
 
 MAY_BE_CHARGED = frozenset({State.ACCEPTED, State.UNKNOWN, State.OPEN})

@@ -31,10 +31,12 @@ from .entry import Entry
 from .intake import Intake, Nothing
 from .job import Job
 from .jobbook import Jobbook
+from .making import Making
+from .missing import Maker
 from .sending import Sending
-from .steps import ASK, SEND, End, Join, Next, Park
+from .steps import ASK, SEND, End, Join, Next, Park, Shelve
 
-_LAST = (End, Park, Join)
+_LAST = (End, Park, Shelve, Join)
 """Steps after which a worker takes another job."""
 YIELD_EVERY = 64
 """Jobs that one worker may end without waiting for anything before others get their turn."""
@@ -52,11 +54,13 @@ class Run:
         window: int,
         options: RunOptions | None = None,
         jobbook: Jobbook | None = None,
+        maker: Maker | None = None,
     ) -> None:
         self._account = account
-        self._batch = batch = Batch(account, options or RunOptions(), jobbook)
+        self._batch = batch = Batch(account, options or RunOptions(), jobbook, maker)
         self._intake: Intake[LipSyncRequest | Job, Job] = Intake(source, window)
         self._entry = Entry(batch)
+        self._making = Making(batch, self._intake.unshelve)
         self._sending = Sending(batch)
         self._asking = Asking(batch)
         self._delivery = Delivery(batch, deliver, window, stop=self.stop, fail=self.fail)
@@ -110,11 +114,24 @@ class Run:
             LOG.log(level, "the batch stops (%s): %s", stop.kind, stop.message)
             self._intake.stop(leave_source=leave_source)
             self._account.admission.dismiss(self._batch)
+            if self._batch.maker is not None:
+                self._batch.maker.stop()
+
+    async def aclose(self, grace: float) -> None:
+        """Ends what is still being made for jobs that have come out without it."""
+        if self._batch.maker is not None:
+            await self._batch.maker.aclose(grace)
 
     def abort(self) -> None:
         """Breaks off what is in flight: what may have been acted upon becomes Unknown."""
         for flight in self._flights:
             flight.abort(Kind.CANCELLED)
+
+    def break_off(self) -> None:
+        """The same, and what is being made for jobs is broken off as well."""
+        self.abort()
+        if self._batch.maker is not None:
+            self._batch.maker.abort()
 
     def fail(self, error: Exception) -> None:
         """An error of the caller's ends the batch; it is raised when all has come out."""
@@ -168,17 +185,19 @@ class Run:
             if batch.stopped is not None:
                 step = End(unfinished(job, batch.stopped.kind, batch.stopped.message))
             elif step is SEND:
-                step = await self._sending.send(job, flight)
+                step = self._making.prepare(job) or await self._sending.send(job, flight)
             else:
                 step = await self._asking.ask(job, flight)
         self._finish_step(job, step)
 
-    def _finish_step(self, job: Job, step: End | Park | Join) -> None:
+    def _finish_step(self, job: Job, step: End | Park | Shelve | Join) -> None:
         match step:
             case End():
                 self._end(job, step)
             case Park():
                 self._intake.park(job, step.due)
+            case Shelve():
+                self._intake.shelve(job)
             case Join():
                 self._join(job, step.first)
 

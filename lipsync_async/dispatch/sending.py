@@ -12,6 +12,7 @@ from lipsync_async.errors import HookError, JournalError, LipSyncError
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 from lipsync_async.wire import encode
+from lipsync_async.wire.faces import session_is_gone
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import LOOK_UP_PROTOCOL, judge
 
@@ -27,6 +28,8 @@ from .steps import SEND, End, Next, Park
 _RESULTS = (Reply, Failure)
 
 
+RENEWALS = 3
+"""Sessions that may die under one job; where a fourth does, it is rejected."""
 WITNESS_INTERVAL = 1.0
 """Seconds from one accepted job that is offered as a witness to the next."""
 
@@ -188,7 +191,20 @@ class Sending:
         if isinstance(result, Reply) and result.parsed and verdict.kind is not Kind.AUTH:
             account.credential.good = job.generation
         account.obey(account.brake.judged(now, sent_at, verdict, result))
-        return self._if_all_alike(verdict, result) if isinstance(result, Reply) else None
+        if not isinstance(result, Reply) or self._may_renew(job, verdict, result):
+            return None
+        return self._if_all_alike(verdict, result)
+
+    def _may_renew(self, job: Job, verdict: Verdict, result: Reply | Failure) -> bool:
+        """Whether it is the job's session that is refused, and its video is known: another session may do."""
+        return (
+            verdict.action is Action.FAIL
+            and isinstance(result, Reply)
+            and self._batch.maker is not None
+            and job.request.source is not None
+            and job.renewals < RENEWALS
+            and session_is_gone(result.message)
+        )
 
     def _if_all_alike(self, verdict: Verdict, reply: Reply) -> Stop | None:
         """The first replies of this batch all reject: its list is wrong, and no other's."""
@@ -207,6 +223,8 @@ class Sending:
             self._batch.jobbook.tried(job, verdict, result)
         match verdict.action:
             case Action.ACCEPT:
+                if self._batch.maker is not None and job.request.source is not None:
+                    self._batch.maker.proven(job.request)
                 return End(accepted(job, result))
             case Action.WAIT | Action.REFRESH:
                 job.attempts -= 1
@@ -220,7 +238,13 @@ class Sending:
             case Action.LOOK_UP:
                 return self._look_up(job, verdict, result)
             case Action.FAIL:
+                if self._may_renew(job, verdict, result) and self._spoil(job):
+                    return self._wait(job, 0.0)
                 return End(rejected(job, verdict, result))
+
+    def _spoil(self, job: Job) -> bool:
+        job.renewals += 1
+        return self._batch.maker is not None and self._batch.maker.spoil(job.request)
 
     def _wait(self, job: Job, delay: float) -> Park:
         """It was surely not acted upon, and is sent again later."""

@@ -29,6 +29,10 @@ class Park(Struct, frozen=True, gc=False):
     due: float
 
 
+class Shelve(Struct, frozen=True, gc=False):
+    """Let it wait until what it lacks is made; it holds no worker, and no place of the parked."""
+
+
 class Join(Struct, frozen=True, gc=False):
     """Let it wait until another job of its id has come out."""
 
@@ -45,8 +49,9 @@ class End(Struct, frozen=True, gc=False):
     """Why the batch ends with it, if it does."""
 
 
-Next: TypeAlias = Send | Ask | Park | Join | End | Stop
+Next: TypeAlias = Send | Ask | Park | Shelve | Join | End | Stop
 """A `Stop` ends the batch; the job comes out as far as it got."""
 
 SEND = Send()
 ASK = Ask()
+SHELVE = Shelve()

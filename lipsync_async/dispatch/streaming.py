@@ -26,6 +26,7 @@ from .account import Account, Stoppable, callers_error, is_cancelled
 from .brake import Stop
 from .job import Job
 from .jobbook import Jobbook
+from .missing import Maker
 from .run import Run
 
 LAST_WORDS = 5.0
@@ -53,6 +54,10 @@ Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
 Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
 """Requests; or jobs, where a line of a list is to reach the outcome."""
 JournalLike = str | os.PathLike[str] | Journal | InlineJournal
+
+
+MakeMaker = Callable[[AnyJournal | None, RunOptions | None], Maker]
+"""Makes the maker of a run, with its open journal."""
 
 
 def tell_progress(hook: OnProgress, progress: Progress) -> Awaitable[None] | None:
@@ -112,6 +117,7 @@ async def finish(run: Run, grace: float, jobs: int | None = None) -> None:
         raise
     finally:
         run.finish()
+        await run.aclose(grace)
     for worker in workers:
         if not worker.cancelled():  # by `aclose`, whose grace was over: its job has come out
             worker.result()
@@ -137,9 +143,11 @@ class OutcomeStream:
         window: int,
         grace: float,
         watch: Callable[[Job, Outcome], None] | None = None,
+        make_maker: MakeMaker | None = None,
     ) -> None:
         self._ready_account = ready
         self._watch = watch
+        self._make_maker = make_maker
         self._jobs = jobs
         self._on_progress = on_progress
         self._journal = journal
@@ -158,14 +166,21 @@ class OutcomeStream:
 
     async def __aenter__(self) -> Self:
         self._ready_account()
-        jobbook = book_of(await self._journal.__aenter__())
+        journal = await self._journal.__aenter__()
+        jobbook = book_of(journal)
         try:
             account = self._ready_account()  # it may have been closed since
             jobs = self._jobs
             if jobbook is not None:
                 jobs = jobbook.unresolved() if jobs is None else jobs
             self._run = Run(
-                account, jobs or (), self._deliver, window=self._window, options=self._options, jobbook=jobbook
+                account,
+                jobs or (),
+                self._deliver,
+                window=self._window,
+                options=self._options,
+                jobbook=jobbook,
+                maker=self._make_maker and self._make_maker(journal, self._options),
             )
         except BaseException:
             await self._journal.__aexit__(None, None, None)
@@ -191,6 +206,7 @@ class OutcomeStream:
             self.rest.extend(self._ready)
             self._ready.clear()
             with anyio.CancelScope(shield=True):
+                await run.aclose(self._grace)
                 await self._journal.__aexit__(kind, error, trace)
         if error is None:
             run.check()
@@ -223,7 +239,7 @@ class OutcomeStream:
         """Ends it at once: requests in flight are broken off, and may have been acted upon."""
         if self._run is not None:
             self._run.stop(STOPPED)
-            self._run.abort()
+            self._run.break_off()
 
     def _deliver(self, job: Job, outcome: Outcome) -> Awaitable[Any] | None:
         self._done += 1

@@ -12,7 +12,7 @@ from typing import IO, BinaryIO
 
 from lipsync_async.errors import JobListError
 
-from .names import FIELDS, misnamed
+from .names import known_among, misnamed
 from .record import BOM, PIECE
 
 HEAD = 64 * 1024
@@ -152,5 +152,6 @@ def _is_header(first: bytes) -> bool:
         return True
     cells = re.split(rb"[,;\t]", lines[0]) if lines else []
     names = {cell.strip().strip(b'"').decode("utf-8", "replace") for cell in cells[:500]}
-    known = [name for name in names if name in FIELDS or misnamed(name, ())]
+    fields = known_among(names)
+    known = [name for name in names if name in fields or misnamed(name, ())]
     return len(known) > 1

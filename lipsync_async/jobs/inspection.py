@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from lipsync_async.errors import JobListError, Violation
 from lipsync_async.gateways import Gateway
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.request.checks import sent_units
-from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint
+from lipsync_async.request.checks import IDENTIFY_UNITS, SPEECH_UNITS, estimated_units
+from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint, name_of_speech, name_of_video
 
 from .compact import Firsts
 from .report import KEPT_FAULTS, JobLine, LineFault, ListReport, conflict
@@ -33,6 +33,7 @@ class Inspection:
         self._tell = tell
         self._report = ListReport()
         self._ids = SeenIds()
+        self._sources = SeenIds()
 
     def run(self) -> ListReport:
         """Looks through it; raises `JobListError` where it holds no line at all."""
@@ -49,12 +50,23 @@ class Inspection:
             if not self._ids.add(name):
                 repeated.add(name)
             report.jobs += 1
-            report.units += sent_units(request)
+            report.units += estimated_units(request)
+            self._count_sources(request)
         if not report.lines:
             raise JobListError(f"{self._name} holds no jobs")
         if len(repeated):
             self._sort_out(repeated)
         return report
+
+    def _count_sources(self, request: LipSyncRequest) -> None:
+        """What is paid for before the jobs are: once a video, and once a text."""
+        report = self._report
+        if request.source is not None and self._sources.add(name_of_video(request.source)):
+            report.videos += 1
+            report.units += IDENTIFY_UNITS
+        if request.speech is not None and self._sources.add(name_of_speech(request.speech)):
+            report.texts += 1
+            report.units += SPEECH_UNITS
 
     def _lines(self) -> Iterator[JobLine]:
         for count, line in enumerate(self._all_lines(self._gateway)):
@@ -89,7 +101,7 @@ class Inspection:
             if earlier == line.line:
                 continue
             report.jobs -= 1
-            report.units -= sent_units(line.request)
+            report.units -= estimated_units(line.request)
             if known == content:
                 report.repeats.add(line.line, earlier)
             else:

@@ -36,7 +36,8 @@ STDIN = "-"
 class JobList:
     """A list on disk; `open` it, and iterate over it as often as needed. A context manager.
 
-    Relative `sound_path`s begin at `base`; with `sounds_under` they must lie under that folder, links resolved.
+    Relative `sound_path`s begin at `base`; with `sounds_under` they must lie under that folder, links resolved; the
+    same holds for `video_path`s, which are taken where there are `uploads`.
     Iterating raises `JobListError` where the file has changed since it was opened, or cannot be read.
     """
 
@@ -49,10 +50,11 @@ class JobList:
         spooled: IO[bytes] | None = None,
         origin: tuple[int, int] | None = None,
         sounds_under: Path | None = None,
+        uploads: bool = False,
     ) -> None:
         self.name = name
         self.base = base
-        self._folder = SoundFolder(base, sounds_under)
+        self._folder = SoundFolder(base, sounds_under, uploads)
         self._spooled = spooled
         head, found = head_of(path), path.stat()
         self.origin: tuple[int, int] = origin or (found.st_dev, found.st_ino)
@@ -70,7 +72,12 @@ class JobList:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, stdin: BinaryIO | None = None, sounds_under: Path | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        stdin: BinaryIO | None = None,
+        sounds_under: Path | None = None,
+        uploads: bool = False,
     ) -> JobList:
         """The list at `path`; `-` is standard input. What can be read but once (a pipe) is spooled to a file first.
 
@@ -79,21 +86,21 @@ class JobList:
         name = os.fspath(path)
         try:
             if name == STDIN:
-                return cls._spool(stdin or _standard_input(), "standard input", sounds_under)
+                return cls._spool(stdin or _standard_input(), "standard input", sounds_under, uploads)
             place = Path(name)
             mode = place.stat().st_mode
             if stat.S_ISDIR(mode):
                 raise JobListError(f"{name} is a folder: give the list itself, a JSONL or CSV file")
             if stat.S_ISREG(mode):
-                return cls(place, name=name, base=place.parent, sounds_under=sounds_under)
+                return cls(place, name=name, base=place.parent, sounds_under=sounds_under, uploads=uploads)
             with place.open("rb") as source:
-                return cls._spool(source, name, sounds_under)
+                return cls._spool(source, name, sounds_under, uploads)
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or error
             raise JobListError(f"{name} cannot be read: {why}") from error
 
     @classmethod
-    def _spool(cls, source: BinaryIO, name: str, sounds_under: Path | None) -> JobList:
+    def _spool(cls, source: BinaryIO, name: str, sounds_under: Path | None, uploads: bool) -> JobList:
         spooled = tempfile.NamedTemporaryFile(prefix="lipsync-jobs-")  # noqa: SIM115 - it lives as long as the list
         try:
             shutil.copyfileobj(source, spooled, PIECE)
@@ -105,6 +112,7 @@ class JobList:
                 spooled=spooled,
                 origin=_origin(source),
                 sounds_under=sounds_under,
+                uploads=uploads,
             )
         except BaseException:
             spooled.close()
@@ -167,11 +175,11 @@ class JobList:
             if line.read is None:
                 yield line
             else:
-                found = found_in(line.read, line.violations, gateway)
+                found = found_in(line.read, line.violations, gateway, uploads=self._folder.uploads)
                 yield line if found == line.violations else evolve(line, violations=found)
 
     def sound_files(self) -> Iterator[Path]:
-        """The files that the list names as its sounds, whether they are there or not."""
+        """The files that the list names as its sounds and videos, whether they are there or not."""
         with self._opened() as source:
             for record in csv_records(source) if self.format == "csv" else json_records(source, skim=True):
                 for path in _paths(record.values):
@@ -248,9 +256,10 @@ def _paths(values: Mapping[str, Any] | None) -> Iterator[str]:
         return
     faces = values.get("face_choose")
     for place in (values, *(faces if isinstance(faces, list) else ())):
-        path = place.get("sound_path") if isinstance(place, dict) else None
-        if isinstance(path, str) and path:
-            yield path
+        for name in ("sound_path", "video_path"):
+            path = place.get(name) if isinstance(place, dict) else None
+            if isinstance(path, str) and path:
+                yield path
 
 
 def _about_file(base: Path, path: str) -> bytes:

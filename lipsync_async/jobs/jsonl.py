@@ -24,7 +24,7 @@ def json_records(source: BinaryIO, *, skim: bool = False) -> Generator[Record, N
     for number, raw in numbered(source):
         if raw is None:
             yield too_long(number)
-        elif skim and b"sound_path" not in raw:
+        elif skim and b"sound_path" not in raw and b"video_path" not in raw:
             yield Record(number, None)
         else:
             yield json_record(number, raw)

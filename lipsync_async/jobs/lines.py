@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 
 from lipsync_async.errors import Violation
 from lipsync_async.models import LipSyncRequest
 
-from .names import EXTRA, FACE_FIELDS, FIELDS, REQUEST_FIELDS, misnamed, quoted, shown
+from .names import EXTRA, FACE_FIELDS, FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, VIDEO_FIELDS, misnamed, quoted, shown
+from .origins import Origins, is_blank
 from .texts import id_fault, is_placeholder
 from .values import SoundFolder, explain, given, reader
 
@@ -67,16 +68,18 @@ def read_line(line: Mapping[str, Any], folder: SoundFolder | None, ignored: Mapp
 
     if line.keys() >= _RESULT:
         return Reading(None, (Violation("outcome", "result_line", "this is a line of results, not a job"),))
-    sorted_out = _Sorting(line)
+    sorted_out = _Sorting(line, folder)
     violations = sorted_out.violations
     violations += _odd_texts(line)
     request: LipSyncRequest | None = None
     try:
         request = reader(folder).structure(sorted_out.values, LipSyncRequest)
+        request = sorted_out.origins.apply(request, to_end=sorted_out.to_end)
     except BaseValidationError as error:
         blamed = {fault.path for fault in violations} | sorted_out.meant
         violations = [*(fault for fault in explain(error) if fault.path not in blamed), *violations]
         violations = violations or explain(error)
+    violations += sorted_out.origins.violations
     unsent = {**(ignored or {}), **sorted_out.unsent}
     legacy = {**sorted_out.given_extra, **unsent} if unsent else None
     return Reading(request, tuple(violations), legacy)
@@ -87,37 +90,54 @@ class _Sorting:
     """Either form as the create call's body, and what is not of it."""
 
     line: Mapping[str, Any]
+    folder: SoundFolder | None
     values: dict[str, Any] = Factory(dict)
     violations: list[Violation] = Factory(list)
     unsent: dict[str, Any] = Factory(dict)
     """What version 0.1.0 sent at top level as it was."""
     given_extra: Mapping[str, Any] = Factory(dict)
+    origins: Origins = field(init=False)
+    to_end: bool = field(init=False)
+    """The line gives no end of the cut."""
     meant: set[str] = Factory(set)
     """Paths of fields that are there under nearly their name: they are not told as missing."""
 
     def __attrs_post_init__(self) -> None:
         line = self.line
+        faces = line.get("face_choose")
+        self.origins = Origins(line, line if "face_choose" not in line else _only_face(faces), self.folder)
         self.values = given({name: value for name, value in line.items() if name in REQUEST_FIELDS})
         face = {name: value for name, value in line.items() if name in FACE_FIELDS}
+        self.to_end = is_blank(self.origins.place.get("sound_end_time"))
         if len(line) > len(self.values) + len(face):
             self._sort(line, [name for name in line if name not in FIELDS], "")
         if "face_choose" in line:
             self.violations += [_misplaced(name) for name in face]
-            self._look_at_faces(line["face_choose"])
+            self._look_at_faces(faces)
         else:
             self.values["face_choose"] = [face]
+        if self.origins.names:
+            self._complete()
         extra = line.get("extra_body")
         self.given_extra = extra if isinstance(extra, dict) else {}
+
+    def _complete(self) -> None:
+        faces = self.values.get("face_choose")
+        face = dict(_only_face(faces))
+        self.origins.complete(self.values, face)
+        if isinstance(faces, list) and len(faces) == 1:
+            self.values["face_choose"] = [face]
 
     def _sort(self, place: Mapping[str, Any], names: list[str], path: str) -> None:
         """Fields that are none: another's name, one for the gateway, or of no meaning here."""
         extra: dict[str, Any] = {}
+        names = [name for name in names if not (name in self.origins.names and self._is_place(name, place))]
         for name in names[:LOOKED_AT]:
             if not path and name.startswith(EXTRA):
                 self._take_extra(name, place[name], extra)
             elif meant := misnamed(name, [*place, *self._face_names()]):
                 self._blame(path, name, meant)
-            else:
+            elif name not in SOURCE_FIELDS or not is_blank(place[name]):
                 self.violations.append(_ignored(path, name, place))
         if len(names) > LOOKED_AT:
             text = f"{len(names) - LOOKED_AT} more are no fields of the call: they are not sent"
@@ -126,6 +146,10 @@ class _Sorting:
             self.unsent = {name: place[name] for name in names}
         if extra and isinstance(self.values.get("extra_body") or {}, dict):
             self.values["extra_body"] = {**(self.values.get("extra_body") or {}), **extra}
+
+    def _is_place(self, name: str, place: Mapping[str, Any]) -> bool:
+        """Whether the name stands where it counts."""
+        return place is (self.line if name in VIDEO_FIELDS else self.origins.place)
 
     def _face_names(self) -> Iterator[str]:
         faces = self.line.get("face_choose")
@@ -156,14 +180,26 @@ class _Sorting:
                 self._sort(face, [name for name in face if name not in FACE_FIELDS], f"face_choose[{index}].")
 
 
+def _only_face(faces: object) -> Mapping[str, Any]:
+    return faces[0] if isinstance(faces, list) and len(faces) == 1 and isinstance(faces[0], dict) else {}
+
+
 def _ignored(path: str, name: str, place: Mapping[str, Any]) -> Violation:
     hint = _HINTS.get(name.lower(), "")
     text = "is no field of the call: it is not sent, and no part of the job's id"
-    if hint and hint not in place:
+    if name in SOURCE_FIELDS and (why := _beside(name, place)):
+        text = f"stands beside {why}, and is a note there: {text.partition(': ')[2]}"
+    elif hint and hint not in place:
         text += f"; what names the job is {hint}"
     elif not path:
         text += f"; what the gateway is to have stands under {EXTRA}NAME"
     return Violation(f"{path}{shown(name) or '(no name)'}", "ignored_field", text, "warning")
+
+
+def _beside(name: str, place: Mapping[str, Any]) -> str:
+    """What makes a note of a name that could stand for a video or a text."""
+    rivals = ("session_id",) if name in VIDEO_FIELDS or name == "face" else ("audio_id", "sound_file", "sound_path")
+    return next((rival for rival in rivals if not is_blank(place.get(rival))), "")
 
 
 def _misplaced(name: str) -> Violation:

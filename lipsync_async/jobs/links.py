@@ -18,6 +18,9 @@ SOON = 6 * 3600
 _ODD_SOUNDS = frozenset(
     {".ogg", ".oga", ".opus", ".flac", ".wma", ".amr", ".aiff", ".aif", ".webm", ".mkv", ".avi", ".mov", ".ape", ".caf"}
 )
+_ODD_VIDEOS = frozenset(
+    {".webm", ".mkv", ".avi", ".flv", ".wmv", ".gif", ".m3u8", ".ts", ".mpg", ".mpeg", ".mp3", ".wav"}
+)
 _PRIVATE = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home", ".corp", ".test", ".invalid")
 _SHARING = frozenset(
     {
@@ -42,6 +45,15 @@ _STAMP = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d):?(\d\d)?")
 
 def sound_link_warnings(path: str, url: str, now: float) -> Iterator[Violation]:
     """Of a sound's URL; `now` is in Unix seconds."""
+    yield from _file_warnings(path, url, now, _ODD_SOUNDS, "mp3, wav and m4a are taken")
+
+
+def video_link_warnings(path: str, url: str, now: float) -> Iterator[Violation]:
+    """Of a video's URL; `now` is in Unix seconds."""
+    yield from _file_warnings(path, url, now, _ODD_VIDEOS, "mp4 and mov are taken")
+
+
+def _file_warnings(path: str, url: str, now: float, odd: frozenset[str], taken: str) -> Iterator[Violation]:
     yield from link_warnings(path, url)
     parts = _split(url)
     if parts is None:
@@ -50,8 +62,8 @@ def sound_link_warnings(path: str, url: str, now: float) -> Iterator[Violation]:
     if share := _share_page(parts, fields):
         yield _warning(path, "url_share_page", f"is a page about the file, it seems: {share}")
     suffix = PurePosixPath(unquote(parts.path)).suffix.lower()
-    if suffix in _ODD_SOUNDS:
-        yield _warning(path, "url_format", f"ends in {suffix}: mp3, wav and m4a are taken")
+    if suffix in odd:
+        yield _warning(path, "url_format", f"ends in {suffix}: {taken}")
     yield from _expiry_warnings(path, fields, now)
 
 

@@ -16,8 +16,15 @@ _MADE_OF = frozenset({"source", "speech"})
 REQUEST_FIELDS = frozenset(attribute.name for attribute in fields(LipSyncRequest) if attribute.init) - _MADE_OF
 FACE_FIELDS = frozenset(attribute.name for attribute in fields(FaceChoice)) | {"sound_path"}
 FIELDS = REQUEST_FIELDS | FACE_FIELDS
+VIDEO_FIELDS = frozenset({"video_url", "video_id", "video_path"})
+"""Name a video in place of a session."""
+SPEECH_FIELDS = frozenset({"text", "voice_id", "language", "speed"})
+"""Name a text in place of a sound."""
+SOURCE_FIELDS = VIDEO_FIELDS | SPEECH_FIELDS | {"face"}
+"""They count where neither a session nor a sound stands beside them: see `origins`."""
+SOUNDS = frozenset({"audio_id", "sound_file", "sound_path"})
 NUMBERS = frozenset(
-    {"sound_start_time", "sound_end_time", "sound_insert_time", "sound_volume", "original_audio_volume"}
+    {"sound_start_time", "sound_end_time", "sound_insert_time", "sound_volume", "original_audio_volume", "speed"}
 )
 """Fields that hold a number."""
 OBJECTS = frozenset({"watermark_info", "extra_body", "face_choose"})
@@ -69,12 +76,34 @@ def misnamed(name: str, given: Iterable[str]) -> str:
     A field's name in another spelling (`Session ID`) always is.
     A slip of the finger, and another word for a field, are only where that field is not `given`.
     """
-    meant = _SPELT.get(_folded(name))
-    if meant:
+    meant = _SPELT.get(_folded(name), "")
+    if meant in FIELDS:
         return meant
+    if meant:
+        return "" if _PLACES[meant] & set(given) else meant
     meant = _nearly(name) or _ALIAS_OF.get(_folded(name), "")
-    beside = _SOUNDS if meant in _SOUNDS else {meant}
-    return "" if beside & set(given) else meant
+    return "" if _instead_of(meant) & set(given) else meant
+
+
+def _instead_of(field: str) -> frozenset[str] | set[str]:
+    """The fields beside which nobody misses this one."""
+    if field in SOUNDS:
+        return SOUNDS | {"text"}
+    return _BESIDE.get(field, frozenset()) | {field}
+
+
+_BESIDE = {"session_id": VIDEO_FIELDS, "face_id": frozenset({"face"})}
+_PLACES = {
+    **dict.fromkeys(VIDEO_FIELDS, VIDEO_FIELDS | {"session_id"}),
+    **dict.fromkeys(SPEECH_FIELDS, SOUNDS | {"face_choose"}),
+    "face": frozenset({"face_id", "face_choose", "session_id"}),
+}
+"""What a line of the older sort has where a newer one has this field: there it is a note, however it is spelt."""
+
+
+def known_among(names: Iterable[str]) -> frozenset[str]:
+    """The fields of a table with these columns: `face` is one where there is a video."""
+    return FIELDS | SOURCE_FIELDS if VIDEO_FIELDS & set(names) else FIELDS | SOURCE_FIELDS - {"face"}
 
 
 @lru_cache(maxsize=1024)
@@ -87,7 +116,7 @@ def _nearly(name: str) -> str:
     best, found = 0.0, ""
     for spelt, field in _SPELT.items():
         match.set_seq1(spelt)
-        if match.real_quick_ratio() >= _ALIKE and (ratio := match.ratio()) > best:
+        if field in FIELDS and match.real_quick_ratio() >= _ALIKE and (ratio := match.ratio()) > best:
             best, found = ratio, field
     return found if best >= _ALIKE else ""
 
@@ -96,6 +125,5 @@ def _folded(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name[:80].lower())
 
 
-_SPELT = {_folded(name): name for name in sorted(FIELDS)}
+_SPELT = {_folded(name): name for name in sorted(FIELDS | SOURCE_FIELDS)}
 """Fields by their letters alone."""
-_SOUNDS = frozenset({"audio_id", "sound_file", "sound_path"})

@@ -78,7 +78,11 @@ class ListReport:
     broken: int = 0
     """Lines with a fault."""
     units: float = 0.0
-    """At list price, of all jobs (contract, section 7)."""
+    """At list price, of all jobs and of what is made for them (contract, section 7)."""
+    videos: int = 0
+    """Videos whose faces are to be identified, each once."""
+    texts: int = 0
+    """Texts that are to be spoken, each once."""
     fault_count: int = 0
     faults: list[LineFault] = Factory(list)
     """The first `KEPT_FAULTS` of them, in the order of finding."""

@@ -10,12 +10,12 @@ from attrs import evolve
 from lipsync_async.errors import Violation
 from lipsync_async.gateways import Gateway
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.request.checks import check
-from lipsync_async.wire.identity import is_signed
+from lipsync_async.request.checks import but_pending, check
+from lipsync_async.wire.identity import is_signed, names_source
 
-from .links import link_warnings, sound_link_warnings
+from .links import link_warnings, sound_link_warnings, video_link_warnings
 
-VERSION = 2
+VERSION = 3
 """Goes up with the rules, so that a list which an earlier version found sound is looked through again."""
 _WORDS = {
     "local_path": "looks like a path: put it under sound_path; a URL begins with http:// or https://",
@@ -23,9 +23,22 @@ _WORDS = {
     "watermark_shape": 'must be {"enabled": true} or {"enabled": false}',
     "no_sound": "give exactly one of audio_id, sound_file (a URL or Base64) and sound_path (a file)",
     "two_sounds": "give audio_id, or sound_file, or sound_path: more than one stands here",
+    "one_video_only": "give exactly one of video_url, video_id and video_path",
     "extra_changes_id": "must not change the id: set external_task_id itself",
 }
 """What the library tells its callers in the builder's words, told to who writes a list."""
+_COLUMNS = {
+    "source": "video_url",
+    "source.url": "video_url",
+    "source.video_id": "video_id",
+    "source.file": "video_path",
+    "source.face": "face",
+    "speech.text": "text",
+    "speech.voice_id": "voice_id",
+    "speech.language": "language",
+    "speech.speed": "speed",
+}
+"""The columns that a request's sources come from."""
 _END = "face_choose[0].sound_end_time"
 _FOLLOWS = {
     "sound_too_short": {"window_too_short", "end_past_sound", "end_past_sound_borderline"},
@@ -41,10 +54,15 @@ _MEANINGLESS = frozenset({"misnamed_field", "misplaced_field", "result_line", "w
 """Faults of a line's reading that leave nothing to hold against the rules across fields."""
 
 
-def found_in(read: LipSyncRequest, told: Iterable[Violation], gateway: Gateway | None) -> tuple[Violation, ...]:
-    """All that is to be said of a line, what its reading `told` first."""
+def found_in(
+    read: LipSyncRequest, told: Iterable[Violation], gateway: Gateway | None, *, uploads: bool = False
+) -> tuple[Violation, ...]:
+    """All that is to be said of a line, what its reading `told` first.
+
+    `uploads`: what is too large for a create is put where the gateway can fetch it.
+    """
     told = tuple(told)
-    found = check(read, gateway)
+    found = but_pending(check(read, gateway), read, uploads=uploads)
     links = tuple(_about_links(read, time))
     if not found and not told:
         return links
@@ -66,13 +84,19 @@ def _in_words(fault: Violation) -> Violation:
         size = fault.message.partition(" bytes")[0]
         text = f"{size} bytes of Base64 are no 2 s of sound: if it is a file's name, put it under sound_path"
         return evolve(fault, message=text)
+    if fault.rule == "sound_too_large":
+        return evolve(fault, message=f"{fault.message}: a sound_path may be larger with --upload")
     words = _WORDS.get(fault.rule)
+    if (column := _COLUMNS.get(fault.path)) is not None:
+        fault = evolve(fault, path=column)
     return fault if words is None else evolve(fault, message=words)
 
 
 def _about_links(request: LipSyncRequest, clock: Callable[[], float]) -> Iterator[Violation]:
     """Warnings of URLs; they are never refused, for only the gateway can know."""
-    signed = False
+    signed = names_source(request)  # then no signature is part of the id
+    if request.source is not None and isinstance(request.source.url, str):
+        yield from video_link_warnings("video_url", request.source.url, clock())
     for index, face in enumerate(request.face_choose):
         sound = face.sound_file
         if isinstance(sound, str) and sound[:8].lower().startswith(("http://", "https://")):

@@ -14,7 +14,7 @@ from attrs import frozen
 from lipsync_async.errors import JobListError, Violation
 
 from . import record as records
-from .names import EXTRA, FIELDS, NUMBERS, OBJECTS, misnamed, quoted, shown
+from .names import EXTRA, NUMBERS, OBJECTS, known_among, misnamed, quoted, shown
 from .record import Record, broken, refuse_constant, too_long, too_many
 
 DELIMITERS = ",;\t"
@@ -127,8 +127,9 @@ def _header(cells: list[str] | Record) -> _Columns | None:
     names = [cell.strip() for cell in cells]
     if not any(names):
         return None
-    meant = {name: field for name in names[:500] if name not in FIELDS and (field := misnamed(name, names))}
-    if not FIELDS & {*names, *meant.values()}:
+    fields = known_among(names)
+    meant = {name: field for name in names[:500] if name not in fields and (field := misnamed(name, names))}
+    if not fields & {*names, *meant.values()}:
         raise JobListError(_no_header(names))
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:

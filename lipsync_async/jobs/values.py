@@ -17,6 +17,7 @@ from lipsync_async.errors import Violation
 from lipsync_async.models import FaceChoice, Sound
 from lipsync_async.request.audio import AudioBytes, AudioFile, Container
 from lipsync_async.request.checks import MIN_CUT, is_given
+from lipsync_async.request.video import VideoFile
 from lipsync_async.request.window import natural_end
 
 from .names import FACE_FIELDS, quoted, shown
@@ -70,8 +71,11 @@ class SoundFolder:
     under: Path | None = field(default=None, converter=_resolved)
     """No file outside of this folder is read, whatever links and dots lead there; None: any file may be."""
 
+    uploads: bool = False
+    """There is something that puts local files where the gateway can fetch them."""
+
     def find(self, path: str) -> Path:
-        """The file that a `sound_path` names. Raises `_FieldError` where it may not be read."""
+        """The file that a `sound_path` or a `video_path` names. Raises `_FieldError` where it may not be read."""
         place = self.base / path
         if self.under is None:
             return place
@@ -130,7 +134,8 @@ def _wrong_number(wanted: str, value: object) -> _FieldError:
     return error
 
 
-def _text(value: object, _: object = None) -> str:
+def as_text(value: object, _: object = None) -> str:
+    """A text as it is. Raises `_FieldError`."""
     if not isinstance(value, str):
         error = _wrong("text", value)
         if type(value) in {int, float}:
@@ -156,7 +161,8 @@ def _whole_number(value: object, _: object = None) -> int:
     return value
 
 
-def _number(value: object, _: object = None) -> float:
+def as_number(value: object, _: object = None) -> float:
+    """A number, whole ones as int. Raises `_FieldError`."""
     if isinstance(value, float) and not value.is_integer():
         if math.isfinite(value):
             return value
@@ -175,7 +181,7 @@ def _object(value: object, _: object = None) -> Mapping[str, Any] | None:
 def _sound(value: object, folder: SoundFolder | None) -> Sound | None:
     if value is None:
         return None
-    return _open(value, folder) if isinstance(value, _Local) else _text(value)
+    return _open(value, folder) if isinstance(value, _Local) else as_text(value)
 
 
 def _open(local: _Local, folder: SoundFolder | None) -> AudioFile:
@@ -193,17 +199,51 @@ def _open(local: _Local, folder: SoundFolder | None) -> AudioFile:
     try:
         return AudioFile(place)
     except (OSError, ValueError) as error:
-        if getattr(error, "errno", None) in _MACHINE:
-            text = f"{quoted(path)} cannot be read now: {error.args[-1]}; that is the machine's fault, not the job's"
-            raise _FieldError(UNREADABLE_NOW, text, "sound_path") from error
-        raise _FieldError("unreadable_file", _why_unreadable(path, place, error), "sound_path") from error
+        raise _unreadable(path, place, error, "sound_path") from error
 
 
-def _why_unreadable(path: str, place: Path, error: OSError | ValueError) -> str:
+def open_video(path: object, folder: SoundFolder | None) -> VideoFile:
+    """The video that a `video_path` names. Raises `_FieldError`."""
+    if folder is None:
+        raise _FieldError("no_paths", "names a file, and no folder was given that files may be read from")
+    text = as_text(path)
+    if is_placeholder(text):
+        told = f"is {quoted(text)}, which programs write for an empty cell: give the path, or leave it empty"
+        raise _FieldError("placeholder", told)
+    if not folder.uploads:
+        told = "names a file, which the gateway cannot fetch: --upload puts it into a bucket; a URL: video_url"
+        raise _FieldError("no_uploads", told)
+    place = folder.find(text)
+    try:
+        return looked_at(place, stamp(place))
+    except (OSError, ValueError) as error:
+        raise _unreadable(text, place, error, "video_path") from error
+
+
+def stamp(place: Path) -> tuple[int, int, int]:
+    """What changes when the file does. Raises OSError or ValueError."""
+    found = place.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=256)
+def looked_at(place: Path, _: tuple[int, int, int]) -> VideoFile:
+    """One a video, whichever line names it, so that its content is read once."""
+    return VideoFile(place)
+
+
+def _unreadable(path: str, place: Path, error: OSError | ValueError, name: str) -> _FieldError:
+    if getattr(error, "errno", None) in _MACHINE:
+        text = f"{quoted(path)} cannot be read now: {error.args[-1]}; that is the machine's fault, not the job's"
+        return _FieldError(UNREADABLE_NOW, text, name)
+    return _FieldError("unreadable_file", _why_unreadable(path, place, error, name), name)
+
+
+def _why_unreadable(path: str, place: Path, error: OSError | ValueError, name: str) -> str:
     why = (error.strerror if isinstance(error, OSError) else None) or str(error)
     told = f"{quoted(path)} cannot be read: {shown(why, 200)}"
     if path.lower().startswith(("http://", "https://")):
-        return f"{told}; it is a URL: put it under sound_file"
+        return f"{told}; it is a URL: put it under {'sound_file' if name == 'sound_path' else 'video_url'}"
     if "\\" in path and os.sep == "/":
         return f"{told}; folders are parted by / here, not by \\"
     tried = os.path.abspath(place) if "\0" not in path else ""  # noqa: PTH100 - a link is told as it was written
@@ -253,9 +293,9 @@ def reader(folder: SoundFolder | None) -> Converter:
     from cattrs.gen import make_dict_structure_fn
 
     made = Converter(detailed_validation=True)
-    made.register_structure_hook(str, _text)
+    made.register_structure_hook(str, as_text)
     made.register_structure_hook(int, _whole_number)
-    made.register_structure_hook(float, _number)
+    made.register_structure_hook(float, as_number)
     made.register_structure_hook_func(lambda kind: kind == Mapping[str, Any] | None, _object)
     made.register_structure_hook_func(lambda kind: kind == Sound | None, lambda value, _: _sound(value, folder))
     plain: Callable[..., FaceChoice] = make_dict_structure_fn(FaceChoice, made)

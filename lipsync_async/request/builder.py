@@ -10,12 +10,13 @@ from attrs import evolve, field, frozen
 
 from lipsync_async.errors import InvalidRequestError, Violation
 from lipsync_async.gateways import Gateway
-from lipsync_async.models import FaceChoice, LipSyncRequest, Sound, VideoSource
+from lipsync_async.models import FaceChoice, LipSyncRequest, Sound, SpeechSource, VideoSource
 
 from .audio import AudioBytes, AudioFile
-from .checks import Facts, check, errors_of, is_given, mark_if_clean, url_faults
+from .checks import MAX_CUT, Facts, but_pending, check, errors_of, is_given, mark_if_clean, url_faults
 from .faces import Face, choose_face
 from .speech import Speech
+from .video import VideoFile
 from .window import natural_end
 
 _FACE = "face_choose[0]"
@@ -46,6 +47,8 @@ class RequestBuilder:
     """Those of the session, where they are known; `_face_id` is a rule then."""
     _video_length: int | None = None
     _speech: Speech | None = None
+    _words: SpeechSource | None = None
+    """A text that is still to be spoken."""
     _audio_id: str | None = None
     _sound: Sound | None = None
     _sound_fault: Violation | None = None
@@ -64,13 +67,22 @@ class RequestBuilder:
         """Sets the session that identify-face opened; it expires after about 24 hours."""
         return evolve(self, session_id=session_id, source=None, faces=None, video_length=None)
 
+    def video(self, url: str | None = None, *, video_id: str | None = None, face: str = "only") -> RequestBuilder:
+        """Sets the video by its URL, or the id that Kling gave it, in place of a session: the client identifies it.
+
+        `face` is `only`, `first`, `longest` or a `face_id`; what needs the session is checked when it is there.
+        """
+        source = VideoSource(url=url, video_id=video_id, face=face)
+        return evolve(self, session_id="", face_id="", source=source, faces=None, video_length=None)
+
     def face(self, face_id: str) -> RequestBuilder:
         """Sets the face that is to speak, by its `face_id` from identify-face.
 
-        Where a `FaceSession` started the builder, it may also be `only`, `first` or `longest`.
+        Where a `FaceSession` started the builder, or it names its video, it may also be `only`, `first` or `longest`.
         """
         source = None if self._source is None else evolve(self._source, face=face_id)
-        return evolve(self, face_id=face_id, source=source)
+        waits = self._source is not None and not self._session_id
+        return evolve(self, face_id="" if waits else face_id, source=source)
 
     def audio_id(self, audio_id: str) -> RequestBuilder:
         """Sets the sound to an audio that text to speech made; replaces any other sound."""
@@ -82,6 +94,22 @@ class RequestBuilder:
         The job's id is made of the text and its voice, so that the same text spoken anew is the same job.
         """
         return evolve(self._with_sound(audio_id=speech.audio_id), speech=speech)
+
+    def video_file(self, path: str | os.PathLike[str], *, face: str = "only") -> RequestBuilder:
+        """Sets the video to a file on this machine, which the client's `uploads` puts where the gateway can fetch it.
+
+        Its headers are looked at now.
+        Raises `OSError` if it can't be read.
+        """
+        return evolve(self.video(face=face), source=VideoSource(file=VideoFile(path), face=face))
+
+    def text(self, text: str, voice_id: str, *, language: str = "en", speed: float = 1.0) -> RequestBuilder:
+        """Sets the sound to a text, which the client has spoken by one of Kling's voices; replaces any other sound.
+
+        Without an end of the window the cut ends with the speech.
+        """
+        source = SpeechSource(text=text, voice_id=voice_id, language=language, speed=speed)
+        return evolve(self._with_sound(), words=source)
 
     def audio_url(self, url: str) -> RequestBuilder:
         """Sets the sound to an http or https URL; replaces any other sound."""
@@ -138,20 +166,25 @@ class RequestBuilder:
         return evolve(self, extra={**self._extra, **fields})
 
     def check(self, gateway: Gateway | None = None, facts: Facts | None = None) -> list[Violation]:
-        """Returns the errors and warnings that `build` would find; never raises.
+        """Returns the errors and warnings that there are; never raises.
+
+        `build` takes a video that is not identified, and a text that is not spoken: the client does that.
 
         `facts`: what is known of the video and the face; None: what the session told.
         """
         return self._violations(self._request(), gateway, facts)
 
-    def build(self, gateway: Gateway | None = None, facts: Facts | None = None) -> LipSyncRequest:
+    def build(
+        self, gateway: Gateway | None = None, facts: Facts | None = None, *, uploads: bool = False
+    ) -> LipSyncRequest:
         """Returns the request.
 
+        `uploads`: the client has some, so a sound file may be larger than a create takes.
         Without `gateway` only the rules of all gateways are checked; the client checks those of its own gateway later.
         Raises `InvalidRequestError` with all errors; warnings do not raise.
         """
         request = self._request()
-        errors = errors_of(self._violations(request, gateway, facts))
+        errors = but_pending(errors_of(self._violations(request, gateway, facts)), request, uploads=uploads)
         if errors:
             known = self._external_task_id if isinstance(self._external_task_id, str) else None
             raise InvalidRequestError(errors, external_task_id=known)
@@ -171,9 +204,10 @@ class RequestBuilder:
     def _with_sound(
         self, *, audio_id: str | None = None, sound: Sound | None = None, sound_fault: Violation | None = None
     ) -> RequestBuilder:
-        return evolve(self, audio_id=audio_id, sound=sound, sound_fault=sound_fault, speech=None)
+        return evolve(self, audio_id=audio_id, sound=sound, sound_fault=sound_fault, speech=None, words=None)
 
     def _request(self) -> LipSyncRequest:
+        words = self._words if self._speech is None else self._speech.source
         return LipSyncRequest(
             session_id=self._session_id,
             face_choose=(self._face(),),
@@ -182,7 +216,7 @@ class RequestBuilder:
             watermark_info=None if self._watermark is None else {"enabled": self._watermark},
             extra_body=dict(self._extra) or None,
             source=self._source,
-            speech=None if self._speech is None else evolve(self._speech.source, to_end=self._end is None),
+            speech=None if words is None else evolve(words, to_end=self._end is None),
         )
 
     def _chosen(self) -> Face | Violation | None:
@@ -191,6 +225,8 @@ class RequestBuilder:
 
     def _face(self) -> FaceChoice:
         seconds = None if self._speech is None else self._speech.seconds
+        if self._words is not None:
+            seconds = 2 * MAX_CUT / 1_000  # stands for the length of what is not spoken yet
         end = self._end if self._end is not None else natural_end(self._sound, self._start, seconds)
         chosen = self._chosen()
         return FaceChoice(

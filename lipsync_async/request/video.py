@@ -9,10 +9,11 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import frozen
+from attrs import field, frozen
 
 from lipsync_async.errors import Violation
 
@@ -50,6 +51,44 @@ class VideoInfo:
     """Width and height in pixels; None: not known."""
     note: str = ""
     """What is wrong with it; empty if nothing is."""
+
+
+@frozen(repr=False)
+class VideoFile:
+    """A video on disk; its headers are looked at when this is made, and its content is read for its digest alone.
+
+    Two are equal if path, size and modification time are.
+    Raises `OSError` as `open` does, and if `path` is no regular file.
+    """
+
+    path: Path = field(converter=Path)
+    info: VideoInfo = field(init=False, eq=False)
+    size: int = field(init=False)
+    mtime_ns: int = field(init=False)
+    inode: int = field(init=False, eq=False)
+    _digest: str | None = field(init=False, eq=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        found = self.path.stat()
+        self._keep(size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino, info=look_at_video(self.path))
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of the file in hex; raises `OSError` if it is not the file that was looked at."""
+        if self._digest is None:
+            with self.path.open("rb") as source:
+                told = file_digest(source, "sha256").hexdigest()
+                found = os.fstat(source.fileno())
+            if (found.st_size, found.st_mtime_ns, found.st_ino) != (self.size, self.mtime_ns, self.inode):
+                raise OSError(errno.ESTALE, "the file changed after it was checked", str(self.path))
+            self._keep(_digest=told)
+        return str(self._digest)
+
+    def _keep(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"<VideoFile {str(self.path)!r}, {self.size} bytes, {self.info.container}>"
 
 
 def look_at_video(path: str | os.PathLike[str]) -> VideoInfo:

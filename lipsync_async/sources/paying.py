@@ -6,7 +6,7 @@ What was surely refused is sent again, as a create is; what may have been acted 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from attrs import frozen
@@ -85,6 +85,10 @@ class Call(Generic[T]):
     units: float
     """What it costs at list price."""
     body: bytes = b""
+    before: Callable[[], Awaitable[None]] | None = None
+    """Awaited when the account allows it to be sent, before its first byte leaves; what it raises is let through."""
+    on_task: Callable[[str], Awaitable[None]] | None = None
+    """Awaited when the gateway has answered with a task."""
 
 
 ERRORS: dict[Action, type[JobError]] = {
@@ -133,6 +137,8 @@ class Paying(Generic[T]):
             if answer.made or answer.nothing:
                 return self._checked(answer)
             assert answer.reply.task_id is not None
+            if self._call.on_task is not None:
+                await self._call.on_task(answer.reply.task_id)
             return await self._wait_for(answer.reply.task_id)
 
     # -- sending ----------------------------------------------------------------------------------------------------
@@ -191,6 +197,8 @@ class Paying(Generic[T]):
             if body is None:
                 headers.update(NO_CACHE)
             self._generation = account.credential.generation
+            if body is not None and self._call.before is not None:
+                await self._call.before()
             wire = cast("Asking", account.wire)
             return await wire.ask(url or URL(self._call.url), headers, self._flight, self._call.read, body)
         finally:

@@ -109,13 +109,33 @@ def _bare_face(face: FaceChoice, video: VideoSource | None, speech: SpeechSource
 def _told_video(request: LipSyncRequest) -> dict[str, str] | None:
     if request.source is None:
         return None
-    return {name: value for name, value in asdict(request.source).items() if value is not None}
+    video = request.source
+    told = {"url": video.url, "video_id": video.video_id, "face": video.face}
+    if video.file is not None:
+        told["file"] = video.file.digest()
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _told_speech(request: LipSyncRequest) -> dict[str, str | float] | None:
     if request.speech is None:
         return None
     return {**asdict(request.speech), "speed": float(request.speech.speed)}
+
+
+def name_of_video(video: VideoSource) -> str:
+    """What stands for a video in a journal: the same however its URL is signed, and whichever face is meant.
+
+    Raises OSError where a file cannot be read.
+    """
+    if video.file is not None:
+        return f"file:{video.file.digest()}"
+    return f"id:{video.video_id}" if video.url is None else f"url:{without_signature(video.url)}"
+
+
+def name_of_speech(speech: SpeechSource) -> str:
+    """What stands for a text that a voice speaks: made of the words, the voice, its language and its speed."""
+    said = [speech.text, speech.voice_id, speech.language, float(speech.speed)]
+    return f"text:{blake2b(_encode_sorted(said), digest_size=16).hexdigest()}"
 
 
 def _without_session(said: bytes, request: LipSyncRequest) -> bytes:

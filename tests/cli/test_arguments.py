@@ -21,6 +21,7 @@ COMMANDS = (
     "wait",
     "reconcile",
     "look-up",
+    "faces",
     "settle",
     "status",
     "report",

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from lipsync_async.cli.batch import SIGNALS, Booked, Budget, Interrupts, Submission, interruptible
+from lipsync_async.cli.batch import SIGNALS, Booked, Interrupts, Submission, interruptible
+from lipsync_async.cli.budget import Budget
 from lipsync_async.jobs import JobList
 from lipsync_async.jobs.lines import read_request
 from lipsync_async.outcomes import Accepted, NotSent, Rejected, Unknown

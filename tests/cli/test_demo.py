@@ -19,18 +19,19 @@ from .helpers import CLIPS, command
 def test_the_demo_shows_every_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a key: 42 lines, the two that were refused, a video of every other, no duplicates, and exit code 0."""
+    """Without a key: 44 lines, the two that were refused, a video of every other, no duplicates, and exit code 0."""
     monkeypatch.delenv("LIPSYNC_API_KEY")
     assert main(["demo", "--download", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     rows = re.findall(r"^demo-\d\d .*$", captured.out, re.MULTILINE)
-    assert len(rows) == 42
+    assert len(rows) == 44
     assert [row.split()[0] for row in rows if "rejected" in row] == ["demo-13", "demo-30"]
     lines = [line for line in captured.out.splitlines() if not line.startswith("The videos are in ")]
     assert max(map(len, lines)) <= 80
-    assert "40 succeeded" in captured.out
-    assert "ledger: 40 tasks, 23.5 units, duplicates: 0." in captured.out
-    assert "cost: 23.5 units charged, 23.5 units estimated" in captured.out
+    assert "42 succeeded" in captured.out
+    assert "ledger: 42 tasks, 26 units, duplicates: 0." in captured.out
+    assert "cost: 26 units charged, 26 units estimated" in captured.out
+    assert "3 videos identified and 2 texts spoken for 0.25 units." in captured.out
     videos = list(tmp_path.iterdir())
     assert {path.stem for path in videos} == {row.split()[0] for row in rows if "succeeded" in row}
     assert all(path.read_bytes()[4:8] == b"ftyp" for path in videos)
@@ -66,7 +67,7 @@ def test_on_a_terminal_it_is_live(tmp_path: Path) -> None:
     os.close(ours)
     shown = b"".join(seen).decode()
     assert process.returncode == 0
-    assert "42 of 42" in shown
+    assert "44 of 44" in shown
     assert all(f"{stage} " in shown for stage in ("submitted", "running", "finished", "downloaded"))
     assert "\x1b[" in shown
     assert "\x1b" not in out

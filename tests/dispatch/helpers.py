@@ -247,6 +247,9 @@ class Stopped:
         """Nobody calls it."""
         raise error
 
+    async def aclose(self, grace: float) -> None:
+        """Nothing is made."""
+
 
 def job_of(wanted: LipSyncRequest | None = None, *, line: int | None = None) -> Job:
     """`job-1`, or another request's job, on its way; it has its id."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_async.dispatch.intake import NOTHING_LEFT, WINDOWS, Intake, Nothing
+from lipsync_async.dispatch.intake import NOTHING_LEFT, SHELVES, WINDOWS, Intake, Nothing
 from tests.simulation.virtual import DeadlockError, run
 
 
@@ -310,3 +310,54 @@ def test_the_virtual_loop_says_what_hangs() -> None:
 
     with pytest.raises(DeadlockError):
         play(hang())
+
+
+def test_what_is_on_the_shelf_is_nobodys_work_and_holds_up_no_other() -> None:
+    """The source goes on; a job that is taken off goes first; nobody leaves while one is there."""
+
+    async def story() -> None:
+        intake: Intake[str, str] = Intake(Source(3), 4)
+        intake.shelve("lacking")
+        assert [await intake.next() for _ in range(2)] == ["new-0", "new-1"]
+        intake.unshelve("lacking")
+        intake.unshelve("lacking")  # it is there once
+        assert [await intake.next() for _ in range(2)] == ["lacking", "new-2"]
+        intake.shelve("lacking")
+        waiting = asyncio.ensure_future(intake.next())
+        other = asyncio.ensure_future(intake.next())
+        await asyncio.sleep(1)
+        assert [waiting.done(), other.done()].count(True) == 1  # one is enough for what is left
+        intake.unshelve("lacking")
+        assert {await waiting, await other} == {"lacking", NOTHING_LEFT}
+
+    play(story())
+
+
+def test_a_full_shelf_pauses_the_source() -> None:
+    """What is lacking is asked for so far ahead, and no further."""
+
+    async def story() -> None:
+        source = Source(1000)
+        intake: Intake[str, str] = Intake(source, 1)
+        while source.pulled < SHELVES:
+            intake.shelve(str(await intake.next()))
+        waiting = asyncio.ensure_future(intake.next())
+        await asyncio.sleep(1)
+        assert (source.pulled, waiting.done()) == (SHELVES, False)
+        intake.unshelve("new-5")
+        assert await waiting == "new-5"
+
+    play(story())
+
+
+def test_a_stop_clears_the_shelf() -> None:
+    """All of it is handed out, and what is shelved after that as well."""
+
+    async def story() -> None:
+        intake: Intake[str, str] = Intake([], 4)
+        intake.shelve("lacking")
+        intake.stop()
+        intake.shelve("late")
+        assert await everything(intake) == ["lacking", "late"]
+
+    play(story())

@@ -36,6 +36,25 @@ def csv(*rows: str, head: str = H) -> str:
     return "\n".join((head, *rows)) + "\n"
 
 
+FILM = "https://films.example.com/a.mp4"
+
+
+def video(**changes: Any) -> str:
+    """A line that names a video and a sound file."""
+    made = {"external_task_id": "ep1-1", "video_url": FILM, "sound_path": "good.wav", **changes}
+    return json.dumps({name: value for name, value in made.items() if value is not ...}) + "\n"
+
+
+def spoken(**changes: Any) -> str:
+    """A line that names a video and a text."""
+    return video(**{"sound_path": ..., "text": "Good morning.", "voice_id": "v-1", **changes})
+
+
+def nested(**face: Any) -> str:
+    """The same in the create call's own form."""
+    return json.dumps({"video_url": FILM, "face_choose": [{"face": "first", **face}]}) + "\n"
+
+
 def packed(*names: str) -> bytes:
     """A ZIP archive of files with these names."""
     made = io.BytesIO()
@@ -148,6 +167,41 @@ LISTS: list[tuple[str, str, str | bytes]] = [
     ("CSV under a JSONL name", "jobs.jsonl", csv(R)),
     ("JSONL under a CSV name", "jobs.csv", line()),
     ("only what must be given", "jobs.csv", "session_id,face_id,sound_path\n825465778199224380,0,good.wav\n"),
+    ("a video instead of a session", "jobs.jsonl", video()),
+    (
+        "a video and a text in a table",
+        "jobs.csv",
+        f"video_url,face,text,voice_id,speed\n{FILM},first,Good morning.,v-1,1.2\n",
+    ),
+    ("the same in the call's own form", "jobs.jsonl", nested(text="Good morning.", voice_id="v-1")),
+    ("a video twice", "jobs.jsonl", video(video_id="86")),
+    ("a video beside a session", "jobs.jsonl", line(video_url=FILM, face="first")),
+    ("a face's id beside a video", "jobs.jsonl", video(face_id="0")),
+    ("a video's address that is a path", "jobs.jsonl", video(video_url="films/a.mp4")),
+    ("a video that lies here", "jobs.jsonl", video(video_url=..., video_path="good.mp4")),
+    ("N/A for a video", "jobs.jsonl", video(video_url="N/A")),
+    ("nan for a face", "jobs.jsonl", video(face="nan")),
+    ("a face as a number", "jobs.jsonl", video(face=0)),
+    ("a video's id that Excel rounded", "jobs.csv", "video_id,sound_path\n8.25466E+17,good.wav\n"),
+    ("a WebM at a URL", "jobs.jsonl", video(video_url="https://films.example.com/a.webm")),
+    ("a video's URL that has ended", "jobs.jsonl", video(video_url=FILM + "?Signature=1&Expires=1500000000")),
+    ("signed URLs of a video and a sound", "jobs.jsonl", video(external_task_id=..., video_url=FILM + "?token=1")),
+    ("a text and no voice", "jobs.jsonl", spoken(voice_id=...)),
+    ("a voice and no text", "jobs.jsonl", spoken(text=...)),
+    ("a text that is too long", "jobs.jsonl", spoken(text="a" * 1001)),
+    ("a text of blanks", "jobs.jsonl", spoken(text="  ")),
+    ("a text as a number", "jobs.jsonl", spoken(text=7)),
+    ("a speed of three", "jobs.jsonl", spoken(speed=3)),
+    ("a speed with a comma", "jobs.csv", f'video_url,text,voice_id,speed\n{FILM},Good morning.,v-1,"1,2"\n'),
+    ("a text beside a sound", "jobs.jsonl", line(text="Good morning.", voice_id="v-1")),
+    ("a column Text beside sounds", "jobs.csv", csv(R + ",Good morning.", head=H + ",Text")),
+    ("a video's column nearly right", "jobs.csv", f"Video URL,Face,sound_path\n{FILM},first,good.wav\n"),
+    ("times of a text that cannot be", "jobs.jsonl", spoken(sound_start_time=-1, sound_insert_time=-5)),
+    (
+        "a text and a session",
+        "jobs.jsonl",
+        line(audio_id=..., sound_end_time=..., text="Good morning.", voice_id="v-1"),
+    ),
 ]
 
 
@@ -160,7 +214,7 @@ def told(path: Path) -> list[str]:
     except JobListError as error:
         return [str(error), *(f"  {fault}" for fault in error.violations)]
     said += [f"warning: {warned.first}" for warned in report.warnings.values()]
-    return said or [f"{report.jobs} job, {report.units} units"]
+    return said or [f"{report.jobs} job, {report.units:g} units"]
 
 
 def expected() -> dict[str, list[str]]:

@@ -65,28 +65,37 @@ class Stand:
         task_seconds: tuple[float, float],
         seed: int,
         download: bool = False,
+        **options: Any,
     ) -> None:
-        self.sandbox = Sandbox(
-            faults={"lose_reply": 0.05},
-            file_faults={"cut_once": 0.2, "stale_url": 0.1, "html_200": 0.1} if download else {},
-            video_bytes=200_000 if download else 0,
-            max_running_tasks=20 if download else None,
-            duplicates="accept",
-            latency=0.02,
-            task_seconds=task_seconds,
-            failed_share=0.1,
-            seed=seed,
-        )
+        usual: dict[str, Any] = {
+            "faults": {"lose_reply": 0.05},
+            "file_faults": {"cut_once": 0.2, "stale_url": 0.1, "html_200": 0.1} if download else {},
+            "video_bytes": 200_000 if download else 0,
+            "max_running_tasks": 20 if download else None,
+            "duplicates": "accept",
+            "latency": 0.02,
+            "task_seconds": task_seconds,
+            "failed_share": 0.1,
+            "seed": seed,
+        }
+        self.sandbox = Sandbox(**{**usual, **options})
         self.jobs = jobs
         self.journal = directory / "run.db"
         self.outs: list[Path] = []
         self._directory = directory
         self._list = directory / "jobs.jsonl"
-        self._list.write_text("".join(map(_line, range(jobs))), encoding="utf-8")
+        self._list.write_text("".join(map(self.line, range(jobs))), encoding="utf-8")
         self._pace = ("--max-in-flight", "16", "--max-per-second", str(per_second), "--timeout", "5")
         self.videos = directory / "videos" if download else None
         self._fetch = () if self.videos is None else ("--download", str(self.videos))
         self._looks = ("--first-look", str(task_seconds[1]), "--max-queries-per-second", "200")
+
+    def line(self, number: int) -> str:
+        """A job of the list."""
+        return _line(number)
+
+    def killed(self) -> None:
+        """A run was killed just now."""
 
     def submit(self) -> subprocess.Popen[str]:
         """A run of the whole list."""
@@ -129,11 +138,19 @@ def run(
     download: bool = False,
 ) -> Account:
     """Kills runs, each within `life` seconds of its first request; then one runs to its end, and `wait` after it."""
-    dice, began, killed = Random(f"waits-{seed}"), time.monotonic(), 0
+    dice = Random(f"waits-{seed}")
     stand = Stand(directory, jobs=jobs, per_second=per_second, task_seconds=task_seconds, seed=seed, download=download)
+    return play(stand, dice, kills, life)
+
+
+def play(stand: Stand, dice: Random, kills: int, *lives: float) -> Account:
+    """The same with a stand that is made already; each run is killed within the next of these lives, then the last."""
+    began, killed = time.monotonic(), 0
     with in_thread(stand.sandbox):
         while killed < kills and len(stand.outs) < 3 * kills:
-            killed += _run_and_kill(stand, dice.uniform(0.0, life), early=dice.random() < 0.1)
+            killed += _run_and_kill(
+                stand, dice.uniform(0.0, lives[min(killed, len(lives) - 1)]), early=dice.random() < 0.1
+            )
         codes = [_run_to_end(stand.submit())]
         requests = stand.requests()
         codes.append(_run_to_end(stand.wait()))
@@ -164,6 +181,8 @@ def _run_and_kill(stand: Stand, life: float, *, early: bool) -> bool:
             child.wait(life)
         except subprocess.TimeoutExpired:
             child.kill()
+            child.wait()
+            stand.killed()
             return True
     assert child.returncode in {0, 1}, child.returncode
     return False

@@ -5,8 +5,8 @@ Start to read at `preflight.check`, which applies them all.
 """
 
 from .limits import MAX_CUT, MIN_CUT, SLACK
-from .money import IDENTIFY_UNITS, SPEECH_UNITS, billed_units, sent_units
-from .origin import NOT_IDENTIFIED, NOT_SPOKEN, speech_faults, video_faults
+from .money import IDENTIFY_UNITS, SPEECH_UNITS, billed_units, estimated_units, sent_units
+from .origin import NOT_IDENTIFIED, NOT_SPOKEN, but_pending, speech_faults, too_large_sound, video_faults
 from .preflight import check, errors_of, mark_if_clean, warnings_of
 from .sound import clip_length
 from .times import Facts, insert_window
@@ -23,14 +23,17 @@ __all__ = [
     "SPEECH_UNITS",
     "Facts",
     "billed_units",
+    "but_pending",
     "check",
     "clip_length",
     "errors_of",
+    "estimated_units",
     "insert_window",
     "is_given",
     "mark_if_clean",
     "sent_units",
     "speech_faults",
+    "too_large_sound",
     "url_faults",
     "video_faults",
     "warnings_of",

@@ -9,11 +9,14 @@ from typing import Any
 from lipsync_async.models import LipSyncRequest
 
 from .limits import MAX_CUT
+from .values import is_given
 
 _STEP = 5_000
 """Milliseconds that cost half a unit, once begun."""
 
 
+_SPOKEN = {"en": 15.0, "zh": 4.5}
+"""Characters that a voice speaks in a second, more or less."""
 IDENTIFY_UNITS = SPEECH_UNITS = 0.05
 """Units at list price of identifying the faces of one video, and of speaking one text (contract, section 7)."""
 
@@ -22,6 +25,15 @@ def billed_units(request: LipSyncRequest) -> float:
     """Units at list price for a valid request: 0.5 per started 5 s of the cut sound (contract, section 7)."""
     steps = sum(-((face.sound_start_time - face.sound_end_time) // _STEP) for face in request.face_choose)
     return 0.5 * max(1, steps)
+
+
+def estimated_units(request: LipSyncRequest) -> float:
+    """`sent_units`; where a text is still to be spoken, by a guess at how long that takes."""
+    speech = request.speech
+    if speech is None or not speech.to_end or is_given(request.face_choose[0].audio_id):
+        return sent_units(request)
+    pace = _SPOKEN.get(speech.language, _SPOKEN["en"]) * speech.speed
+    return 0.5 * max(1, math.ceil(min(len(speech.text) / pace * 1_000, MAX_CUT) / _STEP))
 
 
 def sent_units(request: LipSyncRequest) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lipsync_async.errors import Violation
 from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource, VideoSource
+from lipsync_async.request.audio import AudioFile
+from lipsync_async.request.video import VideoFile, file_faults
 
 from .ids import text_faults
-from .limits import FASTEST_SPEECH, MAX_SPEECH_TEXT, SLOWEST_SPEECH
+from .limits import FASTEST_SPEECH, LARGE_SOUND_BYTES, MAX_SPEECH_TEXT, SLOWEST_SPEECH
 from .urls import url_faults
 from .values import is_given, is_unicode, type_name, unencodable
 
@@ -17,6 +19,27 @@ NOT_IDENTIFIED = "not_identified"
 """The rule of a request that names a video and has no session yet."""
 NOT_SPOKEN = "not_spoken"
 """The rule of a request that names a text and has no audio yet."""
+PENDING = frozenset({NOT_IDENTIFIED, NOT_SPOKEN})
+
+
+def but_pending(
+    violations: Iterable[Violation], request: LipSyncRequest | None = None, *, uploads: bool = False
+) -> list[Violation]:
+    """Those that are there whatever is still made of the video and the text.
+
+    `uploads`: a sound of the request's that is too large for a create is put where the gateway can fetch it.
+    """
+    found = [violation for violation in violations if violation.rule not in PENDING]
+    if uploads and request is not None and too_large_sound(request) is not None:
+        found = [violation for violation in found if violation.rule not in {"sound_too_large", "sound_large"}]
+    return found
+
+
+def too_large_sound(request: LipSyncRequest) -> AudioFile | None:
+    """The sound file of a request that does not fit into a create, as some gateways count."""
+    face = request.face_choose[0] if len(request.face_choose) == 1 else None
+    sound = face.sound_file if isinstance(face, FaceChoice) else None
+    return sound if isinstance(sound, AudioFile) and sound.size > LARGE_SOUND_BYTES else None
 
 
 def awaits_session(request: LipSyncRequest) -> bool:
@@ -39,8 +62,12 @@ def video_faults(path: str, video: object) -> Iterator[Violation]:
     if not isinstance(video, VideoSource):
         yield Violation(path, "not_a_video", f"must be a VideoSource, not {type_name(video)}")
         return
-    if is_given(video.url) == is_given(video.video_id):
-        yield Violation(path, "one_video_only", "give exactly one of url and video_id")
+    if [is_given(video.url), is_given(video.video_id), video.file is not None].count(True) != 1:
+        yield Violation(path, "one_video_only", "give exactly one of url, video_id and file")
+    if isinstance(video.file, VideoFile):
+        yield from file_faults(f"{path}.file", video.file.info)
+    elif video.file is not None:
+        yield Violation(f"{path}.file", "not_a_video", f"must be a VideoFile, not {type_name(video.file)}")
     if is_given(video.url):
         yield from url_faults(f"{path}.url", video.url)
     if is_given(video.video_id):

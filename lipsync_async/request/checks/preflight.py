@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from attrs import evolve
+
 from lipsync_async.errors import Violation
 from lipsync_async.gateways import Gateway
-from lipsync_async.models import FaceChoice, LipSyncRequest
+from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource
 
 from .extra import extra_faults, watermark_faults
 from .ids import is_plain_task_id, is_plain_text, task_id_faults, text_faults
-from .limits import MAX_CUT
+from .limits import MAX_CUT, MIN_CUT
 from .origin import awaits_session, awaits_speech, not_spoken, origin_faults
 from .sound import clip_length, is_plain_voice, voice_faults
 from .times import Facts, fact_faults, is_timely, timing_faults
@@ -81,12 +83,22 @@ def _check_face(
     if not (awaits_session(request) or is_plain_text(face.face_id)):
         found += text_faults(f"{path}.face_id", face.face_id)
     if awaits_speech(request, face):
-        found.append(not_spoken(path))  # its end is not known before
+        found.append(not_spoken(path))
+        _check_times_ahead(found, path, face, request)
     else:
         _check_sound(found, path, face, profile, facts)
     if not (is_plain_volume(face.sound_volume) and is_plain_volume(face.original_audio_volume)):
         for name in VOLUMES:
             found += volume_faults(f"{path}.{name}", getattr(face, name), profile)
+
+
+def _check_times_ahead(found: list[Violation], path: str, face: FaceChoice, request: LipSyncRequest) -> None:
+    """Of a sound that is not made yet; where the cut ends with it, the shortest cut stands for it."""
+    start = face.sound_start_time
+    if isinstance(request.speech, SpeechSource) and request.speech.to_end is True and type(start) is int:
+        face = evolve(face, sound_end_time=start + MIN_CUT)
+    if not is_timely(face, MAX_CUT):
+        found += timing_faults(path, face, None)
 
 
 def _check_sound(found: list[Violation], path: str, face: FaceChoice, profile: Gateway, facts: Facts | None) -> None:
