@@ -136,7 +136,7 @@ class AtChance:
 
 
 KINDS = {"named": Kind.RATE, "empty": None, "1303": Kind.CAPACITY}
-RANDOM_BARS = {0.1: (1.5, 1.1), 0.2: (1.5, 1.1)}
+RANDOM_BAR = (1.5, 1.1)
 LATE = Network(0.02, 0.005, 0.48, 0.48)
 
 
@@ -149,10 +149,9 @@ def _at_random(schedule: Schedule, kind: Kind | None, limit: float | None = None
 
 
 def _chance(name: str, kind: Kind | None) -> Iterator[AtChance]:
-    for share in (0.02, 0.05, 0.1, 0.2, 0.5):
+    for share in (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5):
         build = _at_random([(0, share)], kind)
-        bars = RANDOM_BARS.get(share, (None, None))
-        yield AtChance(f"{share:.0%}, {name}", build, 1000, 50 / (1 - share), 1000 / (1 - share), *bars)
+        yield AtChance(f"{share:.0%}, {name}", build, 1000, 50 / (1 - share), 1000 / (1 - share), *RANDOM_BAR)
     yield AtChance(f"every second one, {name}", lambda _w, _d: Alternating(kind), 1000, 100, 2000, 3, 1.5)
 
 

@@ -24,12 +24,19 @@ from lipsync_async.terms import Kind
 
 ENOUGH, RUNS = 8, 3
 """What a window needs: accepted jobs, and refusals with an accepted job in between."""
-CALM = 25
+CALM = 60
 """Accepted jobs for each of a window's runs of refusals, and one more: with so many, refusals are rare."""
-LOW = 0.6
-"""A pace that is safe, as a share of what passed: low enough for jitter, and for how roughly that is known."""
-NOISE = 0.02
-"""The share that a limit refuses at such a pace all the same."""
+AGAIN = 3
+"""Refusals, each after an accepted job, that are no coincidence."""
+LOW, HIGHEST = 0.6, 0.92
+"""A pace that is safe, as a share of what passed: low enough for jitter, and for how roughly that is known.
+
+The fewer are refused, the nearer to it a pace may be, but for the second.
+"""
+NOISE, PART = 0.02, 0.2
+"""The share that a limit refuses at such a pace all the same: the first, or this part of what is suspected."""
+SUSPECTED = 0.02
+"""The least share that a test looks for."""
 FEW, MANY, MOST = 0.12, 0.3, 0.75
 """Shares of refusals: with few, a test waits for one more window; with many, a slow one is worth it; more is closed."""
 SURE, UNSURE = 4.0, -3.5
@@ -140,6 +147,11 @@ class Background:
         self._calm()
 
     @property
+    def comes_again(self) -> bool:
+        """Refusals have come again and again lately, and nothing is known about them yet."""
+        return self.phase is Phase.WATCHING and self._windows * RUNS + self._replies.runs >= AGAIN
+
+    @property
     def passed(self) -> float:
         """Jobs a second that were accepted lately, from refusal to refusal."""
         return self._passed
@@ -235,13 +247,13 @@ class Background:
                 return False
             self.test_pace = LOW * self._mean()
         else:  # the fewer are refused, the less must the pace fall for a limit to refuse none
-            self.test_pace = self._passed * max(LOW, 1 - 3 * self._suspected())
+            self.test_pace = self._passed * max(LOW, min(HIGHEST, 1 - 3 * self._suspected()))
         self._due = 2 * self._windows
         return True
 
     def _suspected(self) -> float:
         """The share that a test looks for: windows end with a refusal, so they show too many."""
-        return max(2.5 * NOISE, 0.75 * self._tally[0] / self._tally[1])
+        return max(SUSPECTED, 0.75 * self._tally[0] / self._tally[1])
 
     def _is_slow(self) -> bool:
         return max(ENOUGH, 2.5 / self._suspected()) > SHORT * LOW * self._mean()
@@ -254,7 +266,7 @@ class Background:
 
     def _test(self, since: float, share: float) -> Advice:
         self.phase = Phase.TESTING
-        self._evidence, self._excess = Evidence(share, NOISE), 0.0
+        self._evidence, self._excess = Evidence(share, min(NOISE, PART * share)), 0.0
         self._replies = Replies(since)
         return Advice.TEST
 

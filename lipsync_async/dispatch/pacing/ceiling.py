@@ -144,7 +144,7 @@ class Ceiling:
         if not self.sighted:
             return RISK_UNSEEN
         ends = self._running.ends
-        return LEAST_RISK + MORE_RISK * ends.late / (ends.late + ends.mean / 2)
+        return LEAST_RISK + MORE_RISK * ends.late / (ends.late + ends.mean / 4)
 
     # ------------------------------------------------------------------------------------------------- events
 

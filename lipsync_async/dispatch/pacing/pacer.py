@@ -140,6 +140,8 @@ class Pacer:
         """
         self._in_flight -= 1
         self._refused += 1
+        if kind is None and hint is None and self._ceiling.known:
+            kind = Kind.CAPACITY
         advice = self._advice(now, sent_at, kind)
         if advice is Advice.LEARN:
             self._learn(now, sent_at, kind, hint)
@@ -173,7 +175,7 @@ class Pacer:
             ceiling.disregard()
 
     def _learn(self, now: float, sent_at: float, kind: Kind | None, hint: float | None) -> None:
-        if kind is Kind.CAPACITY or (kind is None and hint is None and self._ceiling.known):
+        if kind is Kind.CAPACITY:
             self._refused_for_capacity(now, sent_at, hint)
         elif sent_at > self._gate.cut_at:
             self._refused_for_rate(now, sent_at, kind, hint)
@@ -192,7 +194,7 @@ class Pacer:
     def _refused_for_rate(self, now: float, sent_at: float, kind: Kind | None, hint: float | None) -> None:
         gate = self._gate
         if not gate.shut:  # else it was the canary, which says nothing of the pace
-            self._rate.refused(now, sent_at)
+            self._rate.refused(now, sent_at, again=self._background.comes_again)
         gate.refuse(now, hint, self._rate.interval)
         if kind is None and hint is None and gate.refusals >= 3 and self._ceiling.suspect(now):
             gate.open()

@@ -1,6 +1,6 @@
 """The rate, a bracket: `lo` is believed to hold, `hi` was refused, `pace` is what is sent at now.
 
-STARTING: the pace doubles with every half second in which it was used, and with two round trips at the soonest.
+STARTING: the pace doubles with every half second in which it was used, and with three round trips at the soonest.
     Refused: `hi` = the pace at which that request was sent; try the estimate (between hi/8 and hi/2), with half of it
     for `lo`.
 TRYING a pace above `lo`, until enough was accepted: `lo` = pace.
@@ -10,7 +10,8 @@ TRYING a pace above `lo`, until enough was accepted: `lo` = pace.
     times as long as the last time.
 HOLDING `lo`, until enough was accepted: a fresh wide bracket is halved.
     Any other is forgotten upwards: the limit may have risen.
-    Refused: noise, unless refusals pass `target_waste` or the estimate is far below.
+    Refused: noise, unless refusals pass `target_waste` or the estimate is far below; and where single ones come again
+    and again while the pace lets through what it should, it is not what they speak of, up to `ALARM`.
     Then `hi` = `lo`, and `lo` comes down to the estimate; refused again and again, to what was accepted over all.
 
 The estimate is what was accepted over the time it took, since the last refusal: at both its ends the limiter was empty.
@@ -34,7 +35,7 @@ SLOWEST = 0.02
 FREE = 1000.0
 """Requests a second; past it an account that never refused is not spaced: a timer a job costs more than it saves."""
 
-DOUBLING, TRIPS = 0.5, 2.0
+DOUBLING, TRIPS = 0.5, 3.0
 """Seconds in which the pace doubles at first, and the least number of round trips for that."""
 
 FIRST_HOLD = 25.0
@@ -50,6 +51,8 @@ NEAR = 1.3
 """hi/lo below which a refusal ends the search."""
 FAR_BELOW = 0.85
 """A limit that fell, not noise: estimate/lo."""
+HARDLY_BELOW = 0.93
+"""Estimate/lo above which a refusal that came alone, as others before it, is no reason to come down."""
 FAR_ABOVE = 3.0
 """`lo` over what passed lately, pauses and all: above this it was a burst that made `lo`."""
 ALARM = 0.05
@@ -142,8 +145,11 @@ class Rate:
             if self._count >= self._need:
                 self._believe()
 
-    def refused(self, now: float, sent_at: float) -> None:
-        """A request that was sent since the last cut was refused, and no pause preceded it."""
+    def refused(self, now: float, sent_at: float, *, again: bool = False) -> None:
+        """A request that was sent since the last cut was refused, and no pause preceded it.
+
+        `again`: so were others lately, now and then.
+        """
         self._waste += (1 - self._waste) * MEMORY
         alarmed = self.phase is Phase.HOLDING and self._waste > ALARM
         limit = self._estimate(now, FEW if alarmed else ENOUGH)
@@ -154,11 +160,17 @@ class Rate:
             self._bracket(max(self._initial, sent_with), limit)
         elif self.phase is Phase.TRYING:
             self._retreat(limit, now)
-        elif limit is not None and (self._waste > self._target or limit < FAR_BELOW * self.lo):
+        elif limit is not None and self._speaks(limit, again):
             self._come_down(limit, now)
         if limit is not None:
             self._forget(now)
         self._stopped = now
+
+    def _speaks(self, limit: float, again: bool) -> bool:
+        """A refusal while a pace was held is more than noise: the limit is below it."""
+        if again and self._waste <= ALARM and limit >= HARDLY_BELOW * self.lo:
+            return False
+        return self._waste > self._target or limit < FAR_BELOW * self.lo
 
     def test(self, pace: float) -> None:
         """Go at `pace` for a while; until the test is over, what is accepted teaches nothing else."""

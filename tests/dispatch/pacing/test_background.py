@@ -24,11 +24,11 @@ from lipsync_async.terms import Kind
 
 
 class Run:
-    """A background and its clock: every reply comes a second after the one before, to a request sent just now."""
+    """A background and its clock: a reply comes so often (`every` seconds), to a request sent just now."""
 
-    def __init__(self, share: float = 0.0) -> None:
+    def __init__(self, share: float = 0.0, every: float = 1.0) -> None:
         self.background = Background()
-        self.now = 0.0
+        self.now, self.every = 0.0, every
         if share:
             self.background.share = share
             self.background._calm()
@@ -66,7 +66,7 @@ class Run:
         return self
 
     def _reply(self, refused: bool, kind: Kind | None, pace: float, unbounded: bool) -> Advice:
-        self.now += 1.0
+        self.now += self.every
         if refused:
             return self.background.refused(self.now, self.now, kind, pace, unbounded)
         return self.background.accepted(self.now, self.now, unbounded)
@@ -205,10 +205,41 @@ def test_refusals_in_a_row_count_once_in_a_test() -> None:
 def test_after_a_test_the_next_waits_twice_as_long() -> None:
     """Windows two and four are tested, not the third."""
     run = Run().tested()
-    run.accept(60)
-    run.refuse()
+    while run.accept() != [Advice.RETURN]:
+        pass
     said = [run.window() for _ in range(2)]
     assert said == [Advice.LEARN, Advice.TEST]
+
+
+def test_few_refusals_are_looked_for_among_few() -> None:
+    """One of fifty: a limit refuses a fifth of that at a pace near to what passed, so ten of them are beyond doubt."""
+    run = Run(every=0.1)
+    run.refuse()
+    while run.background.phase is not Phase.TESTING:
+        run.accept(50)
+        run.refuse()
+    assert run.background.test_pace > 0.9 * run.background.passed
+    refused = 0
+    while run.background.phase is Phase.TESTING:
+        run.accept(50)
+        run.refuse()
+        refused += 1
+    assert run.background.phase is Phase.TRIAL
+    assert 4 <= refused <= 12
+
+
+@pytest.mark.parametrize(("refused", "again"), [(2, False), (3, True)])
+def test_refusals_come_again_from_the_third_on(refused: int, again: bool) -> None:
+    """Each after an accepted job, and none of them long ago; a calm ends it."""
+    run = Run()
+    run.refuse()
+    assert not run.background.comes_again
+    for _ in range(refused):
+        run.accept()
+        run.refuse()
+    assert run.background.comes_again == again
+    run.accept(10 * CALM)
+    assert not run.background.comes_again
 
 
 # ---------------------------------------------------------------------------------------------------- trial

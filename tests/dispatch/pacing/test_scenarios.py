@@ -177,6 +177,16 @@ def test_refusals_at_random_do_not_stop_the_run(share: float, kind: Kind | None,
     assert median(run.requests_per_job for run in runs) * (1 - share) < 1.05
 
 
+@pytest.mark.parametrize("network", [NEAR, FAR])
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.03, 0.05, 0.07])
+def test_a_small_share_at_random_costs_little_time(share: float, network: Network) -> None:
+    """When less than one of twenty was not looked for, 2 % took 1.9 times what would do, and 5 % 2.6 times."""
+    build, ideal = chance([(0, share)]), 50 / (1 - share)
+    runs = [simulate(build, Learned, seed, jobs=1000, network=network, seconds=10 * ideal) for seed in range(1, 10)]
+    assert median(run.elapsed for run in runs) < 1.6 * ideal
+    assert median(run.requests_per_job for run in runs) * (1 - share) < 1.02
+
+
 @pytest.mark.parametrize("kind", [Kind.RATE, None, Kind.CAPACITY])
 def test_every_second_request_refused_does_not_stop_the_run(kind: Kind | None) -> None:
     """Whatever the reason that is given."""
@@ -245,9 +255,9 @@ def test_no_limit_is_taken_for_chance(name: str) -> None:
 
 
 def test_a_late_refusal_overshoots_little() -> None:
-    """60/s, told half a second late: of the first 600 requests a tenth at most is refused."""
+    """60/s, told half a second late: of the first 600 requests one in fourteen at most is refused."""
     late = Network(0.02, 0.005, 0.48, 0.48)
     runs = [
         simulate(lambda _w, _d: TokenBucket([(0, 60)]), Learned, seed, jobs=540, network=late) for seed in range(1, 8)
     ]
-    assert median(run.waste for run in runs) < 10
+    assert median(run.waste for run in runs) < 7
