@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .errors import (
         BatchError,
         CallbackVerificationError,
+        ClaimLostError,
         ClientClosedError,
         ConfigurationError,
         DownloadError,
@@ -93,6 +94,7 @@ __all__ = [
     "CallbackTask",
     "CallbackVerificationError",
     "Callbacks",
+    "ClaimLostError",
     "ClientClosedError",
     "ConfigurationError",
     "Container",
@@ -222,6 +224,7 @@ _NAMES_OF = {
     "errors": (
         "BatchError",
         "CallbackVerificationError",
+        "ClaimLostError",
         "ClientClosedError",
         "ConfigurationError",
         "DownloadError",

@@ -14,7 +14,7 @@ import msgspec
 
 from lipsync_async.dispatch.jobbook import accepted_of
 from lipsync_async.endings import Ended, TaskFailed
-from lipsync_async.journal import Reader, Record, State
+from lipsync_async.journal import AnyReader, Record, State, open_reader
 from lipsync_async.journal.record import result_line
 from lipsync_async.sources.resolving import SESSION, SPEECH
 from lipsync_async.sources.sourcebook import read_kept
@@ -49,11 +49,11 @@ _ENDING = {
 
 def run(args: argparse.Namespace) -> int:
     """Shows or exports; gives the exit code. Raises `JournalError` where there is no journal."""
-    with Reader(args.journal) as reader:
+    with open_reader(args.journal) as reader:
         return _export(reader, args) if args.export else _status(reader)
 
 
-def _status(reader: Reader) -> int:
+def _status(reader: AnyReader) -> int:
     counts = reader.counts()
     told = f"{reader.path}: gateway {reader.gateway}, account {reader.account}, {sum(counts.values())} jobs begun"
     print(printable(told))
@@ -66,7 +66,7 @@ def _status(reader: Reader) -> int:
     return ACCEPTED
 
 
-def _show_endings(reader: Reader, accepted: int) -> None:
+def _show_endings(reader: AnyReader, accepted: int) -> None:
     """How the tasks ended, as far as anybody waited for them."""
     ended = reader.entry_counts(TASK)
     cost = cost_of(_money(reader), _source_money(reader))
@@ -80,7 +80,7 @@ def _show_endings(reader: Reader, accepted: int) -> None:
     print_table(("ending", "tasks", ""), rows, right=(1,), out=sys.stdout)
 
 
-def _money(reader: Reader) -> Money:
+def _money(reader: AnyReader) -> Money:
     """Of every ending that is on record."""
     money = Money()
     for entry in reader.entries(TASK):
@@ -90,7 +90,7 @@ def _money(reader: Reader) -> Money:
     return money
 
 
-def _source_money(reader: Reader) -> SourceMoney:
+def _source_money(reader: AnyReader) -> SourceMoney:
     """Of every video and text that is on record."""
     money = SourceMoney()
     for kind, what in ((SESSION, "video"), (SPEECH, "text")):
@@ -101,7 +101,7 @@ def _source_money(reader: Reader) -> SourceMoney:
     return money
 
 
-def _show(reader: Reader, state: State, count: int) -> None:
+def _show(reader: AnyReader, state: State, count: int) -> None:
     print(f"\n{state.value}:")
     shown = [_row(record) for record, _ in zip(reader.records(state), range(_SHOWN), strict=False)]
     print_table(("job", "sent", "attempt", "got", "why"), shown, right=(2,), out=sys.stdout)
@@ -121,13 +121,13 @@ def _when(moment: float | None) -> str:
     return local.strftime("%H:%M:%S" if time.time() - moment < 24 * 3600 else "%Y-%m-%d %H:%M")
 
 
-def _lines(reader: Reader) -> Iterator[dict[str, Any]]:
+def _lines(reader: AnyReader) -> Iterator[dict[str, Any]]:
     """The result line of every job: how its task ended, where that was seen."""
     ties = ties_of(reader)
     return (_line(reader, ties, record) for record in reader.records() if record.external_task_id not in ties.jobs)
 
 
-def _line(reader: Reader, ties: Ties, job: Record) -> dict[str, Any]:
+def _line(reader: AnyReader, ties: Ties, job: Record) -> dict[str, Any]:
     """Of a job that was submitted again, the last task's."""
     last, ending, earlier = job, _ending(reader, job), list[TaskFailed]()
     while isinstance(ending, TaskFailed) and last.external_task_id in ties.after:
@@ -141,13 +141,13 @@ def _line(reader: Reader, ties: Ties, job: Record) -> dict[str, Any]:
     return line_of(msgspec.structs.replace(ending, outcome=accepted_of(last, job.line), earlier=tuple(earlier)))
 
 
-def _ending(reader: Reader, record: Record) -> Ended | None:
+def _ending(reader: AnyReader, record: Record) -> Ended | None:
     entry = reader.entry(TASK, record.external_task_id) if record.state is State.ACCEPTED else None
     ending = None if entry is None else read_ending(entry)
     return ending if ending is not None and ending.task_id == record.task_id else None
 
 
-def _export(reader: Reader, args: argparse.Namespace) -> int:
+def _export(reader: AnyReader, args: argparse.Namespace) -> int:
     encode = msgspec.json.Encoder().encode
     out = begin(open_out(args.out, overwrite=args.overwrite, journal=args.journal))
     error: OSError | None = None

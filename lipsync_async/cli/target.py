@@ -148,10 +148,10 @@ def _refuse_loss(name: str, overwrite: bool, journal: str | None) -> None:
 
 def _is_of(path: Path, journal: str) -> bool:
     """Whether a file holds nothing but result lines of this journal, so that a run writes all of them again."""
-    from lipsync_async.journal import Reader
+    from lipsync_async.journal import open_reader
 
     try:
-        with Reader(journal) as reader, path.open("rb") as source:
+        with open_reader(journal) as reader, path.open("rb") as source:
             for line in iter(lambda: source.readline(_LONGEST_LINE), b""):
                 told = _result(line)
                 if told is None or not _is_kept(told, reader):
