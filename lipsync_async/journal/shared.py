@@ -67,11 +67,8 @@ class SharedJournal(AnyJournal):
         return self._salt
 
     async def begin(self) -> None:
-        """Come alive. Raises `JournalError` where the server cannot be reached."""
-        try:
-            await self._beat()
-        except Away as error:
-            raise JournalError(f"the journal {self.name} cannot be reached: {error}") from error
+        """Come alive. Raises `Away` where the server gives no answer."""
+        await self._beat()
         self._pulse = asyncio.get_running_loop().create_task(self._live(), name="lipsync-beats")
 
     def may_send(self) -> bool:

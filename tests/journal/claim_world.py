@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from lipsync_async.errors import ClaimLostError, JournalError
+from lipsync_async.errors import ClaimLostError
 from lipsync_async.journal.claims import Away, Claim, Elsewhere, Fate, Lease, Line, Settled, Taken
 from lipsync_async.journal.record import Record, State
 from lipsync_async.journal.shared import SharedJournal
@@ -158,7 +158,7 @@ class Owner:
             try:
                 await self.journal.begin()
                 break
-            except JournalError:
+            except Away:
                 await asyncio.sleep(0.1)
         names = [f"job-{number}" for number in range(self.world.jobs)]
         self.world.dice.shuffle(names)

@@ -83,6 +83,8 @@ def play(plan: Plan, postgres: Postgres, name: str = "default") -> Result:
             for child in children:
                 child.kill()
                 child.wait()
+                if child.stdout is not None:
+                    child.stdout.close()
         return _compare(plan, sandbox, f"{url}&gateway={sandbox.base_url}", told, ended - began, ended - last)
 
 

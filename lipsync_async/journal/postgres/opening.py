@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from attrs import frozen
@@ -18,6 +20,9 @@ from . import line, statements
 from .reader import PgReader
 from .table import PgTable
 
+OPENING = 10.0
+"""Seconds for a server that restarts just now."""
+T = TypeVar("T")
 _OWN = ("lease", "max_outage", "gateway", "account", "statement_cache_size")
 _PASSWORD = re.compile(r"(//[^\s/@:]*):[^\s/@]*@|([?&]password=)[^&]*")
 
@@ -68,9 +73,7 @@ async def open_postgres(url: str, *, gateway: str, account: str = "default") -> 
     patience = min(10.0, max(1.0, address.lease / 2))
     lines, claims = address.line(patience), address.line(patience)
     try:
-        number, salt = await claims.ask(lambda connection: _prepare(connection, gateway, account))
-    except Away as error:
-        raise JournalError(f"the journal {address.name} cannot be reached: {error}") from error
+        number, salt = await reach(address.name, lambda: claims.ask(lambda one: _prepare(one, gateway, account)))
     finally:
         await claims.aclose()
     reader = PgReader(address, journal=number)
@@ -83,11 +86,24 @@ async def open_postgres(url: str, *, gateway: str, account: str = "default") -> 
         max_outage=address.max_outage,
     )
     try:
-        await journal.begin()
+        await reach(address.name, journal.begin)
     except BaseException:
         await journal.aclose()
         raise
     return journal
+
+
+async def reach(name: str, ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer of a server that may be about to come up. Raises `JournalError` where it does not."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + OPENING
+    while True:
+        try:
+            return await ask()
+        except Away as error:
+            if clock() >= until:
+                raise JournalError(f"the journal {name} cannot be reached: {error}") from error
+            await asyncio.sleep(0.2)
 
 
 async def _prepare(connection: line.Connection, gateway: str, account: str) -> tuple[int, bytes]:
