@@ -1,0 +1,28 @@
+"""A script for a list of any length: it reads voices.jsonl line by line, and prints each outcome as it is known."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+from lipsync_async import Accepted, LipSyncClient, RequestBuilder
+
+GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
+VOICES = Path(__file__).parent / "voices.jsonl"
+
+
+def jobs():
+    template = RequestBuilder().session("825465778199224380").face("0").volume(sound=1, original=0)
+    with VOICES.open(encoding="utf-8") as lines:
+        for voice in map(json.loads, lines):
+            yield template.audio_url(voice["url"]).window(0, voice["ms"]).external_task_id(voice["id"]).build()
+
+
+async def main():
+    async with LipSyncClient(GATEWAY) as client, client.stream(jobs(), journal="voices.db") as outcomes:
+        async for outcome in outcomes:
+            print(outcome.external_task_id, outcome.task_id if isinstance(outcome, Accepted) else outcome.kind)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

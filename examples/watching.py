@@ -1,0 +1,36 @@
+"""Watching: an observer counts what happens, `on_progress` prints a line an outcome, and the log tells the rest."""
+
+import asyncio
+import logging
+import os
+from collections import Counter
+
+from lipsync_async import LipSyncClient, RequestBuilder
+
+GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
+COUNTS = Counter()
+
+template = RequestBuilder().session("825465778199224380").face("0").audio_id("825451760499568680")
+jobs = [template.window(0, 3000 + 500 * n).external_task_id(f"ep5-{n}").build() for n in range(5)]
+
+
+def count(event):
+    """Called for everything that happens, in the event loop: it must be quick, and must not block."""
+    COUNTS[event.name, event.kind or event.action] += 1
+
+
+def show(progress):
+    print(f"{progress.done} of {progress.total}: {progress.outcome.external_task_id} {progress.outcome.name}")
+
+
+async def main():
+    logging.basicConfig(level=logging.WARNING)  # logging.DEBUG tells every attempt
+    async with LipSyncClient(GATEWAY, observer=count) as client:
+        await client.submit_many(jobs, on_progress=show)
+        print(client.statistics())
+    for (name, what), times in sorted(COUNTS.items()):
+        print(name, what, times)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
