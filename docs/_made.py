@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from lipsync_async import sandbox
 from lipsync_async.cli.arguments import make_parser
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +68,13 @@ def _escaped(text: str) -> str:
     return re.sub(r"([|*<>_])", r"\\\1", text)
 
 
+def names(*tables: Mapping[str, str]) -> str:
+    """What a sandbox can be told to do, by name."""
+    known = {name: text for table in tables for name, text in table.items()}
+    rows = [f"| `{name}` | {_escaped(text)} |" for name, text in known.items()]
+    return "\n".join(["| name | what happens |", "|---|---|", *rows])
+
+
 def beside(name: str) -> str:
     """A text beside the README, with its links as they are from here."""
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -76,6 +84,11 @@ def beside(name: str) -> str:
 
 FILLED: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "command": {"options": options},
+    "testing": {
+        "faults": partial(names, sandbox.KNOWN_PREPARE_FAULTS, sandbox.KNOWN_FAULTS),
+        "file_faults": partial(names, sandbox.KNOWN_FILE_FAULTS),
+        "others": partial(names, sandbox.KNOWN_ENDS, sandbox.KNOWN_FACES, sandbox.KNOWN_CALLBACK_FAULTS),
+    },
     "changelog": {"CHANGELOG.md": partial(beside, "CHANGELOG.md")},
     "contributing": {"CONTRIBUTING.md": partial(beside, "CONTRIBUTING.md")},
     "security": {"SECURITY.md": partial(beside, "SECURITY.md")},

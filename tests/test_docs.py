@@ -206,7 +206,10 @@ def test_every_page_is_in_the_index() -> None:
 def test_linked_files_exist(path: Path) -> None:
     """As the files lie in the repository, where they are read as well."""
     linked = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
-    assert [link for link in linked if "://" not in link and not (path.parent / link).exists()] == []
+    inside = [link for link in linked if "://" not in link]
+    if not (ROOT / "lipsync_async").exists():  # the gate tests the wheel with the source out of the way
+        inside = [link for link in inside if not link.startswith("../lipsync_async/")]
+    assert [link for link in inside if not (path.parent / link).exists()] == []
 
 
 def faults_of(folder: Path, text: str) -> list[str]:

@@ -162,6 +162,28 @@ def test_the_service_with_fastapi(sandbox: Sandbox) -> None:
     assert sandbox.ledger.tasks == 1
 
 
+LINE = {"id": "a-1", "video": "https://films.example.com/1.mp4", "text": "Good evening.", "voice": "v"}
+
+
+def test_the_service_comes_to_the_videos(sandbox: Sandbox, tmp_path: Path) -> None:
+    """After a restart, too: nothing is submitted again."""
+
+    async def ask(posts: list[dict[str, str]]) -> None:
+        app = load("service_videos.py")["app"]
+        async with app.router.lifespan_context(app):
+            for line in posts:
+                assert (await spoken(app, "POST", "/lines", line))[0] == 202
+            await asyncio.gather(*app.state.background)
+            assert await spoken(app, "GET", "/lines/a-1") == (200, {"state": "succeeded"})
+            assert (await spoken(app, "GET", "/lines/a-2"))[0] == 404
+            assert (await spoken(app, "POST", "/lines", LINE | {"id": "?"}))[0] == 422
+
+    for posts in ([LINE], []):
+        asyncio.run(ask(posts))
+        assert [path.name for path in (tmp_path / "videos").glob("*.mp4")] == ["a-1.mp4"]
+    assert sandbox.ledger.tasks == 1
+
+
 def test_the_callbacks_with_fastapi_start(sandbox: Sandbox) -> None:
     """The application itself, with its client and its route."""
     app = load("callbacks_fastapi.py")["app"]
