@@ -1,6 +1,7 @@
 """Callbacks with aiohttp: the gateway tells of an end, and the client looks at once.
 
-The URL that jobs are given is `PUBLIC + callbacks.path`; the path holds a token that nobody can guess.
+The URL that jobs are given is `PUBLIC + callbacks.path`.
+The path holds a token that nobody can guess.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import os
 import sys
 
 from aiohttp import web
-
 from lipsync_async import Callbacks, JobList, LipSyncClient
 
 GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
@@ -19,11 +19,13 @@ SECRETS = os.environ.get("KLING_WEBHOOK_SECRETS", "").split()
 
 
 def application(callbacks: Callbacks) -> web.Application:
-    """A web application that receives callbacks; one that there is can take the route as well."""
+    """A web application that receives callbacks; yours can take the route as well."""
 
     async def receive(request: web.Request) -> web.Response:
         # The raw bytes: what was parsed and written anew is signed by nobody.
-        return web.Response(status=callbacks.receive(request.headers, await request.read()))
+        return web.Response(
+            status=callbacks.receive(request.headers, await request.read())
+        )
 
     app = web.Application()
     app.router.add_post(callbacks.path, receive)

@@ -1,4 +1,4 @@
-"""From a video: its faces are identified, a line is spoken, and both become a job, step by step."""
+"""From a video, step by step: faces are identified, a line is spoken, a job is made."""
 
 import asyncio
 import os
@@ -11,14 +11,20 @@ GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 async def main():
     async with LipSyncClient(GATEWAY) as client:
         try:
-            session = await client.identify_faces(video_url="https://films.example.com/scene-1.mp4")
+            session = await client.identify_faces(
+                video_url="https://films.example.com/scene-1.mp4"
+            )
         except NoFaceError as error:
             print(error)
             return
         for face in session.faces:
             print(face)
-        speech = await client.synthesize_speech("And that is why we are here today.", "girlfriend_1_speech02")
-        job = session.builder("longest").speech(speech).external_task_id("ep4-1").build()
+        speech = await client.synthesize_speech(
+            "And that is why we are here today.", "girlfriend_1_speech02"
+        )
+        job = (
+            session.builder("longest").speech(speech).external_task_id("ep4-1").build()
+        )
         accepted = await client.submit(job)
         print(accepted.external_task_id, accepted.name)
 

@@ -1,4 +1,4 @@
-"""A script for a list of any length: it reads voices.jsonl line by line, and prints each outcome as it is known."""
+"""A script for a list of any length: it reads line by line, and prints each outcome."""
 
 import asyncio
 import json
@@ -12,16 +12,22 @@ VOICES = Path(__file__).parent / "voices.jsonl"
 
 
 def jobs():
-    template = RequestBuilder().session("825465778199224380").face("0").volume(sound=1, original=0)
+    template = RequestBuilder().session("825465778199224380").face("0")
     with VOICES.open(encoding="utf-8") as lines:
         for voice in map(json.loads, lines):
-            yield template.audio_url(voice["url"]).window(0, voice["ms"]).external_task_id(voice["id"]).build()
+            job = template.audio_url(voice["url"]).window(0, voice["ms"])
+            yield job.external_task_id(voice["id"]).build()
 
 
 async def main():
-    async with LipSyncClient(GATEWAY) as client, client.stream(jobs(), journal="voices.db") as outcomes:
+    async with (
+        LipSyncClient(GATEWAY) as client,
+        client.stream(jobs(), journal="voices.db") as outcomes,
+    ):
         async for outcome in outcomes:
-            print(outcome.external_task_id, outcome.task_id if isinstance(outcome, Accepted) else outcome.kind)
+            accepted = isinstance(outcome, Accepted)
+            told = outcome.task_id if accepted else outcome.kind
+            print(outcome.external_task_id, told)
 
 
 if __name__ == "__main__":

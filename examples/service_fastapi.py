@@ -1,4 +1,4 @@
-"""A service with FastAPI: `POST /dub` submits a job, `GET /dub/{id}` says what became of it.
+"""A service with FastAPI: `POST /dub` submits a job, `GET /dub/{id}` looks it up.
 
 `uvicorn service_fastapi:app` serves it.
 """
@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel
-
 from lipsync_async import (
     InvalidRequestError,
     LipSyncClient,
@@ -18,6 +16,7 @@ from lipsync_async import (
     RejectedError,
     RequestBuilder,
 )
+from pydantic import BaseModel
 
 GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 
@@ -46,13 +45,26 @@ app = FastAPI(lifespan=lifespan)
 async def dub(asked: Dub) -> dict[str, str]:
     """Submits one job, once: the same id again tells the same task."""
     try:
-        job = RequestBuilder().session(asked.session).face(asked.face).audio_id(asked.audio).window(0, 5000)
-        accepted = await app.state.client.submit(job.external_task_id(asked.id).build(), journal="service.db")
-    except (InvalidRequestError, RejectedError) as error:  # the caller must change something
+        job = (
+            RequestBuilder()
+            .session(asked.session)
+            .face(asked.face)
+            .audio_id(asked.audio)
+            .window(0, 5000)
+        )
+        accepted = await app.state.client.submit(
+            job.external_task_id(asked.id).build(), journal="service.db"
+        )
+    except (
+        InvalidRequestError,
+        RejectedError,
+    ) as error:  # the caller must change something
         raise HTTPException(422, str(error)) from error
     except NotSentError as error:  # nothing was charged: the caller may try again
         raise HTTPException(503, str(error)) from error
-    except OutcomeUnknownError as error:  # it may have been charged: the same id again looks it up
+    except (
+        OutcomeUnknownError
+    ) as error:  # it may have been charged: the same id again looks it up
         raise HTTPException(504, str(error)) from error
     return {"id": accepted.external_task_id, "task": accepted.task_id}
 

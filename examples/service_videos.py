@@ -1,4 +1,6 @@
-"""A service with FastAPI that comes to the videos: it answers at once, waits meanwhile, and goes on after a restart.
+"""A service with FastAPI that comes to the videos.
+
+It answers at once, waits meanwhile, and goes on after a restart.
 
 `uvicorn service_videos:app` serves it. Each worker needs a journal of its own.
 """
@@ -10,8 +12,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel
-
 from lipsync_async import (
     InvalidRequestError,
     LipSyncClient,
@@ -21,6 +21,7 @@ from lipsync_async import (
     RejectedError,
     RequestBuilder,
 )
+from pydantic import BaseModel
 
 GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 JOURNAL = Path("service.db")
@@ -51,7 +52,7 @@ def was_here() -> bool:
 
 
 async def resume(app: FastAPI) -> None:
-    """The tasks of the process before this one: what ended is told, the others are waited for."""
+    """The tasks of an earlier process: told if they ended, else waited for."""
     async with app.state.client.follow(JOURNAL, download="videos") as results:
         async for result in results:
             app.state.told[result.external_task_id] = result.name
@@ -59,9 +60,12 @@ async def resume(app: FastAPI) -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """One client for as long as the application lives; what waits in the background ends with it."""
+    """One client for as long as the application lives; all waits end with it."""
     app.state.told = {}
-    async with LipSyncClient(GATEWAY) as app.state.client, asyncio.TaskGroup() as app.state.waits:
+    async with (
+        LipSyncClient(GATEWAY) as app.state.client,
+        asyncio.TaskGroup() as app.state.waits,
+    ):
         background = [app.state.waits.create_task(resume(app))] if was_here() else []
         app.state.background = set(background)
         yield
@@ -75,7 +79,12 @@ app = FastAPI(lifespan=lifespan)
 @app.post("/lines", status_code=202)
 async def dub(line: Line) -> dict[str, str]:
     """Submits one line, and waits for its video in the background."""
-    job = RequestBuilder().video(line.video, face="longest").text(line.text, line.voice).external_task_id(line.id)
+    job = (
+        RequestBuilder()
+        .video(line.video, face="longest")
+        .text(line.text, line.voice)
+        .external_task_id(line.id)
+    )
     try:
         accepted = await app.state.client.submit(job.build(), journal=JOURNAL)
     except (InvalidRequestError, RejectedError) as error:

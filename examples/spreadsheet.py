@@ -1,4 +1,4 @@
-"""A spreadsheet as a list of jobs: looked through as a whole, then submitted, with a file of results beside it."""
+"""A spreadsheet as a list of jobs: checked as a whole, submitted, results in a file."""
 
 import asyncio
 import os

@@ -1,9 +1,8 @@
-"""Tests of your own code, against the gateway that comes with the library: `pytest examples/test_dubbing.py`."""
+"""Tests of your own code, against the gateway that comes with the library."""
 
 import asyncio
 
 import pytest
-
 from lipsync_async import LipSyncClient, RequestBuilder
 
 
@@ -26,7 +25,9 @@ def test_dubbing_survives_lost_replies(lipsync_sandbox):
 
 @pytest.mark.lipsync_sandbox(balance=1.0)
 def test_dubbing_stops_when_the_money_is_gone(lipsync_sandbox):
-    """Two jobs are paid for; the others were certainly not sent, and may be submitted again."""
-    result = asyncio.run(dub(lipsync_sandbox.base_url, lipsync_sandbox.api_key, ["a", "b", "c", "d"]))
+    """Two jobs are paid for; the others were not sent, and may be submitted again."""
+    result = asyncio.run(
+        dub(lipsync_sandbox.base_url, lipsync_sandbox.api_key, ["a", "b", "c", "d"])
+    )
     assert len(result.accepted) == 2
     assert {outcome.kind for outcome in result.not_sent.values()} == {"quota"}

@@ -1,4 +1,4 @@
-"""Watching: an observer counts what happens, `on_progress` prints a line an outcome, and the log tells the rest."""
+"""Watching: an observer counts what happens, `on_progress` prints each outcome."""
 
 import asyncio
 import logging
@@ -10,17 +10,26 @@ from lipsync_async import LipSyncClient, RequestBuilder
 GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 COUNTS = Counter()
 
-template = RequestBuilder().session("825465778199224380").face("0").audio_id("825451760499568680")
-jobs = [template.window(0, 3000 + 500 * n).external_task_id(f"ep5-{n}").build() for n in range(5)]
+template = (
+    RequestBuilder()
+    .session("825465778199224380")
+    .face("0")
+    .audio_id("825451760499568680")
+)
+jobs = [
+    template.window(0, 3000 + 500 * n).external_task_id(f"ep5-{n}").build()
+    for n in range(5)
+]
 
 
 def count(event):
-    """Called for everything that happens, in the event loop: it must be quick, and must not block."""
+    """Called in the event loop for everything that happens: it must be quick."""
     COUNTS[event.name, event.kind or event.action] += 1
 
 
 def show(progress):
-    print(f"{progress.done} of {progress.total}: {progress.outcome.external_task_id} {progress.outcome.name}")
+    outcome = progress.outcome
+    print(progress.done, "of", progress.total, outcome.external_task_id, outcome.name)
 
 
 async def main():

@@ -3,20 +3,32 @@
 import asyncio
 import os
 
-from lipsync_async import Accepted, LipSyncClient, NotSent, Rejected, RequestBuilder, Unknown
+from lipsync_async import (
+    Accepted,
+    LipSyncClient,
+    NotSent,
+    Rejected,
+    RequestBuilder,
+    Unknown,
+)
 
 GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 
-template = RequestBuilder().session("825465778199224380").face("0").audio_id("825451760499568680")
+template = (
+    RequestBuilder()
+    .session("825465778199224380")
+    .face("0")
+    .audio_id("825451760499568680")
+)
 jobs = [template.window(0, 3000).external_task_id(f"ep6-{n}").build() for n in range(3)]
 
 
 async def settle(client, outcome):
-    """A job that may have been charged: ask the gateway, and submit nothing meanwhile."""
+    """A job that may have been charged: ask, and submit nothing meanwhile."""
     found = await client.look_up(outcome.external_task_id)
     if found.found:
         return f"it was accepted as task {found.task_id}"
-    return "not found, which alone proves nothing: run `lipsync-async reconcile` later, or ask the gateway"
+    return "not found, which alone proves nothing: run `lipsync-async reconcile` later"
 
 
 async def main():
@@ -31,7 +43,7 @@ async def main():
                 case Unknown():
                     told = await settle(client, outcome)
                 case NotSent():
-                    told = f"may be submitted again unchanged ({outcome.kind}): {outcome.message}"
+                    told = f"may be submitted again ({outcome.kind}): {outcome.message}"
             print(outcome.external_task_id, told)
         if result.not_sent:
             await client.submit_many(result.safe_to_submit_again, journal="ep6.db")
