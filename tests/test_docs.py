@@ -29,7 +29,6 @@ from lipsync_async.tasks import planner
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
-BESIDE = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 CLIP = Path(__file__).parent / "clips" / "mp3_cbr128_xing_id3.mp3"
 
 pytest_plugins = ["pytester"]
@@ -121,6 +120,21 @@ def test_the_commands_of_the_spreadsheet_run(
     assert len(list(Path("videos").glob("*.mp4"))) == lines
 
 
+TYPED = sorted(
+    {
+        typed
+        for text in (*PAGES.values(), (ROOT / "README.md").read_text(encoding="utf-8"))
+        for typed in re.findall(r"lipsync-async ([a-z][^`\n]* --[^`\n]*)", text)
+    }
+)
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_every_command_that_is_told_can_be_typed(typed: str) -> None:
+    """Its options are there, and take such values."""
+    assert make_parser().parse_args(shlex.split(typed)).module
+
+
 # --- lists that name everything -------------------------------------------------------------------------------------
 
 
@@ -198,18 +212,6 @@ def test_every_page_is_in_the_index() -> None:
     """A page that nothing leads to is not read."""
     listed = re.findall(r"^([a-z-]+)$", PAGES["index"], re.MULTILINE)
     assert sorted(listed) == sorted(PAGES.keys() - {"index"})
-
-
-@pytest.mark.parametrize(
-    "path", [*sorted(DOCS.glob("*.md")), *(ROOT / name for name in BESIDE)], ids=lambda it: it.name
-)
-def test_linked_files_exist(path: Path) -> None:
-    """As the files lie in the repository, where they are read as well."""
-    linked = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
-    inside = [link for link in linked if "://" not in link]
-    if not (ROOT / "lipsync_async").exists():  # the gate tests the wheel with the source out of the way
-        inside = [link for link in inside if not link.startswith("../lipsync_async/")]
-    assert [link for link in inside if not (path.parent / link).exists()] == []
 
 
 def faults_of(folder: Path, text: str) -> list[str]:
