@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from lipsync_async.gateways import GATEWAYS
+from lipsync_async.about import VERSION
+from lipsync_async.gateways import GATEWAY_VARIABLE, GATEWAYS
 from lipsync_async.sandbox import add_arguments
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _check(commands)
     _submit(commands)
@@ -186,7 +187,10 @@ def _sandbox(commands: _Commands) -> None:
 
 def _add_gateway(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     text = f"{', '.join(GATEWAYS)} or a base URL, to which /kling/v1/... is appended"
-    parser.add_argument("--gateway", required=required, metavar="NAME|URL", help=text)
+    usual = os.environ.get(GATEWAY_VARIABLE, "").strip() or None
+    text += f" (default: {GATEWAY_VARIABLE})"
+    needed = required and usual is None
+    parser.add_argument("--gateway", required=needed, default=usual, metavar="NAME|URL", help=text)
 
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
@@ -288,10 +292,3 @@ def _prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
         raise argparse.ArgumentTypeError("must be at most 24 of A-Z a-z 0-9 _ -")
     return text
-
-
-def _version() -> str:
-    try:
-        return version("lipsync-async")
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -47,6 +47,10 @@ class Stoppable(Protocol):
         """Breaks off what is in flight."""
         ...
 
+    def break_off(self) -> None:
+        """Breaks off what is in flight, and what is being made for its jobs."""
+        ...
+
     def fail(self, error: Exception) -> None:
         """Ends intake, and raises the error when all is over."""
         ...

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 from attrs import frozen
 
+from lipsync_async.about import AGENT
 from lipsync_async.endings import DownloadKind
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.wire.texts import message
@@ -25,8 +26,6 @@ from .heads import Again, GiveUp, Redirect, Take, Version, judge
 from .session import Proxies, refusal_in
 
 MOST_REDIRECTS = 5
-AGENT = "lipsync-async"
-"""What a file host is told of us; some refuse what has no name."""
 
 Key = Callable[[], Awaitable[Mapping[str, str]]]
 """Gives the headers that carry the key, of which `Authorization` alone is sent."""
