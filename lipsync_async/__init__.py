@@ -324,7 +324,7 @@ _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in na
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":  # asked for seldom, and looked up in the installed package
-        return import_module(".about", __name__).VERSION
+        return import_module(".about", __name__).installed_version()
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

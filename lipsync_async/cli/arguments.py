@@ -8,7 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from lipsync_async.about import VERSION
+from lipsync_async.about import installed_version
 from lipsync_async.gateways import GATEWAY_VARIABLE, GATEWAYS
 from lipsync_async.sandbox import add_arguments
 
@@ -32,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {installed_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _template(commands)
     _check(commands)

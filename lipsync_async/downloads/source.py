@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from attrs import frozen
 
-from lipsync_async.about import AGENT
+from lipsync_async.about import user_agent
 from lipsync_async.endings import DownloadKind
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.wire.texts import message
@@ -164,7 +164,7 @@ class Source:
                 response.close()
 
     async def _headers(self, hop: Hop, asked: Asked) -> dict[str, str]:
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": AGENT}
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": user_agent()}
         if asked.offset and asked.version is not None:
             headers |= {"Range": f"bytes={asked.offset}-", "If-Range": asked.version.etag}
         if hop.with_key and self._key is not None:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
-from lipsync_async.about import AGENT
+from lipsync_async.about import user_agent
 from lipsync_async.config import Limits, Timeouts
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.request.audio.machine import is_machines_fault
@@ -216,7 +216,7 @@ def make_session() -> aiohttp.ClientSession:
 
 def agent_of(session: aiohttp.ClientSession) -> str | None:
     """The User-Agent of our requests; None where the session has one, which stays."""
-    return None if "User-Agent" in session.headers else AGENT
+    return None if "User-Agent" in session.headers else user_agent()
 
 
 def warn_of_small_pool(session: aiohttp.ClientSession, limits: Limits) -> None:

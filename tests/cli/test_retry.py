@@ -79,6 +79,15 @@ def test_what_was_corrected_or_not_sent_keeps_its_id(
     told = capsys.readouterr().err
     assert "1 job that were surely not acted upon" in told
     assert "1 job that were rejected, and have been corrected" in told
+    assert lipsync_sandbox.ledger.requests == before
+    assert main(retry(lipsync_sandbox, jobs, book)) == 1  # of `cut` there is a task at the gateway after all
+    ends = {line["external_task_id"]: line["outcome"] for line in results(capsys.readouterr().out)}
+    assert ends == {"mended": "succeeded", "cut": "rejected"}
+    assert sorted(it.external_task_id for it in lipsync_sandbox.ledger.entries) == ["cut", "mended", "unknown"]
+    with Reader(book) as reader:
+        states = {record.external_task_id: record.state for record in reader.records()}
+        assert (states["unknown"], states["wrong"]) == (State.UNKNOWN, State.REJECTED)
+        assert "new" not in states
 
 
 def put(book: Path, name: str, state: State) -> None:

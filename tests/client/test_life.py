@@ -14,7 +14,7 @@ import pytest
 
 import lipsync_async
 from lipsync_async import KLING, Limits, LipSyncClient, RunOptions, StillRunning, Timeouts
-from lipsync_async.about import AGENT
+from lipsync_async.about import user_agent
 from lipsync_async.errors import ClientClosedError, ConfigurationError, NotSentError, WaitTimeoutError
 from lipsync_async.sandbox import Sandbox
 from lipsync_async.terms import Kind
@@ -277,9 +277,9 @@ def test_requests_name_the_library_and_its_version() -> None:
                     await submitter.look_up("job-1")
             return {it.headers["user-agent"] for it in server.requests}
 
-    assert f"lipsync-async/{lipsync_async.__version__}" == AGENT
-    assert hurry(agents()) == {AGENT}
-    assert hurry(agents(**{"User-Agent": "my-service/1"})) == {AGENT, "my-service/1"}
+    assert f"lipsync-async/{lipsync_async.__version__}" == user_agent()
+    assert hurry(agents()) == {user_agent()}
+    assert hurry(agents(**{"User-Agent": "my-service/1"})) == {user_agent(), "my-service/1"}
 
 
 def test_the_package_is_a_command(capfd: pytest.CaptureFixture[str]) -> None:
