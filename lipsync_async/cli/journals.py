@@ -25,7 +25,7 @@ from lipsync_async.tasks.ties import TASK, Ties, ties_of
 from .budget import SourceMoney
 from .display import print_table
 from .printing import give_up, printable, say
-from .results import Writer, close_out, escaped
+from .results import Writer, close_out, escaped, table_line
 from .tally import ACCEPTED, NOT_SENT, cost_of
 from .target import begin, open_out
 
@@ -127,8 +127,21 @@ def _lines(reader: Reader) -> Iterator[dict[str, Any]]:
     return (_line(reader, ties, record) for record in reader.records() if record.external_task_id not in ties.jobs)
 
 
+def last_ending(reader: Reader, ties: Ties, job: Record) -> Ended | None:
+    """How the last task of a job ended, as far as it was seen."""
+    return _last(reader, ties, job)[1]
+
+
 def _line(reader: Reader, ties: Ties, job: Record) -> dict[str, Any]:
     """Of a job that was submitted again, the last task's."""
+    last, ending, earlier = _last(reader, ties, job)
+    if ending is None:
+        return result_line(last) | {"external_task_id": job.external_task_id, "line": job.line}
+    return line_of(msgspec.structs.replace(ending, outcome=accepted_of(last, job.line), earlier=tuple(earlier)))
+
+
+def _last(reader: Reader, ties: Ties, job: Record) -> tuple[Record, Ended | None, list[TaskFailed]]:
+    """The last submission of a job, how its task ended, and those that failed before."""
     last, ending, earlier = job, _ending(reader, job), list[TaskFailed]()
     while isinstance(ending, TaskFailed) and last.external_task_id in ties.after:
         later = reader.recall(ties.after[last.external_task_id])
@@ -136,9 +149,7 @@ def _line(reader: Reader, ties: Ties, job: Record) -> dict[str, Any]:
             break  # the failure stays the job's result
         earlier.append(ending)
         last, ending = later, _ending(reader, later)
-    if ending is None:
-        return result_line(last) | {"external_task_id": job.external_task_id, "line": job.line}
-    return line_of(msgspec.structs.replace(ending, outcome=accepted_of(last, job.line), earlier=tuple(earlier)))
+    return last, ending, earlier
 
 
 def _ending(reader: Reader, record: Record) -> Ended | None:
@@ -153,7 +164,10 @@ def _export(reader: Reader, args: argparse.Namespace) -> int:
     error: OSError | None = None
     try:
         writer = Writer(out)
-        lines = (escaped(encode(line).decode(), ascii_only=writer.ascii_only) + "\n" for line in _lines(reader))
+        if writer.is_table:
+            lines = (table_line(line.values()) for line in _lines(reader))
+        else:
+            lines = (escaped(encode(line).decode(), ascii_only=writer.ascii_only) + "\n" for line in _lines(reader))
         while some := list(islice(lines, _AT_ONCE)):
             writer.write(some)
     except OSError as failed:

@@ -20,11 +20,13 @@ from lipsync_async.wire.identity import SeenIds
 
 from .batch import GRACE, Booked, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
 from .budget import Budget
-from .check import folder_of, made_first, price, tell_warnings
+from .check import made_first, price, tell_warnings
 from .display import shown
 from .monitor import Monitor
+from .plan import tell_plan
 from .printing import printable, say
 from .results import Results, close_out
+from .sounds import as_typed, open_list
 from .tally import USAGE, Tally
 from .target import begin, look_at_folder, open_out, tell_of_space
 
@@ -41,15 +43,21 @@ def run(args: argparse.Namespace) -> int:
     """Checks and submits; gives the exit code. Raises `LipSyncError` where nothing was sent."""
     gateway = gateway_for(args.gateway)
     args.wait = args.wait or args.download is not None
-    look_at_folder(args.download)
-    monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, Tally(waits=args.wait))
+    if not args.dry_run:
+        look_at_folder(args.download)
+    monitor = Monitor(f"{args.sounds or args.jobs} to {gateway.name}", 0, Tally(waits=args.wait))
     make_client(args, gateway, monitor, args.max_in_flight)  # no key is an error before anything else happens
-    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under), uploads=args.upload is not None) as jobs:
-        out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
-        try:
-            return asyncio.run(_submit(args, gateway, jobs, out, monitor))
-        finally:
-            close_out(out)
+    with open_list(args) as jobs:
+        return tell_plan(args, gateway, jobs) if args.dry_run else send(args, gateway, jobs, monitor)
+
+
+def send(args: argparse.Namespace, gateway: Gateway, jobs: JobList, monitor: Monitor) -> int:
+    """Submits an open list; gives the exit code. Raises `LipSyncError` where nothing was sent."""
+    out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
+    try:
+        return asyncio.run(_submit(args, gateway, jobs, out, monitor))
+    finally:
+        close_out(out)
 
 
 async def _submit(args: argparse.Namespace, gateway: Gateway, jobs: JobList, out: TextIO, monitor: Monitor) -> int:
@@ -138,6 +146,8 @@ class _Submit:
         self._out = out
         self._monitor = monitor
         self._tally = monitor.tally
+        self._is_part = getattr(args, "is_part", False)
+        """The list was cut: the journal is not told of its length."""
         self._budget = Budget(args.max_units)
         self._trouble = ""
         self._results = Results(out)
@@ -187,11 +197,11 @@ class _Submit:
             say(str(fault))
         if report.fault_count > _SHOWN:
             more = report.fault_count - _SHOWN
-            say(f"... and {more} more: lipsync-async check {shlex.quote(args.jobs)} shows them all")
+            say(f"... and {more} more: lipsync-async check {as_typed(args)} shows them all")
         tell_warnings(report, quiet=args.quiet)
         say(f"{report.jobs} jobs, {price(report.units)}{made_first(report)}", quiet=args.quiet)
         tell_of_space(args.download, report.jobs)
-        if journal is not None and report.ok and not report.repeats:
+        if journal is not None and report.ok and not report.repeats and not self._is_part:
             await journal.remember_list(digest, report.lines)
         return report
 

@@ -22,6 +22,7 @@ from .brake import SameRejection, Stop
 from .endings import accepted, ambiguous, rejected, unfinished
 from .job import Job
 from .lookup import Inquiry, may_go_on
+from .lost import latest
 from .retry import next_delay
 from .steps import SEND, End, Next, Park
 
@@ -289,6 +290,7 @@ class Sending:
             self._batch.jobbook.cleared(job)  # surely refused: a later run has nothing to adopt
         if policy == "report" or self._batch.stopped is not None:
             return End(unfinished(job, ambiguity.kind, ambiguity.message))
+        account.lost.add(latest(inquiry, account.gateway.settle_time, trusted=account.trust.holds))
         return Park(account.when_to_ask(inquiry))
 
 

@@ -16,6 +16,8 @@ from lipsync_async.errors import ConfigurationError, HookError
 from lipsync_async.gateways import Gateway
 from lipsync_async.terms import Kind
 
+from .tokens import KlingKey
+
 KEY_PATIENCE = 60.0
 """Seconds for an async callable to give a key: every job waits for it."""
 FALLBACK_VARIABLE = "LIPSYNC_API_KEY"
@@ -35,8 +37,9 @@ class Headers(CIMultiDict[str]):
 class Credential:
     """The API key, or what gives it; a new one is asked for once per generation, by whoever comes first."""
 
-    def __init__(self, key: ApiKey) -> None:
+    def __init__(self, key: ApiKey, *, agent: str | None = None) -> None:
         self._key = key
+        self._agent = {} if agent is None else {"User-Agent": agent}
         self._lock = asyncio.Lock()
         self._asked = 0
         self._waiting = 0
@@ -122,6 +125,7 @@ class Credential:
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
+                **self._agent,
             }
         )
 
@@ -180,17 +184,28 @@ def account_of(key: str) -> str:
     return key
 
 
-def find_key(gateway: Gateway, given: str | None) -> str:
+def find_key(gateway: Gateway, given: str | None) -> ApiKey:
     """Returns `given`, else the value of the gateway's variable, else that of `LIPSYNC_API_KEY`; a blank key is none.
 
+    Kling's own pair, where it is set, comes before `LIPSYNC_API_KEY`.
     Raises `ConfigurationError`, with the names of the variables, if there is no key.
     """
-    names = dict.fromkeys((gateway.key_variable, FALLBACK_VARIABLE))
-    found = next((key for key in (given, *map(os.environ.get, names)) if key and key.strip()), None)
-    del given  # the frame of an error holds no key
+    names = (gateway.key_variable, FALLBACK_VARIABLE)
+    own, fallback = map(os.environ.get, names)
+    if not any(key and key.strip() for key in (given, own)) and (pair := _pair(gateway)) is not None:
+        return pair
+    found = next((key for key in (given, own, fallback) if key and key.strip()), None)
+    del given, own, fallback  # the frame of an error holds no key
     if found is not None:
         try:
             return usable_key(found)
         finally:
             del found
-    raise ConfigurationError(f"no API key: give api_key=, or set {' or '.join(names)}", kind=Kind.AUTH)
+    told = " or ".join(dict.fromkeys(names))
+    raise ConfigurationError(f"no API key: give api_key=, or set {told}", kind=Kind.AUTH)
+
+
+def _pair(gateway: Gateway) -> KlingKey | None:
+    """What makes tokens, where the environment has an access key and its secret; None where it has not both."""
+    access, secret = (os.environ.get(name, "").strip() for name in gateway.pair_variables or ("", ""))
+    return KlingKey(access, secret) if access and secret else None
