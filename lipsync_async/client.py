@@ -43,16 +43,17 @@ from lipsync_async.sources.uploads import Uploads
 from lipsync_async.tasks.calls import TaskCalls
 from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
-from lipsync_async.wire.credential import ApiKey, Credential, find_key
+from lipsync_async.wire.credential import ApiKey, Credential, find_key, origin_of_key
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
 from lipsync_async.wire.verdicts import Finding
 
-from .config import Following, Limits, RetryPolicy, Timeouts
-from .errors import ClientClosedError, ConfigurationError, InvalidRequestError
+from .config import Following, Limits, RetryPolicy, Timeouts, expect_settings
+from .errors import ClientClosedError, ConfigurationError
 from .gateways import Gateway, gateway_for
+from .given import expect_callable, expect_jobs, expect_text, id_given
 from .models import LipSyncRequest
-from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words
+from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words, not_valid
 
 
 class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
@@ -91,6 +92,8 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         uploads: Uploads | None = None,
     ) -> None:
         self._gateway = gateway_for(gateway)
+        expect_settings(limits=limits, retry=retry, timeouts=timeouts, following=following)
+        self._key_is_from = origin_of_key(self._gateway, api_key)
         try:
             self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
         finally:
@@ -125,7 +128,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         self._account = Account(
             self._gateway,
             Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
-            Credential(self._key),
+            Credential(self._key, origin=self._key_is_from),
             Pacer(self._limits),
             self._retry,
             observer=self._observer,
@@ -209,7 +212,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         self._ready()
         faults = but_pending(errors_of(check(request, self._gateway)), request, uploads=self._uploads is not None)
         if faults:
-            raise InvalidRequestError(faults, external_task_id=getattr(request, "external_task_id", None))
+            raise not_valid(faults, id_given(request))
         outcomes: list[Outcome] = []
         async with Opened(journal, self._gateway, account) as opened:
             shared = self._ready()
@@ -243,8 +246,8 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
 
     async def look_up(self, external_task_id: str) -> LookUp:
         """Asks the gateway for the task of an id; sends nothing. Raises `ConfigurationError` where there is no key."""
-        account = self._ready()
-        flight = Flight()
+        account, flight = self._ready(), Flight()
+        expect_text("external_task_id", external_task_id)
         with account.wire.watching(flight):
             answer, finding = await account.queries.look_up(external_task_id, flight, fresh=False)
             if finding is not Finding.FOUND:
@@ -274,6 +277,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         (`already_exists`), and holds up nothing else.
         """
         self._ready()
+        expect_callable("on_progress", on_progress)
         options = options or RunOptions()
         listed = await index(jobs, options, self._gateway.max_id_length)
         outcomes: MutableMapping[str, Outcome] = {} if into is None else into
@@ -343,6 +347,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         The other parameters are those of `submit_many`.
         """
         self._ready()
+        expect_jobs(jobs)
         opened = Opened(journal, self._gateway, account)
         if wait:
             return self._results(jobs, opened, timeout, resubmit, download, on_progress, options)

@@ -7,7 +7,7 @@ If the gateway may have acted on one attempt, and its absence is not proven, the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TextIO
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TextIO
 import msgspec
 from attrs import frozen
 
-from .errors import BatchError, NotSentError, OutcomeUnknownError, RejectedError, Violation
+from .errors import BatchError, InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError, Violation
 from .models import LipSyncRequest
 from .terms import Kind, Phase, TaskStatus
 
@@ -30,6 +30,14 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many tries were refused for rate or capacity."""
     line: int | None = None
     """The line of the job list, from 1; None: the job came from no list."""
+
+
+_CAUSES: Mapping[Kind, type[Exception]] = {
+    Kind.CONNECTION: ConnectionError,
+    Kind.TIMEOUT: TimeoutError,
+    Kind.STORAGE: OSError,
+}
+"""The exceptions that stand for what went wrong on this side of the gateway: the `__cause__` of a job's error."""
 
 
 class Accepted(_Ended, frozen=True, kw_only=True, gc=False):
@@ -68,6 +76,13 @@ class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
             "outcome": self,
         }
 
+    def _cause(self, violations: tuple[Violation, ...] = ()) -> Exception | None:
+        """What went wrong beneath, as an exception of Python's own kind; None where the gateway itself refused."""
+        if violations:
+            return InvalidRequestError(violations, external_task_id=self.external_task_id)
+        made = _CAUSES.get(self.kind)
+        return None if made is None else made(self.message)
+
 
 class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
     """The job was refused because of its content; sending it again unchanged will not help."""
@@ -81,7 +96,9 @@ class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
 
     def error(self) -> RejectedError:
         """Returns the error that `submit` raises for this outcome."""
-        return RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
+        error = RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
+        error.__cause__ = self._cause(self.violations)
+        return error
 
 
 class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
@@ -104,7 +121,9 @@ class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
             f"{self.external_task_id}: sent, and its outcome is not known ({self.kind}): {self.message}; "
             "look it up before you send it again"
         )
-        return OutcomeUnknownError(text, phase=self.phase.name.lower(), **self._told())
+        error = OutcomeUnknownError(text, phase=self.phase.name.lower(), **self._told())
+        error.__cause__ = self._cause()
+        return error
 
 
 class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
@@ -114,11 +133,23 @@ class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
 
     def error(self) -> NotSentError:
         """Returns the error that `submit` raises for this outcome."""
-        return NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
+        error = NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
+        error.__cause__ = self._cause()
+        return error
 
 
 Outcome = Accepted | Rejected | Unknown | NotSent
 """How a job ended; `name` tells which."""
+
+
+def not_valid(faults: Iterable[Violation], external_task_id: str | None) -> InvalidRequestError:
+    """The error for a request that was never sent, with the outcome that it has in a batch."""
+    error = InvalidRequestError(faults, external_task_id=external_task_id)
+    text = "; ".join(map(str, error.violations))
+    error.outcome = Rejected(
+        external_task_id=external_task_id or "", kind=Kind.VALIDATION, message=text, violations=error.violations
+    )
+    return error
 
 
 class LookUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):

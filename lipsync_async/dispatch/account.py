@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 from yarl import URL
 
 from lipsync_async.config import RetryPolicy
@@ -143,8 +143,14 @@ class Account:
         self.observe("stop", kind=stop.kind)
         if stop.kind is Kind.AUTH:
             self.credential.forget()
+            stop = self._with_origin(stop)
         for run in tuple(self.runs):
             run.stop(stop)
+
+    def _with_origin(self, stop: Stop) -> Stop:
+        """A refusal of the key, with the word where the key came from."""
+        origin = self.credential.origin
+        return evolve(stop, message=f"{stop.message} ({origin})") if origin else stop
 
     def pause(self, seconds: float) -> None:
         """Closes the gate for everybody; then one canary."""

@@ -14,10 +14,11 @@ from lipsync_async.dispatch.run import YIELD_EVERY
 from lipsync_async.dispatch.streaming import Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Requests
 from lipsync_async.downloads.crew import Crew
 from lipsync_async.downloads.fetcher import Fetcher, FetchOptions
-from lipsync_async.downloads.store import store_for
+from lipsync_async.downloads.store import expect_store, store_for
 from lipsync_async.endings import Downloaded, Ending, FailureKind, Result, Succeeded, TaskState
 from lipsync_async.errors import ConfigurationError, TaskError, TaskNotFoundError
 from lipsync_async.gateways import Gateway
+from lipsync_async.given import expect_callable, expect_seconds
 from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
@@ -34,7 +35,7 @@ from .results import ResultStream, Watch
 from .slots import Slots
 from .taskbook import Taskbook
 from .waiting import Waiting
-from .wanted import TaskLike, Wanted, sound_of, wanted_of
+from .wanted import TaskLike, Wanted, expect_tasks, sound_of, wanted_of
 
 Waitable = TaskLike | Rejected | Unknown | NotSent
 """What `wait_many` takes: an outcome without a task comes back as it is."""
@@ -112,6 +113,8 @@ class TaskCalls:
         Returns the ending of each, by `external_task_id`, or by task id where no other is known; none is raised.
         """
         endings: dict[str, Ending] = {}
+        expect_tasks(tasks)
+        expect_seconds("timeout", timeout)
         waiting = Waiting(self._follow(), collect(endings))
         given = tuple(tasks.values() if isinstance(tasks, Mapping) else tasks)
         try:
@@ -130,6 +133,7 @@ class TaskCalls:
 
         Raises what `submit` and `wait` raise; an error of `wait` names the task, which `wait` can go on with.
         """
+        expect_seconds("timeout", timeout)  # before anything is paid for
         return await self._wait_for(self._accepted_now(await self.submit(request)), timeout)
 
     async def run_many(
@@ -196,6 +200,9 @@ class TaskCalls:
     ) -> ResultStream:
         kinds = _kinds_of(resubmit)
         account = self._ready()
+        expect_seconds("timeout", timeout)
+        expect_callable("on_progress", on_progress)
+        expect_store(download)
 
         def outcomes(journal: AnyJournal | None, watch: Watch) -> OutcomeStream:
             return self._outcomes(jobs, opened.again(journal), on_progress, options, watch)
@@ -260,6 +267,7 @@ class TaskCalls:
         return self._follower
 
     async def _wait_for(self, wanted: Wanted, timeout: float | None) -> Succeeded:
+        expect_seconds("timeout", timeout)
         endings: dict[str, Ending] = {}
         waiting = Waiting(self._follow(), collect(endings))
         waiting.add(wanted)

@@ -12,7 +12,7 @@ from hashlib import blake2b
 import msgspec
 from multidict import CIMultiDict
 
-from lipsync_async.errors import ConfigurationError, HookError
+from lipsync_async.errors import ConfigurationError, HookError, WrongArgumentError
 from lipsync_async.gateways import Gateway
 from lipsync_async.terms import Kind
 
@@ -35,8 +35,10 @@ class Headers(CIMultiDict[str]):
 class Credential:
     """The API key, or what gives it; a new one is asked for once per generation, by whoever comes first."""
 
-    def __init__(self, key: ApiKey) -> None:
+    def __init__(self, key: ApiKey, *, origin: str = "") -> None:
         self._key = key
+        self.origin = origin
+        """Where the key comes from, in words; "" where nobody said."""
         self._lock = asyncio.Lock()
         self._asked = 0
         self._waiting = 0
@@ -185,7 +187,9 @@ def find_key(gateway: Gateway, given: str | None) -> str:
 
     Raises `ConfigurationError`, with the names of the variables, if there is no key.
     """
-    names = dict.fromkeys((gateway.key_variable, FALLBACK_VARIABLE))
+    if given is not None and not isinstance(given, str):
+        raise WrongArgumentError(f"api_key must be a text, or a function that returns one, not {_kind_of(given)}")
+    names = variables_of(gateway)
     found = next((key for key in (given, *map(os.environ.get, names)) if key and key.strip()), None)
     del given  # the frame of an error holds no key
     if found is not None:
@@ -194,3 +198,20 @@ def find_key(gateway: Gateway, given: str | None) -> str:
         finally:
             del found
     raise ConfigurationError(f"no API key: give api_key=, or set {' or '.join(names)}", kind=Kind.AUTH)
+
+
+def _kind_of(given: object) -> str:
+    return f"of the type {type(given).__name__}"
+
+
+def variables_of(gateway: Gateway) -> tuple[str, ...]:
+    """The environment variables that a gateway's key may stand in, the first that holds one counts."""
+    return tuple(dict.fromkeys((gateway.key_variable, FALLBACK_VARIABLE)))
+
+
+def origin_of_key(gateway: Gateway, given: ApiKey | None) -> str:
+    """Where the key comes from, in words; "" where there is none. The key itself is not kept."""
+    if given is not None and given != "":
+        return "the key is from the function that api_key= names" if callable(given) else "the key is that of api_key="
+    found = next((name for name in variables_of(gateway) if os.environ.get(name, "").strip()), "")
+    return found and f"the key is that of {found}"
