@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from math import trunc
 from numbers import Integral, Real
 from typing import Any
 
@@ -20,7 +21,7 @@ def whole(value: Any) -> Any:
         return value
     if isinstance(value, Integral):
         return int(value)
-    return int(value) if isinstance(value, Real) and float(value).is_integer() else value
+    return trunc(value) if isinstance(value, Real) and float(value).is_integer() else value
 
 
 def plain_number(value: Any) -> Any:

@@ -41,6 +41,9 @@ class Number:
     def __float__(self) -> float:
         return float(self.value)
 
+    def __trunc__(self) -> int:
+        return int(self.value)
+
 
 class Whole(Number):
     """A whole one."""

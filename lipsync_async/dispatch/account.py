@@ -82,6 +82,10 @@ class Event:
     """`source` only: `video`, whose faces are identified, or `text`, which is spoken."""
     units: float | None = None
     """`source` only: what was charged, where the gateway tells it."""
+    message: str = ""
+    """`attempt` and `pause` only: what went wrong, in the gateway's words or ours; "" for an accepted job."""
+    left: float | None = None
+    """`pause` only: seconds until the batch ends, where no usable answer comes; None: it does not end by that."""
 
 
 Observer = Callable[[Event], None]
@@ -152,11 +156,11 @@ class Account:
         origin = self.credential.origin
         return evolve(stop, message=f"{stop.message} ({origin})") if origin else stop
 
-    def pause(self, seconds: float) -> None:
-        """Closes the gate for everybody; then one canary."""
+    def pause(self, seconds: float, message: str = "", left: float | None = None) -> None:
+        """Closes the gate for everybody; then one canary. `message` and `left` are those of the brake's `Pause`."""
         self.pacer.close(self.loop.time(), seconds)
         LOG.info("the gate is closed for %.1f s, then one job goes first: %r", seconds, self.brake)
-        self.observe("pause", seconds=seconds)
+        self.observe("pause", seconds=seconds, message=message, left=left)
 
     async def renew(self, generation: int) -> Stop | None:
         """Asks for a new key in place of that generation's; a `Stop` where none comes."""
@@ -169,7 +173,7 @@ class Account:
     def obey(self, order: Order) -> None:
         """Does what the brake orders."""
         if isinstance(order, Pause):
-            self.pause(order.seconds)
+            self.pause(order.seconds, order.message, order.left)
         elif order is not None:
             self.pacer.lift(self.loop.time())  # the pause that ended the batch is none for what comes after it
             self.stop(order)
