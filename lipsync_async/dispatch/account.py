@@ -154,7 +154,7 @@ class Account:
     def _with_origin(self, stop: Stop) -> Stop:
         """A refusal of the key, with the word where the key came from."""
         origin = self.credential.origin
-        return evolve(stop, message=f"{stop.message} ({origin})") if origin else stop
+        return evolve(stop, message=f"{stop.message}; {origin}") if origin else stop
 
     def pause(self, seconds: float, message: str = "", left: float | None = None) -> None:
         """Closes the gate for everybody; then one canary. `message` and `left` are those of the brake's `Pause`."""

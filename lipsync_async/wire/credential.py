@@ -197,7 +197,8 @@ def find_key(gateway: Gateway, given: str | None) -> str:
             return usable_key(found)
         finally:
             del found
-    raise ConfigurationError(f"no API key: give api_key=, or set {' or '.join(names)}", kind=Kind.AUTH)
+    told = f"no API key: set {' or '.join(names)}, or give api_key= in Python"
+    raise ConfigurationError(told, kind=Kind.AUTH)
 
 
 def _kind_of(given: object) -> str:

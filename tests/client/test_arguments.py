@@ -145,4 +145,4 @@ def test_a_key_that_is_refused_says_where_it_came_from(
                 await client.submit(JOB)
             return str(caught.value)
 
-    assert asyncio.run(submit()) == f"scene-1: not sent (auth): Authorization is invalid ({told})"
+    assert asyncio.run(submit()) == f"scene-1: not sent (auth): Authorization is invalid; {told}"
