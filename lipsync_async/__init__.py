@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         TaskNotFoundError,
         Violation,
         WaitTimeoutError,
+        WrongArgumentError,
     )
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .jobs import JobLine, JobList, ListReport
@@ -177,6 +178,7 @@ __all__ = [
     "VideoSource",
     "Violation",
     "WaitTimeoutError",
+    "WrongArgumentError",
     "billed_units",
     "check",
     "check_video",
@@ -247,6 +249,7 @@ _NAMES_OF = {
         "TaskNotFoundError",
         "Violation",
         "WaitTimeoutError",
+        "WrongArgumentError",
     ),
     "gateways": (
         "ANYAPI",

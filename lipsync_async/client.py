@@ -41,15 +41,16 @@ from lipsync_async.sources.uploads import Uploads
 from lipsync_async.tasks.calls import TaskCalls
 from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
-from lipsync_async.wire.credential import ApiKey, Credential, find_key
+from lipsync_async.wire.credential import ApiKey, Credential, find_key, origin_of_key
 from lipsync_async.wire.transport import Transport, agent_of, make_session, proxy_from_environment, warn_of_small_pool
 
-from .config import Following, Limits, RetryPolicy, Timeouts
-from .errors import ClientClosedError, InvalidRequestError
+from .config import Following, Limits, RetryPolicy, Timeouts, expect_settings
+from .errors import ClientClosedError
 from .gateways import Gateway, gateway_for, gateway_from_environment
+from .given import expect_callable, expect_jobs, id_given
 from .life import Life
 from .models import LipSyncRequest
-from .outcomes import Accepted, BatchResult, Outcome, in_words
+from .outcomes import Accepted, BatchResult, Outcome, in_words, not_valid
 
 
 class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
@@ -88,6 +89,8 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
     ) -> None:
         super().__init__()
         self._gateway = gateway_for(gateway_from_environment() if gateway is None else gateway)
+        expect_settings(limits=limits, retry=retry, timeouts=timeouts, following=following)
+        self._key_is_from = origin_of_key(self._gateway, api_key)
         try:
             self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
         finally:
@@ -128,7 +131,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         self._account = account = Account(
             self._gateway,
             Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
-            Credential(self._key, agent=agent_of(session)),
+            Credential(self._key, agent=agent_of(session), origin=self._key_is_from),
             Pacer(self._limits),
             self._retry,
             observer=self._observer,
@@ -186,7 +189,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         self._at_work()
         faults = but_pending(errors_of(check(request, self._gateway)), request, uploads=self._uploads is not None)
         if faults:
-            raise InvalidRequestError(faults, external_task_id=getattr(request, "external_task_id", None))
+            raise not_valid(faults, id_given(request))
         outcomes: list[Outcome] = []
         async with Opened(journal, self._gateway, account) as opened:
             shared = self._at_work()
@@ -233,6 +236,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         (`already_exists`), and holds up nothing else.
         """
         self._at_work()
+        expect_callable("on_progress", on_progress)
         options = options or RunOptions()
         listed = await index(jobs, options, self._gateway.max_id_length)
         outcomes: MutableMapping[str, Outcome] = {} if into is None else into
@@ -302,6 +306,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         The other parameters are those of `submit_many`.
         """
         self._at_work()
+        expect_jobs(jobs)
         opened = Opened(journal, self._gateway, account)
         if wait:
             return self._results(jobs, opened, timeout, resubmit, download, on_progress, options)

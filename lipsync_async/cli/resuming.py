@@ -18,6 +18,7 @@ from .display import shown
 from .monitor import Monitor
 from .printing import say
 from .results import Results, close_out
+from .rows import writer_for
 from .submit import observer
 from .target import begin, open_out
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
     from lipsync_async.client import LipSyncClient
     from lipsync_async.journal import Reader
 
-    gateway = gateway_for(args.gateway)
+    gateway = resumed.monitor.gateway = gateway_for(args.gateway)
     Reader(args.journal).close()  # it must exist: in a new one there is nothing to go on with
     client = LipSyncClient(
         gateway,
@@ -64,7 +65,8 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
 async def _run(args: argparse.Namespace, gateway: Gateway, client: LipSyncClient, out: TextIO, resumed: Resumed) -> int:
     from lipsync_async.journal import Journal
 
-    monitor, tally, results = resumed.monitor, resumed.monitor.tally, Results(out)
+    monitor, tally, writer = resumed.monitor, resumed.monitor.tally, writer_for(out, json=args.json)
+    results = Results(out, writer)
 
     def on_interrupt() -> None:
         tally.interrupted = monitor.stopping = True
@@ -75,7 +77,7 @@ async def _run(args: argparse.Namespace, gateway: Gateway, client: LipSyncClient
             begin(out)
             monitor.total = resumed.total(journal)
             monitor.watch(client)
-            display = shown(monitor, quiet=args.quiet) if monitor.total else nullcontext()
+            display = shown(monitor, quiet=args.quiet, rows=writer) if monitor.total else nullcontext()
             with interrupts:
                 async with display, resumed.stream(client, journal) as stream:
                     interrupts.guard(stream)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 from yarl import URL
 
 from lipsync_async.config import RetryPolicy
@@ -100,6 +100,10 @@ class Event:
     """`source` and `end` only: what was charged, where the gateway tells it."""
     estimated_units: float | None = None
     """`end` only: what the task should cost at list price, where its request is known."""
+    message: str = ""
+    """`attempt` and `pause` only: what went wrong, in the gateway's words or ours; "" for an accepted job."""
+    left: float | None = None
+    """`pause` only: seconds until the batch ends, where no usable answer comes; None: it does not end by that."""
 
 
 Observer = Callable[[Event], None]
@@ -167,14 +171,20 @@ class Account:
         self.observe("stop", kind=stop.kind)
         if stop.kind is Kind.AUTH:
             self.credential.forget()
+            stop = self._with_origin(stop)
         for run in tuple(self.runs):
             run.stop(stop)
 
-    def pause(self, seconds: float) -> None:
-        """Closes the gate for everybody; then one canary."""
+    def _with_origin(self, stop: Stop) -> Stop:
+        """A refusal of the key, with the word where the key came from."""
+        origin = self.credential.origin
+        return evolve(stop, message=f"{stop.message}; {origin}") if origin else stop
+
+    def pause(self, seconds: float, message: str = "", left: float | None = None) -> None:
+        """Closes the gate for everybody; then one canary. `message` and `left` are those of the brake's `Pause`."""
         self.pacer.close(self.loop.time(), seconds)
         LOG.info("the gate is closed for %.1f s, then one job goes first: %r", seconds, self.brake)
-        self.observe("pause", seconds=seconds)
+        self.observe("pause", seconds=seconds, message=message, left=left)
 
     async def renew(self, generation: int) -> Stop | None:
         """Asks for a new key in place of that generation's; a `Stop` where none comes."""
@@ -187,7 +197,7 @@ class Account:
     def obey(self, order: Order) -> None:
         """Does what the brake orders."""
         if isinstance(order, Pause):
-            self.pause(order.seconds)
+            self.pause(order.seconds, order.message, order.left)
         elif order is not None:
             self.pacer.lift(self.loop.time())  # the pause that ended the batch is none for what comes after it
             self.stop(order)

@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from lipsync_async.errors import Violation
+from lipsync_async.given import id_given
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
 from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.terms import Kind
@@ -40,7 +41,7 @@ class Entry:
         if job.inquiry is not None:
             return self._resume(job)
         faults = self._batch.faults(job.request)
-        given = job.id or getattr(job.request, "external_task_id", None)
+        given = job.id or id_given(job.request)
         if given and self._batch.jobbook is None and (faults or not self._batch.lacks(job.request)):
             job.id = given
         else:
@@ -74,7 +75,7 @@ class Entry:
             return _left_by(job, job.waits_for)
         if not job.begun:
             self.taken += 1
-            job.id = job.id or getattr(job.request, "external_task_id", None) or self._nameless()
+            job.id = job.id or id_given(job.request) or self._nameless()
             if not self._batch.faults(job.request):
                 first = self._batch.claim(job)
                 if first is not None:

@@ -173,6 +173,7 @@ class Sending:
                 kind=verdict.kind,
                 http_status=result.status if isinstance(result, Reply) else None,
                 seconds=now - sent_at,
+                message="" if verdict.action is Action.ACCEPT else result.message,
             )
         return stop
 

@@ -8,6 +8,7 @@ It imports the package's errors and nothing else of it.
 Start to read at `record`, then `store`, then `face`.
 """
 
+from .claim import holder_of
 from .entries import Entry
 from .face import AnyJournal, InlineJournal, Journal
 from .reader import Reader
@@ -25,6 +26,7 @@ __all__ = [
     "State",
     "Store",
     "Try",
+    "holder_of",
     "iter_result_lines",
     "settle",
 ]

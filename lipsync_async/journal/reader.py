@@ -19,7 +19,7 @@ from .record import Record, State
 from .rows import DamagedRowError, Row, from_row, from_unsealed, is_text, storable
 from .schema import APPLICATION_ID, ENTRIES, JOURNAL_ID, SALT, SALT_BYTES, SEALED, selected
 from .trace import read_trace
-from .trouble import SQLITE_ERRORS, blank, damaged, damaged_row, explain, foreign, missing, newer
+from .trouble import SQLITE_ERRORS, absent, blank, damaged, damaged_row, explain, foreign, missing, newer
 
 MEMORY = ":memory:"
 _PAGE = 500
@@ -266,8 +266,8 @@ class Reader:
 def _refuse_empty(path: str) -> None:
     """Before SQLite opens it: beside an empty file it would throw the -wal away."""
     found = stat(path)
-    if found is None or found.st_size:
+    if path == MEMORY or (found is not None and found.st_size):
         return
     if size(f"{path}-wal") or read_trace(path).made:
-        raise missing(path, "empty")
-    raise blank(path)
+        raise missing(path, "gone" if found is None else "empty")
+    raise absent(path) if found is None else blank(path)
