@@ -11,8 +11,9 @@ from lipsync_async.errors import ConfigurationError
 from lipsync_async.gateways import Gateway, gateway_for
 from lipsync_async.jobs import JobList
 
-from .check import folder_of, tell_warnings
+from .check import tell_warnings
 from .printing import say
+from .sounds import folder_of
 from .tally import ACCEPTED, USAGE
 
 _SHOWN = 20

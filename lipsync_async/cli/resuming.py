@@ -18,6 +18,7 @@ from .display import shown
 from .monitor import Monitor
 from .printing import say
 from .results import Results, close_out
+from .rows import writer_for
 from .submit import observer
 from .target import begin, open_out
 
@@ -44,8 +45,8 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
     from lipsync_async.client import LipSyncClient
     from lipsync_async.journal import open_reader
 
-    gateway = gateway_for(args.gateway)
-    # it must exist: in a new one there is nothing to go on with
+    gateway = resumed.monitor.gateway = gateway_for(args.gateway)
+    # It must exist: in a new one there is nothing to go on with.
     open_reader(args.journal, gateway=gateway.base_url, account=args.account).close()
     client = LipSyncClient(
         gateway,
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
 async def _run(args: argparse.Namespace, gateway: Gateway, client: LipSyncClient, out: TextIO, resumed: Resumed) -> int:
     from lipsync_async.journal import open_journal
 
-    monitor, tally, results = resumed.monitor, resumed.monitor.tally, Results(out)
+    monitor, tally, writer = resumed.monitor, resumed.monitor.tally, writer_for(out, json=args.json)
+    results = Results(out, writer)
 
     def on_interrupt() -> None:
         tally.interrupted = monitor.stopping = True
@@ -76,7 +78,7 @@ async def _run(args: argparse.Namespace, gateway: Gateway, client: LipSyncClient
             begin(out)
             monitor.total = resumed.total(journal)
             monitor.watch(client)
-            display = shown(monitor, quiet=args.quiet) if monitor.total else nullcontext()
+            display = shown(monitor, quiet=args.quiet, rows=writer) if monitor.total else nullcontext()
             with interrupts:
                 async with display, resumed.stream(client, journal) as stream:
                     interrupts.guard(stream)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lipsync_async.config import Following
 
 from . import resuming
+from .advice import Case, next_steps
 from .monitor import Monitor
 from .printing import say
 from .tally import Tally
@@ -53,6 +53,6 @@ def _say_how_it_went(args: argparse.Namespace, tally: Tally) -> None:
         say(f"  {tally.cost()}", quiet=args.quiet)
     for reason in tally.reasons():
         say(f"  {reason}", quiet=args.quiet)
-    if tally.counts["running"]:
-        again = f"lipsync-async wait {shlex.quote(args.journal)} --gateway {shlex.quote(args.gateway)}"
-        say(f"What is running goes on at the gateway: {again}", quiet=args.quiet)
+    case = Case(gateway=args.gateway, journal=args.journal, account=args.account, wait=True, download=args.download)
+    for line in next_steps(tally, case):
+        say(line, quiet=args.quiet)

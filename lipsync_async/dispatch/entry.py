@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from lipsync_async.errors import JournalError, Violation
+from lipsync_async.given import id_given
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
 from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.terms import Kind
@@ -45,7 +46,7 @@ class Entry:
         if job.inquiry is not None:
             return await self._resume(job)
         faults = self._batch.faults(job.request)
-        given = job.id or getattr(job.request, "external_task_id", None)
+        given = job.id or id_given(job.request)
         if given and self._batch.jobbook is None and (faults or not self._batch.lacks(job.request)):
             job.id = given
         else:
@@ -108,7 +109,7 @@ class Entry:
             return _left_elsewhere(job)
         if not job.begun:
             self.taken += 1
-            job.id = job.id or getattr(job.request, "external_task_id", None) or self._nameless()
+            job.id = job.id or id_given(job.request) or self._nameless()
             shared = self._batch.jobbook is not None and self._batch.jobbook.shared
             if not shared and not self._batch.faults(job.request):  # another process's word would have to be waited for
                 first = self._batch.claim(job)

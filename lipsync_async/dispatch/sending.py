@@ -25,6 +25,7 @@ from .endings import accepted, ambiguous, rejected, unfinished
 from .job import Job
 from .jobbook import Jobbook
 from .lookup import Inquiry, may_go_on
+from .lost import latest
 from .retry import next_delay
 from .steps import SEND, End, Next, Park
 
@@ -204,6 +205,7 @@ class Sending:
                 kind=verdict.kind,
                 http_status=result.status if isinstance(result, Reply) else None,
                 seconds=now - sent_at,
+                message="" if verdict.action is Action.ACCEPT else result.message,
             )
         return stop
 
@@ -321,6 +323,7 @@ class Sending:
             self._batch.jobbook.cleared(job)  # surely refused: a later run has nothing to adopt
         if policy == "report" or self._batch.stopped is not None:
             return End(unfinished(job, ambiguity.kind, ambiguity.message))
+        account.lost.add(latest(inquiry, account.gateway.settle_time, trusted=account.trust.holds))
         return Park(account.when_to_ask(inquiry))
 
 

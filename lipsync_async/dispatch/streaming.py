@@ -15,8 +15,9 @@ import anyio
 from attrs import frozen
 
 from lipsync_async.config import RunOptions
-from lipsync_async.errors import ClientClosedError
+from lipsync_async.errors import ClientClosedError, WrongArgumentError
 from lipsync_async.gateways import Gateway
+from lipsync_async.given import expect_callable, shown
 from lipsync_async.journal import AnyJournal, Journal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Outcome
@@ -146,6 +147,7 @@ class OutcomeStream:
         watch: Callable[[Job, Outcome], None] | None = None,
         make_maker: MakeMaker | None = None,
     ) -> None:
+        expect_callable("on_progress", on_progress)
         self._ready_account = ready
         self._watch = watch
         self._make_maker = make_maker
@@ -295,6 +297,8 @@ class Opened:
     """
 
     def __init__(self, journal: JournalLike | AnyJournal | None, gateway: Gateway, account: str) -> None:
+        if journal is not None and not isinstance(journal, str | os.PathLike) and not hasattr(journal, "recall"):
+            raise WrongArgumentError(f"journal must be a path or an open Journal, not {shown(journal)}")
         self._given = journal
         self._gateway = gateway
         self._account = account

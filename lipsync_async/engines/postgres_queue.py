@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from typing import Any
@@ -63,12 +63,16 @@ async def feed(url: str, jobs: Iterable[dict[str, Any]], *, journal: AnyJournal,
     async with app.open_async():
         await prepare(app)
         configured = app.configure_task(TASK, queue=QUEUE)
-        piece: list[dict[str, Any]]
-        while piece := [{"job": job} for job in islice(waiting, AT_ONCE)]:
+        for piece in _pieces(waiting):
             await configured.batch_defer_async(*piece)
             fed += len(piece)
             await journal.remember(note, str(fed))
     return fed - known
+
+
+def _pieces(jobs: Iterator[dict[str, Any]]) -> Iterator[list[Any]]:
+    while piece := [{"job": job} for job in islice(jobs, AT_ONCE)]:
+        yield piece
 
 
 async def work(

@@ -12,6 +12,7 @@ from typing import Any
 from lipsync_async.errors import JournalError
 
 from . import entries, schema
+from .claim import holder_of
 from .entries import Entry
 from .files import File, connected, disconnected, size, stat
 from .looks import AnyReader
@@ -20,7 +21,7 @@ from .record import Record, State
 from .rows import DamagedRowError, Row, from_row, from_unsealed, is_text, storable
 from .schema import APPLICATION_ID, ENTRIES, JOURNAL_ID, SALT, SALT_BYTES, SEALED, selected
 from .trace import read_trace
-from .trouble import SQLITE_ERRORS, blank, damaged, damaged_row, explain, foreign, missing, newer
+from .trouble import SQLITE_ERRORS, absent, blank, damaged, damaged_row, explain, foreign, missing, newer
 
 MEMORY = ":memory:"
 _PAGE = 500
@@ -75,6 +76,10 @@ class Reader(AnyReader):
     def account(self) -> str:
         """The account's label."""
         return self._value("account") or ""
+
+    def holder(self) -> str:
+        """Who writes it now, in words; "" where nobody does."""
+        return holder_of(self.path) or ""
 
     def recall(self, external_task_id: str) -> Record | None:
         """The job of that id, or None: a point lookup of some 10 µs. Raises `JournalError`."""
@@ -251,8 +256,8 @@ class Reader(AnyReader):
 def _refuse_empty(path: str) -> None:
     """Before SQLite opens it: beside an empty file it would throw the -wal away."""
     found = stat(path)
-    if found is None or found.st_size:
+    if path == MEMORY or (found is not None and found.st_size):
         return
     if size(f"{path}-wal") or read_trace(path).made:
-        raise missing(path, "empty")
-    raise blank(path)
+        raise missing(path, "gone" if found is None else "empty")
+    raise absent(path) if found is None else blank(path)

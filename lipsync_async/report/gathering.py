@@ -16,7 +16,7 @@ from lipsync_async.tasks.learning import Learning, Lesson
 from lipsync_async.tasks.taskbook import LEARNED, VIDEO, read_download, read_ending, read_lessons
 from lipsync_async.tasks.ties import TASK, ties_of
 
-from .facts import ENDED, REFUSED, SUBMITTED, Facts, Learned
+from .facts import ENDED, NEVER_RAN, REFUSED, SUBMITTED, Facts, Learned
 from .picking import REASONS, Reason, Row
 from .texts import LONGEST, told
 
@@ -72,6 +72,8 @@ class _Gathering:
     def _add(self, record: Record, ending: Ended | None, video: Download | None) -> None:
         facts = self.facts
         facts.timeline.add(SUBMITTED, record.last_intent_at)
+        if not _is_seen_to_run(record, ending):
+            facts.timeline.add(NEVER_RAN, record.last_intent_at)
         facts.recovered += record.recovered
         if record.history:
             self._add_tries(record)
@@ -153,6 +155,13 @@ class _Gathering:
             refund.told += 1
             refund.charged += charged
             refund.given_back += max(0.0, (ending.estimated_units or 0.0) - charged)
+
+
+def _is_seen_to_run(record: Record, ending: Ended | None) -> bool:
+    """Whether it is known from when to when its task ran: of a failed one nobody tells when it ended."""
+    if record.state is not State.ACCEPTED:
+        return False
+    return ending is None or (isinstance(ending, Succeeded) and ending.ended_at is not None)
 
 
 def _row(record: Record, ending: Ended | None = None, video: Download | None = None, message: str = "") -> Row:

@@ -252,6 +252,9 @@ class Stopped:
     def abort(self) -> None:
         """Nothing is in flight."""
 
+    def break_off(self) -> None:
+        """Nor is anything made."""
+
     def fail(self, error: Exception) -> None:
         """Nobody calls it."""
         raise error

@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 _ENTRY = "SELECT kind, name, state, value, seq FROM lipsync_entries WHERE journal = $1 AND kind = $2"
 _SETTLED = """SELECT external_task_id, seq FROM lipsync_jobs
 WHERE journal = $1 AND seq > $2 AND state IN ('accepted', 'rejected') ORDER BY seq LIMIT 500"""
+_HOLDERS = """SELECT o.who FROM lipsync_owners o WHERE o.lease > clock_timestamp()
+AND EXISTS (SELECT 1 FROM lipsync_jobs j WHERE j.owner = o.owner AND j.journal = $1) ORDER BY o.who"""
 _COUNTS = "SELECT state, count(*) FROM lipsync_jobs WHERE journal = $1 AND state IS NOT NULL GROUP BY state"
 
 
@@ -71,6 +73,12 @@ class PgReader(AnyReader):
     @property
     def salt(self) -> bytes:  # type: ignore[override]  # noqa: D102
         return self._journal()[3]
+
+    def holder(self) -> str:  # noqa: D102
+        rows = self._rows(_HOLDERS)
+        if not rows:
+            return ""
+        return rows[0][0] if len(rows) == 1 else f"{rows[0][0]}, and {len(rows) - 1} more"
 
     def recall(self, external_task_id: str) -> Record | None:  # noqa: D102
         rows = self._rows(statements.RECALL, clean(external_task_id))
