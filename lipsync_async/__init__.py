@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .errors import (
         BatchError,
         CallbackVerificationError,
+        ClaimLostError,
         ClientClosedError,
         ConfigurationError,
         DownloadError,
@@ -96,6 +97,7 @@ __all__ = [
     "CallbackTask",
     "CallbackVerificationError",
     "Callbacks",
+    "ClaimLostError",
     "ClientClosedError",
     "ConfigurationError",
     "Container",
@@ -229,6 +231,7 @@ _NAMES_OF = {
     "errors": (
         "BatchError",
         "CallbackVerificationError",
+        "ClaimLostError",
         "ClientClosedError",
         "ConfigurationError",
         "DownloadError",

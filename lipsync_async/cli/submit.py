@@ -36,7 +36,7 @@ from .target import begin, look_at_folder, open_out, tell_of_space
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
     from lipsync_async.dispatch.account import Event, Observer
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import AnyJournal
 
 _SHOWN = 20
 """Faults that are shown before `check` is recommended."""
@@ -122,10 +122,10 @@ def describe(event: Event) -> str:
 
 def _booked(journal: str) -> Booked:
     """What earlier runs began."""
-    from lipsync_async.journal import Reader, State
+    from lipsync_async.journal import State, open_reader
 
     settled, left_open = SeenIds(), SeenIds()
-    with Reader(journal) as reader:
+    with open_reader(journal) as reader:
         for external_task_id in reader.settled_ids():
             settled.add(external_task_id)
         for record in reader.records_of({State.OPEN, State.UNKNOWN}):
@@ -180,14 +180,14 @@ class _Submit:
         self._say_how_it_went()
         return self._tally.exit_code()
 
-    async def _open_journal(self) -> Journal | None:
+    async def _open_journal(self) -> AnyJournal | None:
         if self._args.journal is None:
             return None
-        from lipsync_async.journal import Journal
+        from lipsync_async.journal import open_journal
 
-        return await Journal.open(self._args.journal, gateway=self._gateway.base_url, account=self._args.account)
+        return await open_journal(self._args.journal, gateway=self._gateway.base_url, account=self._args.account)
 
-    async def _check(self, journal: Journal | None) -> ListReport | None:
+    async def _check(self, journal: AnyJournal | None) -> ListReport | None:
         """Looks through the list; None where the journal says that this very list was found sound before."""
         args = self._args
         digest = ""
@@ -213,7 +213,7 @@ class _Submit:
             await journal.remember_list(digest, report.lines)
         return report
 
-    async def _send(self, journal: Journal | None, report: ListReport | None) -> None:
+    async def _send(self, journal: AnyJournal | None, report: ListReport | None) -> None:
         from lipsync_async.config import RunOptions
 
         args, tally = self._args, self._tally
@@ -275,7 +275,7 @@ class _Submit:
         self._trouble = f"stopped: the results could not be written ({results.why()}); {results.lost} lines are lost"
         results.tell_lost()
 
-    def _earlier(self, journal: Journal | None) -> Earlier | None:
+    def _earlier(self, journal: AnyJournal | None) -> Earlier | None:
         if journal is None or journal.reader.is_empty():
             return None
         longest = self._gateway.max_id_length

@@ -239,7 +239,7 @@ class TaskCalls:
             async def submit(request: LipSyncRequest) -> Outcome:
                 found: dict[str, Outcome] = {}
                 try:
-                    await self.submit_many([request], found, journal=journal, options=options)  # type: ignore[arg-type]
+                    await self.submit_many([request], found, journal=journal, options=options)
                 except asyncio.CancelledError:  # its grace is over, and the job has come out
                     if not found:
                         raise
