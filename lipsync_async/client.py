@@ -35,6 +35,7 @@ from lipsync_async.dispatch.streaming import (
 )
 from lipsync_async.journal import AnyJournal
 from lipsync_async.request.checks import but_pending, check, errors_of
+from lipsync_async.sharing.joining import Sharing
 from lipsync_async.sources.calls import SourceCalls
 from lipsync_async.sources.maker import SourceMaker
 from lipsync_async.sources.sourcebook import Sourcebook
@@ -66,6 +67,8 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
     `uploads` puts a local file where the gateway can fetch it, and returns its URL: a video, or a sound above 5 MB.
+    `shared`: the store where processes share what they learn of the limits, `file:/run/lipsync` or `redis://...`;
+    where it is not reached at the start, that is an error, unless `shared_required` is False.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -89,10 +92,13 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         observer: Observer | None = None,
         following: Following | None = None,
         uploads: Uploads | None = None,
+        shared: str | None = None,
+        shared_required: bool = True,
     ) -> None:
         self._gateway = gateway_for(gateway)
         try:
             self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
+            self._sharing = Sharing(shared, self._gateway, self._key, required=shared_required)
         finally:
             del api_key  # the frame of an error holds no key
         self._limits = limits or Limits()
@@ -118,6 +124,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         if self._closed or self._account is not None:
             raise ClientClosedError("a LipSyncClient is entered once")
         proxy = proxy_from_environment(self._gateway.base_url) if self._trust_env else None
+        pacer = await self._sharing.pacer(self._limits) or Pacer(self._limits)
         session = self._borrowed or make_session()
         if self._borrowed is not None:
             warn_of_small_pool(session, self._limits)
@@ -126,10 +133,11 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
             self._gateway,
             Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
             Credential(self._key),
-            Pacer(self._limits),
+            pacer,
             self._retry,
             observer=self._observer,
         )
+        self._sharing.bind(self._account)
         self._account.trust.told = self._trust_lookups
         if self._limits.max_running_tasks is not None:
             self._follow_slots()
@@ -153,6 +161,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
                 for run in runs:
                     await run.aclose(self._timeouts.grace)
         finally:
+            await self._sharing.aclose()
             session, self._session = self._session, None
             if session is not None and session is not self._borrowed:
                 with anyio.CancelScope(shield=True):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from lipsync_async.dispatch.pacing.exchange import Grant, Report
+from lipsync_async.errors import LipSyncError
 
 
-class StoreAwayError(Exception):
+class StoreAwayError(LipSyncError):
     """The store did not answer, or not in time; the same report may be sent again."""
 
 

@@ -41,16 +41,12 @@ STOPS = frozenset({Kind.AUTH, Kind.QUOTA, Kind.PERMISSION})
 
 
 class SharedPacer:
-    """The limits of the account, learned by all who use it.
-
-    `door` tells how many requests wait, and how many of those that make no task; `poke` lets in who may pass;
-    `stop` is called with what stopped another process. They are set before `start`.
-    """
+    """The limits of the account, learned by all who use it."""
 
     def __init__(
         self, store: SharedLimits, limits: Limits, member: str, *, dice: Callable[[], float] = random.random
     ) -> None:
-        self._store, self._limits, self._member, self._dice = store, limits, member, dice
+        self.store, self._limits, self._member, self._dice = store, limits, member, dice
         self._rules = Rules.of(limits)
         self._loop = asyncio.get_running_loop()
         self._hand = Hand()
@@ -65,28 +61,40 @@ class SharedPacer:
         self._asides = self._accepted = self._refused = 0
         self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
-        self.door: Callable[[], tuple[int, int]] = lambda: (0, 0)
-        self.poke: Callable[[], None] = lambda: None
-        self.stop: Callable[[StopWord], None] = lambda _: None
+        self._door: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self._poke: Callable[[], None] = lambda: None
+        self._stop: Callable[[StopWord], None] = lambda _: None
 
     def __repr__(self) -> str:
         state = "its own share of" if self._own is not None else "shared at"
-        return f"<SharedPacer {self.pace:.1f}/s, {self.in_flight} in flight, {state} {self._store}>"
+        return f"<SharedPacer {self.pace:.1f}/s, {self.in_flight} in flight, {state} {self.store}>"
+
+    def bind(
+        self, *, door: Callable[[], tuple[int, int]], poke: Callable[[], None], stop: Callable[[StopWord], None]
+    ) -> None:
+        """Binds it to the door of its account.
+
+        `door` tells how many requests wait, and how many of those that make no task; `poke` lets in who may pass;
+        `stop` is called with what stopped another process.
+        """
+        self._door, self._poke, self._stop = door, poke, stop
 
     # ------------------------------------------------------------------------------------------------- exchange
 
     async def start(self) -> None:
-        """The first exchange; raises what the store raises. `take_share` goes on without it."""
-        try:
-            await self._exchange()
-        finally:
-            self._task = self._loop.create_task(self._run())
+        """The first exchange; raises what the store raises, and `alone` goes on without it then."""
+        await self._exchange()
+        self._task = self._loop.create_task(self._run())
 
-    def take_share(self) -> None:
-        """Goes on alone until the store answers."""
+    def alone(self, error: Exception) -> None:
+        """Goes on with a share until the store answers, which did not when it was asked first."""
+        self._answered_at = -math.inf
+        self._without(error)
+        self._task = self._loop.create_task(self._run())
+
+    def _take_share(self) -> None:
         if self._own is None:
             self._own = share_of(self._limits, self._last, self._dice)
-            self._hurry(self._loop.time() + RETRY)
 
     async def aclose(self) -> None:
         """Tells the store that this process leaves; a store that is away is not waited for."""
@@ -98,7 +106,7 @@ class SharedPacer:
                 async with asyncio.timeout(LEAVING):
                     self._hand.void(self._loop.time())
                     await self._ask(leaving=True)
-        await self._store.aclose()
+        await self.store.aclose()
 
     async def _run(self) -> None:
         while True:
@@ -107,7 +115,7 @@ class SharedPacer:
                 await self._exchange()
             except (StoreAwayError, OtherVersionError, TimeoutError) as error:
                 self._without(error)
-            self.poke()
+            self._poke()
 
     async def _until_due(self) -> None:
         while (delay := self._due - self._loop.time()) > 0:
@@ -132,7 +140,7 @@ class SharedPacer:
         self._last, self._answered_at, self._own = grant, now, None
         self._told.clear()
         if grant.stop is not None:
-            self.stop(grant.stop)
+            self._stop(grant.stop)
         if self._waited:
             self._hurry(now + grant.again)
         elif self._hand.has_news:
@@ -143,13 +151,13 @@ class SharedPacer:
     async def _ask(self, *, leaving: bool = False) -> Grant:
         now, hand = self._loop.time(), self._hand
         news = hand.tell(now)
-        waiting, asides = self.door()
+        waiting, asides = self._door()
         waiting = 0 if leaving else max(0, min(waiting, self._limits.max_in_flight - self.in_flight) - hand.held)
         self._waited = waiting + asides > 0
         number = self._number + 1
         known = self._last.known if self._last is not None else None
         report = Report(self._member, number, self._rules, waiting, asides, news, known, leaving)
-        grant = await self._store.exchange(report)
+        grant = await self.store.exchange(report)
         self._number = number
         return grant
 
@@ -161,7 +169,7 @@ class SharedPacer:
             self._last = None
         if other or now - self._answered_at >= AWAY:
             self._tell_once(error)
-            self.take_share()
+            self._take_share()
         self._hurry(now + (OTHERS_RETRY if other else RETRY))
 
     def _tell_once(self, error: Exception) -> None:
@@ -170,7 +178,7 @@ class SharedPacer:
         )  # fmt: skip
         if why not in self._told:
             self._told.add(why)
-            LOG.warning("%s: %s; this process goes on with a share of its own", self._store, why)
+            LOG.warning("%s: %s; this process goes on with a share of its own", self.store, why)
 
     # ------------------------------------------------------------------------------------------------- requests
 

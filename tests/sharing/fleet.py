@@ -163,12 +163,11 @@ class Fleet:
             return Seat(pacer, Admission(pacer, self.loop))
         shared = SharedPacer(self.store(), self.limits, f"m{number}", dice=self.dice.random)
         seat = Seat(shared, Admission(shared, self.loop))
-        shared.door = lambda: seat.door.rows
-        shared.poke = seat.door.poke
+        shared.bind(door=lambda: seat.door.rows, poke=seat.door.poke, stop=lambda _: None)
         try:
             await shared.start()
-        except StoreAwayError:
-            shared.take_share()
+        except StoreAwayError as error:
+            shared.alone(error)
         return seat
 
     async def work(self, seat: Seat, left: list[int]) -> None:

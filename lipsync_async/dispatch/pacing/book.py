@@ -37,6 +37,8 @@ from typing import Any
 
 import msgspec
 
+from lipsync_async.errors import LipSyncError
+
 from .exchange import Grant, Known, News, Report, Rules, StopWord, Turn
 from .frozen import layout
 from .pacer import Pacer
@@ -66,7 +68,7 @@ ABANDONED = 10.0
 """Seconds after which state that cannot be read, and that nobody has used since, is replaced."""
 
 
-class OtherVersionError(Exception):
+class OtherVersionError(LipSyncError):
     """The state was written by another version, which is still at work."""
 
 
