@@ -17,7 +17,7 @@ from .errors import (
     TaskLostError,
     WaitTimeoutError,
 )
-from .outcomes import Accepted, NotSent, Rejected, Unknown
+from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from .terms import TaskStatus
 
 
@@ -113,8 +113,8 @@ class TaskFailed(_Ending, frozen=True, kw_only=True):
     """In the words of who ended it; "" where none were told."""
     units: str | None = None
     """What was charged all the same, as the gateway writes it; None: it does not tell."""
-    again: Rejected | Unknown | NotSent | None = None
-    """What came of submitting it again, where that made no task."""
+    again: Outcome | None = None
+    """What came of submitting it again, where that made no task, or one that is not waited for in its place."""
 
     def error(self) -> TaskFailedError:
         """Returns the error that `wait` raises for this ending."""

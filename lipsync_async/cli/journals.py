@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 
 from lipsync_async.dispatch.jobbook import accepted_of
+from lipsync_async.endings import Ended, TaskFailed
 from lipsync_async.journal import Reader, Record, State
 from lipsync_async.journal.record import result_line
 from lipsync_async.sources.resolving import SESSION, SPEECH
 from lipsync_async.sources.sourcebook import read_kept
 from lipsync_async.task_results import Money, line_of
-from lipsync_async.tasks.taskbook import TASK, read_ending
+from lipsync_async.tasks.taskbook import read_ending
+from lipsync_async.tasks.ties import TASK, Ties, ties_of
 
 from .budget import SourceMoney
 from .display import print_table
@@ -121,13 +123,28 @@ def _when(moment: float | None) -> str:
 
 def _lines(reader: Reader) -> Iterator[dict[str, Any]]:
     """The result line of every job: how its task ended, where that was seen."""
-    for record in reader.records():
-        entry = reader.entry(TASK, record.external_task_id) if record.state is State.ACCEPTED else None
-        ending = None if entry is None else read_ending(entry)
-        if ending is None or ending.task_id != record.task_id:
-            yield result_line(record)
-        else:
-            yield line_of(msgspec.structs.replace(ending, outcome=accepted_of(record, record.line)))
+    ties = ties_of(reader)
+    return (_line(reader, ties, record) for record in reader.records() if record.external_task_id not in ties.jobs)
+
+
+def _line(reader: Reader, ties: Ties, job: Record) -> dict[str, Any]:
+    """Of a job that was submitted again, the last task's."""
+    last, ending, earlier = job, _ending(reader, job), list[TaskFailed]()
+    while isinstance(ending, TaskFailed) and last.external_task_id in ties.after:
+        later = reader.recall(ties.after[last.external_task_id])
+        if later is None or later.state is not State.ACCEPTED:
+            break  # the failure stays the job's result
+        earlier.append(ending)
+        last, ending = later, _ending(reader, later)
+    if ending is None:
+        return result_line(last) | {"external_task_id": job.external_task_id, "line": job.line}
+    return line_of(msgspec.structs.replace(ending, outcome=accepted_of(last, job.line), earlier=tuple(earlier)))
+
+
+def _ending(reader: Reader, record: Record) -> Ended | None:
+    entry = reader.entry(TASK, record.external_task_id) if record.state is State.ACCEPTED else None
+    ending = None if entry is None else read_ending(entry)
+    return ending if ending is not None and ending.task_id == record.task_id else None
 
 
 def _export(reader: Reader, args: argparse.Namespace) -> int:

@@ -39,9 +39,11 @@ def run(args: argparse.Namespace) -> int:
 def _with_tasks(monitor: Monitor, journal: Journal) -> int:
     """The jobs that have a task, or may have one."""
     from lipsync_async.journal import State
+    from lipsync_async.tasks.ties import ties_of
 
     counts = journal.reader.counts()
     monitor.submitted = sum(counts[state] for state in (State.ACCEPTED, State.UNKNOWN, State.OPEN))
+    monitor.submitted -= len(ties_of(journal.reader).jobs)
     return monitor.submitted
 
 

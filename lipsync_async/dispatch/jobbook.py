@@ -79,9 +79,9 @@ class Jobbook:
         if record.state in MAY_BE_CHARGED and not exactly and not _is_same(record, job):
             return _exists_already(record, job)
         if record.state is State.ACCEPTED:
-            return _replayed(record, job)
+            return outcome_of(record, job.line)
         if record.state is State.REJECTED and exactly and not retry_rejected:
-            return _replayed(record, job)
+            return outcome_of(record, job.line)
         _take_up(job, record)
         return None
 
@@ -256,21 +256,31 @@ def accepted_of(record: Record, line: int | None = None) -> Accepted:
     )
 
 
-def _replayed(record: Record, job: Job) -> Outcome:
+def outcome_of(record: Record, line: int | None = None) -> Outcome:
+    """What an earlier run's job is told as; an intent that was left open as unknown."""
     if record.state is State.ACCEPTED:
-        return accepted_of(record, job.line)
-    return Rejected(
-        external_task_id=record.external_task_id,
-        attempts=record.attempts,
-        refusals=record.refusals,
-        line=job.line,
-        http_status=record.http_status,
-        request_id=record.request_id,
-        kind=Kind(record.kind or "invalid_request"),
-        message=record.message or "",
-        code=record.code,
-        found_task_id=record.found_task_id,
-    )
+        return accepted_of(record, line)
+    names: dict[str, Any] = {
+        "external_task_id": record.external_task_id,
+        "attempts": record.attempts,
+        "refusals": record.refusals,
+        "line": line,
+        "http_status": record.http_status,
+        "request_id": record.request_id,
+        "message": record.message or "",
+        "code": record.code,
+    }
+    if record.state is State.REJECTED:
+        kind = Kind(record.kind or "invalid_request")
+        return Rejected(**names, kind=kind, found_task_id=record.found_task_id)
+    if record.state in MAY_BE_CHARGED:
+        left = _remembered(record)
+        names["message"] = left.message
+        found, phase = record.found_task_id, left.phase
+        return Unknown(
+            **names, kind=left.kind, phase=phase, attempt=left.attempt, sent_at=left.sent_at, found_task_id=found
+        )
+    return NotSent(**names, kind=Kind(record.kind or "connection"))
 
 
 def _remembered(record: Record) -> Ambiguity:

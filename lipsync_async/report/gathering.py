@@ -13,7 +13,8 @@ from lipsync_async.task_results import charged_units
 from lipsync_async.tasks.durations import Durations
 from lipsync_async.tasks.freshness import Freshness
 from lipsync_async.tasks.learning import Learning, Lesson
-from lipsync_async.tasks.taskbook import LEARNED, TASK, VIDEO, read_download, read_ending, read_lessons
+from lipsync_async.tasks.taskbook import LEARNED, VIDEO, read_download, read_ending, read_lessons
+from lipsync_async.tasks.ties import TASK, ties_of
 
 from .facts import ENDED, REFUSED, SUBMITTED, Facts, Learned
 from .picking import REASONS, Reason, Row
@@ -34,7 +35,6 @@ _CAME_OUT = {
     State.NOT_SENT: "not_sent",
 }
 _FIGURES = re.compile(r"\d+")
-_NUMBERED = re.compile(r"(.*)-r([1-9])", re.DOTALL)
 
 
 def gather(reader: Reader) -> Facts:
@@ -50,6 +50,7 @@ class _Gathering:
     def __init__(self, reader: Reader) -> None:
         lists = reader.list_lengths()
         self._reader = reader
+        self._ties = ties_of(reader)
         self.facts = Facts(
             gateway=told(reader.gateway),
             account=reader.account,
@@ -120,7 +121,8 @@ class _Gathering:
             return Reason("lost")
         kind = ending.kind.value
         if kind in AGAIN:
-            if self._reader.recall(_next_name(ending.external_task_id or "")) is not None:
+            later = self._ties.after.get(ending.external_task_id or "")
+            if later is not None and self._reader.recall(later) is not None:
                 return Reason("again", kind, ending.reason)
             self.facts.again_kinds[kind] += 1
         return Reason("failed", kind, ending.reason)
@@ -174,12 +176,6 @@ def _took(record: Record, ending: Succeeded) -> float | None:
         return None
     took = ending.ended_at - record.last_intent_at
     return took if 0 <= took < math.inf else None
-
-
-def _next_name(external_task_id: str) -> str:
-    """The id under which the job would have been submitted again (`wire.identity.again`)."""
-    numbered = _NUMBERED.fullmatch(external_task_id)
-    return f"{numbered[1]}-r{int(numbered[2]) + 1}" if numbered else f"{external_task_id}-r1"
 
 
 def _learned(reader: Reader) -> Learned:

@@ -26,13 +26,14 @@ from lipsync_async.terms import Failure, Kind
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
 
+from .again import Resubmission
 from .fates import ENDED, Sign, judge_task, state_of
 from .fetching import Fetching, Target, video_url
 from .follower import Follower, FollowingStatistics
 from .results import ResultStream, Watch
 from .slots import Slots
 from .taskbook import Taskbook
-from .waiting import Resubmission, Waiting
+from .waiting import Waiting
 from .wanted import TaskLike, Wanted, sound_of, wanted_of
 
 Waitable = TaskLike | Rejected | Unknown | NotSent

@@ -22,10 +22,12 @@ from lipsync_async.errors import ClientClosedError
 from lipsync_async.journal import AnyJournal
 from lipsync_async.outcomes import Accepted, Outcome
 
+from .again import Resubmission
 from .fetching import Fetching
 from .follower import Follower
 from .taskbook import Taskbook
-from .waiting import Resubmission, Waiting
+from .ties import Ties
+from .waiting import Waiting
 from .wanted import wanted_of_job, wanted_of_record
 
 Watch = Callable[[Job, Outcome], None]
@@ -73,6 +75,8 @@ class ResultStream:
         self._taskbook: Taskbook | None = None
         self._looked_up: set[str] = set()
         """Tasks of jobs that were open when it began: once they are accepted, the journal tells of them as well."""
+        self._ties = Ties()
+        """Second submissions of earlier runs, which are told with their jobs."""
         self._stopped = False
         self.rest: list[Result] = []
         """Results that nobody read; tasks that were still waited for are in it as `StillRunning`."""
@@ -84,8 +88,14 @@ class ResultStream:
             self._taskbook = None if journal is None else Taskbook(journal)
             if self._taskbook is not None:
                 follower.learn(self._taskbook.lessons())
-            leave = self._make_resubmission(journal)
-            self._waiting = Waiting(follower, self._put, taskbook=self._taskbook, resubmission=leave)
+                self._ties = self._taskbook.ties() if self._whole_journal else Ties()
+            self._waiting = Waiting(
+                follower,
+                self._put,
+                taskbook=self._taskbook,
+                resubmission=self._make_resubmission(journal),
+                looks_up=self._whole_journal,
+            )
             if self._make_fetching is not None:
                 self._fetching = await self._make_fetching(self._ready_one, self._taskbook).__aenter__()
             self._outcomes = self._make_outcomes(journal, self._hear)
@@ -119,7 +129,8 @@ class ResultStream:
         assert self._follower is not None
         assert self._pumping is not None
         waiting.stop()
-        self._ready.extend(it for it in self._outcomes.rest if not isinstance(it, Accepted))
+        left = (it for it in self._outcomes.rest if it.external_task_id not in self._ties.jobs)
+        self._ready.extend(it for it in left if not isinstance(it, Accepted))
         try:
             await asyncio.wait([self._pumping])
             await waiting.give_up()
@@ -175,7 +186,10 @@ class ResultStream:
 
     def _hear(self, job: Job, outcome: Outcome) -> None:
         """A job came out: its task is waited for from this moment on."""
-        if isinstance(outcome, Accepted) and self._waiting is not None:
+        assert self._waiting is not None
+        if outcome.external_task_id in self._ties.jobs:
+            self._waiting.came_out(outcome)
+        elif isinstance(outcome, Accepted):
             wanted = wanted_of_job(job, outcome, self._wall_clock())
             self._waiting.add(wanted, outcome, job.request)
             if self._whole_journal:
@@ -187,7 +201,7 @@ class ResultStream:
         if self._whole_journal:
             await self._take_up()
         async for outcome in self._outcomes:
-            if not isinstance(outcome, Accepted):
+            if not isinstance(outcome, Accepted) and outcome.external_task_id not in self._ties.jobs:
                 self._put(outcome)
             await self._room()
         await self._waiting.finish(self._timeout)
@@ -199,7 +213,7 @@ class ResultStream:
         assert self._taskbook is not None
         assert self._waiting is not None
         async for record in self._taskbook.accepted():
-            if record.task_id not in self._looked_up:
+            if record.task_id not in self._looked_up and record.external_task_id not in self._ties.jobs:
                 self._waiting.add(wanted_of_record(record), accepted_of(record, record.line))
                 await self._room()
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from lipsync_async.dispatch.account import LOG
+from lipsync_async.dispatch.jobbook import outcome_of
 from lipsync_async.endings import (
     Download,
     Downloaded,
@@ -27,11 +28,11 @@ from lipsync_async.endings import (
 )
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import AnyJournal, Entry, Record, State
+from lipsync_async.outcomes import Outcome
 
 from .learning import Lesson
+from .ties import TASK, Ties, tied, ties_of, to_tie
 
-TASK = "task"
-"""The kind of a journal's entries that hold endings."""
 VIDEO = "video"
 """The kind of those that hold what became of a video's file."""
 LEARNED = "learned"
@@ -66,6 +67,24 @@ class Taskbook:
         """
         self.journal.keep(to_entry(ending, external_task_id), partial(_kept, told))
 
+    async def tie(self, job: str, number: int, later: str) -> None:
+        """Writes that the job is submitted under `later`, its so-manieth submission after the first.
+
+        Durable when it returns. Raises `JournalError`.
+        """
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.journal.keep(to_tie(job, number, later), partial(_resolve, kept))
+        await kept
+
+    def tied(self, job: str, number: int) -> str | None:
+        """The id of the job's so-manieth submission after the first, where it was begun. Raises `JournalError`."""
+        return tied(self.journal.reader, job, number)
+
+    def outcome(self, external_task_id: str) -> Outcome | None:
+        """What became of that submission, as far as the journal has it. Raises `JournalError`."""
+        record = self.journal.recall(external_task_id)
+        return None if record is None else outcome_of(record, record.line)
+
     def download(self, external_task_id: str, task_id: str) -> Download | None:
         """What became of the video of that task, if it was fetched, or could not be. Raises `JournalError`."""
         entry = self.journal.reader.entry(VIDEO, external_task_id)
@@ -81,8 +100,12 @@ class Taskbook:
         value = _encode(_storable(msgspec.to_builtins(found)))
         self.journal.keep(Entry(kind=VIDEO, name=external_task_id, state=found.name, value=value), partial(_kept, told))
 
+    def ties(self) -> Ties:
+        """The submissions that are no jobs of their own. Raises `JournalError`."""
+        return ties_of(self.journal.reader)
+
     async def accepted(self) -> AsyncIterator[Record]:
-        """The jobs that have a task, in the order of first arrival. Raises `JournalError`."""
+        """The jobs and second submissions that have a task, in the order of first arrival. Raises `JournalError`."""
         for number, record in enumerate(self.journal.reader.records(State.ACCEPTED), 1):
             if not number % AT_ONCE:
                 await asyncio.sleep(0)
@@ -159,6 +182,15 @@ def read_ending(entry: Entry) -> Ended | None:
     except (ValueError, msgspec.MsgspecError):
         return None
     return None
+
+
+def _resolve(kept: asyncio.Future[None], error: JournalError | None) -> None:
+    if kept.done():
+        return
+    if error is None:
+        kept.set_result(None)
+    else:
+        kept.set_exception(error)
 
 
 def read_download(entry: Entry) -> Download | None:

@@ -1,58 +1,29 @@
 """A call that waits: for one task or for many, each until its ending is known, written down and told.
 
-A task that failed for a reason of the gateway's may be submitted again, under a new id, where the caller asked for it.
+Where a job was submitted again after its task failed (`again`), its next task is waited for in place of the first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import msgspec
-from attrs import frozen
 
 from lipsync_async.dispatch.account import LOG
-from lipsync_async.endings import Ended, Ending, FailureKind, TaskFailed
+from lipsync_async.endings import Ended, Ending, TaskFailed
 from lipsync_async.errors import ClientClosedError, JournalError
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome
-from lipsync_async.wire.identity import again
 
+from .again import Again, Awaited, Resubmission
 from .follower import Follower
 from .planner import Listener
 from .taskbook import LEARN_EVERY, Taskbook
 from .wanted import Wanted, sound_of
 
 CLOSED = "the client was closed while tasks were waited for; they go on at the gateway, and can be waited for again"
-MOST_AGAIN = 3
-"""Times that a job is submitted again."""
-
-
-@frozen
-class Resubmission:
-    """The caller's leave to submit a job again whose task failed."""
-
-    kinds: frozenset[FailureKind]
-    """Why it failed; `content` and `media` would fail again."""
-    submit: Callable[[LipSyncRequest], Coroutine[Any, Any, Outcome]]
-    """Cancelled, it gives what is in flight its grace, and returns what became of the job where it knows."""
-    max_id_length: int
-
-
-# There may be a hundred thousand, and nothing in one leads back to it.
-class _Awaited(msgspec.Struct, gc=False, eq=False):
-    """One task, and the job that made it, where that is known."""
-
-    task_id: str
-    external_task_id: str | None
-    units: float | None
-    """What it should cost at list price."""
-    outcome: Accepted | None = None
-    request: LipSyncRequest | None = None
-    """Where it may be submitted again."""
-    earlier: tuple[TaskFailed, ...] = ()
 
 
 class Waiting:
@@ -65,15 +36,15 @@ class Waiting:
         *,
         taskbook: Taskbook | None = None,
         resubmission: Resubmission | None = None,
+        looks_up: bool = False,
     ) -> None:
         self._follower = follower
         self._deliver = deliver
         self._taskbook = taskbook
-        self._resubmission = resubmission
+        self._again = Again(taskbook, resubmission, self._came_again, looks_up=looks_up)
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
-        self._tasks: dict[str, _Awaited] = {}
-        self._submitting: set[asyncio.Task[Outcome]] = set()
+        self._tasks: dict[str, Awaited] = {}
         self._done: asyncio.Future[None] | None = None
         self._written = 0
         self._closed = self._stopped = False
@@ -96,9 +67,9 @@ class Waiting:
         """
         if wanted.task_id in self._tasks:
             return
-        if self._resubmission is None:
+        if not self._again.may_submit:
             request = None
-        it = _Awaited(wanted.task_id, wanted.external_task_id, wanted.units, outcome, request, earlier)
+        it = Awaited(wanted.task_id, wanted.external_task_id, wanted.units, outcome, request, earlier)
         known = self._on_record(it)
         self._tasks[wanted.task_id] = it
         if known is not None:
@@ -118,8 +89,9 @@ class Waiting:
     async def finish(self, timeout: float | None) -> None:
         """Waits for at most so many seconds (None: as long as it takes); what has not ended by then is still running.
 
-        Raises `ClientClosedError`.
+        To be called when all jobs have come out. Raises `ClientClosedError`.
         """
+        self._again.release()
         if self._tasks and not self._closed and not self._stopped:
             self._done = self._loop.create_future()
             await asyncio.wait([self._done], timeout=timeout)
@@ -133,8 +105,9 @@ class Waiting:
         A submission that is under way has its grace; one that waits for its turn is not begun.
         """
         self.stop()
-        while self._submitting:
-            await asyncio.wait(self._submitting)
+        self._again.release()
+        while self._again.submitting:
+            await asyncio.wait(self._again.submitting)
         waited = self._loop.time() - self._begun
         for it in tuple(self._tasks.values()):
             wanted = Wanted(task_id=it.task_id, external_task_id=it.external_task_id)
@@ -144,32 +117,35 @@ class Waiting:
 
     def stop(self) -> None:
         """Ends patience: `finish` returns as soon as it can, and nothing is submitted again from now on."""
-        if not self._stopped:
-            self._stopped = True
-            self._cut_submissions()
+        self._stopped = True
+        self._again.stop()
         self._wake()
 
     def abort(self) -> None:
         """The same without grace for what is submitted again."""
         self.stop()
-        self._loop.call_soon(self._cut_submissions)  # two cancellations in one turn of the loop would be one
+        self._loop.call_soon(self._again.cut)  # two cancellations in one turn of the loop would be one
 
     def leave(self) -> None:
         """Waits no longer, and tells nothing; the tasks go on, and so do the other waits for them."""
         for task_id in tuple(self._tasks):
             self._follower.leave(task_id, self)
         self._tasks.clear()
-        self._cut_submissions()
+        self._again.cut()
+
+    def came_out(self, outcome: Outcome) -> None:
+        """What an earlier run had submitted again was looked up: it is no job of its own (`Taskbook.ties`)."""
+        self._again.came_out(outcome)
 
     # -- endings ----------------------------------------------------------------------------------------------------
 
-    def _on_record(self, it: _Awaited) -> Ended | None:
+    def _on_record(self, it: Awaited) -> Ended | None:
         """What an earlier run with the journal saw; a task that is new has no ending."""
         if self._taskbook is None or (it.outcome is not None and not it.outcome.replayed):
             return None
         return self._taskbook.ending(it.external_task_id, it.task_id)
 
-    def _write(self, it: _Awaited, ending: Ending) -> None:
+    def _write(self, it: Awaited, ending: Ending) -> None:
         name = it.external_task_id
         if self._taskbook is None or name is None or ending.name == "running":
             self._ended(it, ending)
@@ -179,20 +155,14 @@ class Waiting:
             self._taskbook.remember(self._follower.lessons)
         self._taskbook.settle(ending, name, partial(self._ended, it, ending))
 
-    def _ended(self, it: _Awaited, ending: Ending) -> None:
+    def _ended(self, it: Awaited, ending: Ending) -> None:
         """An ending that is durable, where there is a journal."""
         if self._tasks.get(it.task_id) is not it:
             return  # it was given up meanwhile
-        request = self._request_again(it, ending)
-        if request is None or not isinstance(ending, TaskFailed):
+        if not isinstance(ending, TaskFailed) or not self._again.takes(it, ending):
             self._tell(it, ending)
-            return
-        assert self._resubmission is not None
-        task = self._loop.create_task(self._resubmission.submit(request), name="lipsync-again")
-        self._submitting.add(task)
-        task.add_done_callback(partial(self._submitted, it, ending, request))
 
-    def _tell(self, it: _Awaited, ending: Ending) -> None:
+    def _tell(self, it: Awaited, ending: Ending) -> None:
         if ending.estimated_units is None:  # on record by a run that did not know the request
             ending = msgspec.structs.replace(ending, estimated_units=it.units)
         del self._tasks[it.task_id]
@@ -207,35 +177,20 @@ class Waiting:
 
     # -- once more --------------------------------------------------------------------------------------------------
 
-    def _request_again(self, it: _Awaited, ending: Ending) -> LipSyncRequest | None:
-        """The job under its next id, where its task's failure allows that; else None."""
-        leave = self._resubmission
-        if leave is None or it.request is None or not isinstance(ending, TaskFailed) or self._stopped:
-            return None
-        if ending.kind not in leave.kinds or len(it.earlier) >= MOST_AGAIN:
-            return None
-        name = it.earlier[0].external_task_id if it.earlier else it.external_task_id
-        return again(it.request, name or "", len(it.earlier) + 1, max_length=leave.max_id_length)
-
-    def _submitted(
-        self, it: _Awaited, failed: TaskFailed, request: LipSyncRequest, task: asyncio.Task[Outcome]
-    ) -> None:
-        """It came out, or was broken off: whatever happened, the failure that was seen is not lost."""
-        self._submitting.discard(task)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    def _came_again(self, it: Awaited, failed: TaskFailed, outcome: Outcome | None) -> None:
+        """What came of the next submission of a job whose task failed; None: there is none."""
         if self._tasks.get(it.task_id) is not it:
             return  # it was left
-        if error is not None:
-            why = f"{error}" or type(error).__name__
-            LOG.warning("%s could not be submitted again: %s", request.external_task_id, why)
-            self._tell(it, failed)
-            return
-        outcome = task.result()
-        if not isinstance(outcome, Accepted) or not self._go_on(it, failed, request, outcome):
+        if not isinstance(outcome, Accepted) or not self._go_on(it, failed, outcome):
             self._tell(it, msgspec.structs.replace(failed, again=outcome))
 
-    def _go_on(self, it: _Awaited, failed: TaskFailed, request: LipSyncRequest, outcome: Accepted) -> bool:
-        """The new task is waited for in place of the old one; False where the journal cannot tell whether it ended."""
+    def _go_on(self, it: Awaited, failed: TaskFailed, outcome: Accepted) -> bool:
+        """The new task is waited for in place of the old one.
+
+        False where somebody handed in that task too, or where the journal cannot tell whether it has ended.
+        """
+        if outcome.task_id in self._tasks:
+            return False
         del self._tasks[it.task_id]
         line = None if it.outcome is None else it.outcome.line
         ended = msgspec.structs.replace(failed, external_task_id=it.external_task_id)
@@ -243,17 +198,13 @@ class Waiting:
             task_id=outcome.task_id,
             external_task_id=outcome.external_task_id,
             created_at=outcome.created_at,
-            sound=sound_of(request),
+            sound=None if it.request is None else sound_of(it.request),
             units=it.units,
         )
         try:
             self.add(wanted, msgspec.structs.replace(outcome, line=line), it.request, (*it.earlier, ended))
         except JournalError as error:
-            LOG.warning("%s is not waited for: %s", request.external_task_id, error)
+            LOG.warning("%s is not waited for: %s", outcome.external_task_id, error)
             self._tasks[it.task_id] = it
             return False
         return True
-
-    def _cut_submissions(self) -> None:
-        for task in self._submitting:
-            task.cancel()

@@ -16,7 +16,8 @@ from attrs import define, field
 
 from lipsync_async.journal import Reader, State
 from lipsync_async.sandbox import Sandbox, in_thread
-from lipsync_async.tasks.taskbook import TASK, read_ending
+from lipsync_async.tasks.taskbook import read_ending
+from lipsync_async.tasks.ties import TASK
 from tests.makers import REQUEST
 
 from .crashes import ROOT

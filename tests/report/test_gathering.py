@@ -15,7 +15,8 @@ from lipsync_async.journal.entries import to_row
 from lipsync_async.report.facts import ENDED, REFUSED, SUBMITTED, Facts
 from lipsync_async.report.gathering import PAGE, gather
 from lipsync_async.tasks.learning import Lesson
-from lipsync_async.tasks.taskbook import LEARNED, TASK
+from lipsync_async.tasks.taskbook import LEARNED
+from lipsync_async.tasks.ties import TASK, to_tie
 from tests.journal.data import make_schema_1
 from tests.report import batches
 from tests.report.batches import GATEWAY, ended_of, put, record
@@ -91,6 +92,8 @@ def test_a_job_that_was_submitted_again_is_one_job() -> None:
         names = ("a", "a-r1", "a-r2", "b", "c")
         failures = [failed("a", **capacity), failed("a-r1", **capacity), failed("b", **capacity), failed("c")]
         put(store, [accepted(name) for name in names], [*failures, ended_of(accepted("a-r2"))])
+        ties = (to_tie("a", 1, "a-r1"), to_tie("a", 2, "a-r2"), to_tie("b", 1, "b-r1"))
+        store.keep([to_row(tie) for tie in ties])
         facts = gather(store)
         page = page_of(store)
     assert facts.counts == {"again": 2, "succeeded": 1, "failed": 2}

@@ -28,10 +28,12 @@ from lipsync_async.journal import InlineJournal
 from lipsync_async.outcomes import Rejected
 from lipsync_async.task_results import job_id
 from lipsync_async.tasks import fates
+from lipsync_async.tasks.again import MOST_AGAIN
 from lipsync_async.tasks.fates import Sign
 from lipsync_async.tasks.planner import Planner
 from lipsync_async.tasks.taskbook import Taskbook
-from lipsync_async.tasks.waiting import MOST_AGAIN, Waiting
+from lipsync_async.tasks.ties import Ties
+from lipsync_async.tasks.waiting import Waiting
 from lipsync_async.terms import Failure, Kind, Phase, Reply, TaskStatus
 from lipsync_async.wire import TaskReply, read_reply, read_task
 from tests.makers import request
@@ -44,6 +46,8 @@ REASONS = {"": None, "parallel task over resource pack limit": "capacity", "no f
 """What a task ends with, and the kind of failure that it is; the first is no failure."""
 
 
+_BAD = (Rejected(external_task_id="bad", kind=Kind.INVALID_REQUEST),)
+"""What a run tells of it that has the list; a journal's tasks have none of it."""
 TOLD = ("name", "reason", "video_url", "units")
 
 
@@ -165,13 +169,15 @@ class World:
         """Endings by task, as they were told first."""
 
     def live(self) -> World:
-        """Some lives that end in all kinds of ways, and one that goes to its end."""
+        """Some lives that end in all kinds of ways, and three that go to their end: each tells the same."""
         for number in range(self.dice.randint(1, 4)):
-            self._live(self.dice.choice(("submit", "submit", "follow") if number else ("submit",)), calm=False)
+            kinds = ("submit", "submit", "follow", "plain") if number else ("submit",)
+            self._live(self.dice.choice(kinds), calm=False)
         self.book.lost = 0.0
         self.book.trouble *= self.dice.random() < 0.5
-        told = self._live("submit", calm=True)
-        self._check(told)
+        self._check(self._live("submit", calm=True))
+        self._check(self._live("plain", calm=True))
+        self._check([*self._live("follow", calm=True), *(_BAD if "bad" in self.names else ())])
         self.store.close()
         return self
 
@@ -211,7 +217,8 @@ class World:
                 stream = client.follow(journal, timeout=timeout)
             else:
                 jobs = [request(name, audio_id=name) for name in self.names]
-                stream = client.stream(jobs, wait=True, timeout=timeout, resubmit=self.resubmit, journal=journal)
+                leave = self.resubmit if kind == "submit" else ()
+                stream = client.stream(jobs, wait=True, timeout=timeout, resubmit=leave, journal=journal)
             reading = asyncio.ensure_future(self._read(stream, how, after, told, journal))
             if how == "left":
                 asyncio.get_running_loop().call_later(after, reading.cancel)
@@ -236,6 +243,9 @@ class World:
 
     def _take(self, told: list[Result], how: str) -> None:
         """Looks at what one life told."""
+        strangers = set(map(job_id, told)) - set(self.names)
+        if strangers:
+            self.faults.append(f"{sorted(strangers)} were told as jobs")
         for name, count in Counter(map(job_id, told)).items():
             if count > 1:
                 self.faults.append(f"{name} was told {count} times")
@@ -372,7 +382,7 @@ def tell_before_it_is_written(patch: pytest.MonkeyPatch) -> None:
 
 def submit_again_without_end(patch: pytest.MonkeyPatch) -> None:
     """There is no most."""
-    patch.setattr("lipsync_async.tasks.waiting.MOST_AGAIN", 99)
+    patch.setattr("lipsync_async.tasks.again.MOST_AGAIN", 99)
 
 
 def submit_again_whatever_failed(patch: pytest.MonkeyPatch) -> None:
@@ -380,9 +390,20 @@ def submit_again_whatever_failed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("lipsync_async.tasks.fates.kind_of", lambda _: FailureKind.CAPACITY)
 
 
+def forget_whose_it_is(patch: pytest.MonkeyPatch) -> None:
+    """A second submission is a job of its own to whoever has the journal alone."""
+    patch.setattr(Taskbook, "ties", lambda _: Ties())
+
+
+def forget_the_second_task(patch: pytest.MonkeyPatch) -> None:
+    """A run without leave takes the first failure for the end."""
+    patch.setattr(Taskbook, "tied", lambda *_: None)
+
+
 PLANTS = (
     forget_what_failed, ask_after_the_end, take_running_for_failed, take_failed_for_running, mistake_the_reason,
     lose_at_once, tell_before_it_is_written, submit_again_without_end, submit_again_whatever_failed,
+    forget_whose_it_is, forget_the_second_task,
 )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ from lipsync_async.journal import InlineJournal, Record, State, Store
 from lipsync_async.journal.entries import to_row
 from lipsync_async.outcomes import Accepted, NotSent, Unknown
 from lipsync_async.task_results import job_id
-from lipsync_async.tasks.taskbook import TASK, to_entry
+from lipsync_async.tasks.taskbook import to_entry
+from lipsync_async.tasks.ties import TASK
 from tests.loopback.acts import client
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import Connection, RawServer, reply

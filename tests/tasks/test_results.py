@@ -17,8 +17,8 @@ from lipsync_async.errors import ClientClosedError, ConfigurationError, JournalE
 from lipsync_async.journal import InlineJournal, Reader, Store
 from lipsync_async.outcomes import Rejected
 from lipsync_async.task_results import job_id
-from lipsync_async.tasks.taskbook import TASK
-from lipsync_async.tasks.waiting import MOST_AGAIN
+from lipsync_async.tasks.again import MOST_AGAIN
+from lipsync_async.tasks.ties import TASK
 from tests.loopback.acts import client
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import RawServer

@@ -22,7 +22,8 @@ from lipsync_async.endings import (
 )
 from lipsync_async.journal import Entry, InlineJournal, Store
 from lipsync_async.tasks.learning import Lesson
-from lipsync_async.tasks.taskbook import LONGEST_URL, TASK, Taskbook, read_download, read_ending, to_entry
+from lipsync_async.tasks.taskbook import LONGEST_URL, Taskbook, read_download, read_ending, to_entry
+from lipsync_async.tasks.ties import TASK
 
 texts = st.text(max_size=40)
 numbers = st.none() | st.floats(0, 1e9)

@@ -11,7 +11,8 @@ from lipsync_async.endings import Ending, FailureKind, StillRunning, Succeeded, 
 from lipsync_async.errors import ClientClosedError
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome
-from lipsync_async.tasks.waiting import Resubmission, Waiting
+from lipsync_async.tasks.again import Resubmission
+from lipsync_async.tasks.waiting import Waiting
 from lipsync_async.tasks.wanted import Wanted
 from tests.makers import request
 from tests.simulation import virtual
