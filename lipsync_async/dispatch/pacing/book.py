@@ -118,9 +118,9 @@ _STATE = msgspec.msgpack.Decoder(_State)
 class Book:
     """The pacer of an account and its members."""
 
-    def __init__(self, rules: Rules, *, dice: Callable[[], float] = random.random) -> None:
+    def __init__(self, rules: Rules, *, dice: Callable[[], float] = random.random, pacer: Pacer | None = None) -> None:
         self.rules = rules
-        self.pacer = Pacer(rules.limits(), dice=dice)
+        self.pacer = pacer or Pacer(rules.limits(), dice=dice)
         self.members: dict[str, Member] = {}
         # A store may forget everything: what it numbers after that must not be taken for what it numbered before.
         self.epoch = 1 + int(dice() * 2**40)
@@ -163,8 +163,8 @@ class Book:
 
     @classmethod
     def _of(cls, state: _State, dice: Callable[[], float]) -> Book:
-        book = cls(state.rules, dice=dice)
-        book.pacer = Pacer.restored(state.rules.limits(), state.pacer, dice=dice)
+        pacer = Pacer.restored(state.rules.limits(), state.pacer, dice=dice)
+        book = cls(state.rules, dice=dice, pacer=pacer)
         book.members, book.epoch, book.stop = state.members, state.epoch, state.stop
         book._now, book._offset = state.now, state.offset
         book._turns, book._applied = state.turns, state.applied
