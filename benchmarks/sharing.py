@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -98,11 +99,11 @@ async def _one(port: int, jobs: int, shared: str | None, name: str, begin: float
         _slow_down(client, delay)
     async with client:
         await asyncio.sleep(max(0.0, begin - time.monotonic()))
-        before = time.process_time()
+        began, before = time.monotonic(), time.process_time()
         work = [TEMPLATE.external_task_id(f"{name}-{number}").build() for number in range(jobs)]
         result = await client.submit_many(work)
         cpu = time.process_time() - before
-    return {"sent": sent, "accepted": accepted, "ended": time.monotonic(), "cpu": cpu, "done": len(result.accepted)}
+    return {"sent": sent, "accepted": accepted, "began": began, "cpu": cpu, "done": len(result.accepted)}
 
 
 def _slow_down(client: LipSyncClient, delay: float) -> None:
@@ -163,9 +164,11 @@ class Store:
             stack.callback(self._inner.close)
 
     def go(self) -> None:
+        """The server is killed."""
         self._inner.close()
 
     def come_back(self) -> None:
+        """There is a new one, which knows nothing."""
         self._inner.enter_context(redis(self._port))
 
 
@@ -196,7 +199,7 @@ def one_run(case: Case) -> Result:
         told = [row for process in workers if process not in killed for row in _child.result(process)]
         for process in killed:
             process.communicate()
-    return _figures(case, told, begin)
+    return _figures(case, told)
 
 
 def _later(begin: float, case: Case, store: Store, workers: list[subprocess.Popen[str]]) -> None:
@@ -215,7 +218,8 @@ def _at(moment: float, what: Callable[[], None]) -> None:
     timer.start()
 
 
-def _figures(case: Case, told: list[dict[str, Any]], begin: float) -> Result:
+def _figures(case: Case, told: list[dict[str, Any]]) -> Result:
+    begin = min(row["began"] for row in told)
     moments = sorted(at for row in told for at in row["accepted"])
     jobs = len(told) * case.jobs
     assert sum(row["done"] for row in told) == jobs
@@ -229,7 +233,7 @@ def _figures(case: Case, told: list[dict[str, Any]], begin: float) -> Result:
         refused=1 - jobs / sum(row["sent"] for row in told),
         jain=sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares)),
         cpu=1000 * sum(row["cpu"] for row in told) / jobs / (case.seats if case.together else 1),
-        worst_gap=max((b - a for a, b in zip(moments, moments[1:], strict=False)), default=0.0),
+        worst_gap=max((after - before for before, after in pairwise(moments)), default=0.0),
     )
 
 

@@ -81,7 +81,7 @@ def thaw(frozen: Any, present: Any = None) -> Any:
     return part
 
 
-def fill(whole: Any, held: dict[str, Any]) -> None:
-    """Gives a part what it held."""
+def fill(whole: Any, held: dict[str, Any], **present: Any) -> None:
+    """Gives a part what it held; parts that are `present` are filled."""
     for name, value in held.items():
-        setattr(whole, name, thaw(value, getattr(whole, name, None)))
+        setattr(whole, name, thaw(value, present.get(name)))

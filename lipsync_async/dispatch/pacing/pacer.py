@@ -249,9 +249,7 @@ class Pacer:
     def restored(cls, limits: Limits, held: dict[str, Any], *, dice: Callable[[], float] = random.random) -> Self:
         """A pacer that goes on from a snapshot, which was made with the same limits."""
         pacer = cls.__new__(cls)  # a new one would work out a table of ages for nothing, at every exchange
-        pacer._gate = Gate(dice)
-        fill(pacer, held)
-        pacer._most = limits.max_in_flight
+        fill(pacer, held | {"_most": limits.max_in_flight}, _gate=Gate(dice))
         return pacer
 
     def remember(self, now: float, pace: float, lo: float, hi: float, live: int, in_flight: int = 0) -> None:
