@@ -84,6 +84,7 @@ def _submit(commands: _Commands) -> None:
     _add_jobs(parser)
     _add_gateway(parser)
     _add_dry_run(parser)
+    _add_shared(parser)
     _add_out(parser)
     _add_json(parser)
     _add_limits(parser)
@@ -104,10 +105,16 @@ def _submit(commands: _Commands) -> None:
     _add_talk(parser)
 
 
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    text = "share the account's limits with other processes: file:/run/lipsync on one machine, or redis://..."
+    parser.add_argument("--shared", metavar="URL", help=text)
+
+
 def _wait(commands: _Commands) -> None:
     parser = _add(commands, "wait", "wait", "wait for the tasks of a journal's jobs, told or not; submits nothing")
     parser.add_argument("journal", metavar="JOURNAL", help="the journal of the run that submitted them")
     _add_gateway(parser)
+    _add_shared(parser)
     parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
     _add_download(parser)
     _add_wait_timeout(parser)
