@@ -15,7 +15,7 @@ from lipsync_async.config import RunOptions
 from lipsync_async.dispatch.account import LOG, Account, Observer
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.listing import index
-from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.pacing import Pacer, Pacing
 from lipsync_async.dispatch.run import Run
 from lipsync_async.dispatch.streaming import (
     STOPPED,
@@ -33,6 +33,7 @@ from lipsync_async.dispatch.streaming import (
 )
 from lipsync_async.journal import AnyJournal
 from lipsync_async.request.checks import but_pending, check, errors_of
+from lipsync_async.sharing.joining import Sharing
 from lipsync_async.sources.calls import SourceCalls
 from lipsync_async.sources.maker import SourceMaker
 from lipsync_async.sources.sourcebook import Sourcebook
@@ -45,7 +46,7 @@ from lipsync_async.wire.credential import ApiKey, Credential, find_key, origin_o
 from lipsync_async.wire.transport import Transport, agent_of, make_session, proxy_from_environment, warn_of_small_pool
 
 from .config import Following, Limits, RetryPolicy, Timeouts, expect_settings
-from .errors import ClientClosedError
+from .errors import ClientClosedError, ConfigurationError
 from .gateways import Gateway, gateway_for, gateway_from_environment
 from .given import expect_callable, expect_jobs, id_given
 from .life import Life
@@ -65,6 +66,8 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
     `uploads` puts a local file where the gateway can fetch it, and returns its URL: a video, or a sound above 5 MB.
+    `shared`: the store where processes share what they learn of the limits, `file:/run/lipsync` or `redis://...`;
+    where it is not reached at the start, that is an error, unless `shared_required` is False.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -86,6 +89,8 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         observer: Observer | None = None,
         following: Following | None = None,
         uploads: Uploads | None = None,
+        shared: str | None = None,
+        shared_required: bool = True,
     ) -> None:
         super().__init__()
         self._gateway = gateway_for(gateway_from_environment() if gateway is None else gateway)
@@ -93,6 +98,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         self._key_is_from = origin_of_key(self._gateway, api_key)
         try:
             self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
+            self._sharing = Sharing(shared, self._gateway, self._key, required=shared_required)
         finally:
             del api_key  # the frame of an error holds no key
         self._limits = limits or Limits()
@@ -118,11 +124,16 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         if self._closed or self._entered:
             raise ClientClosedError("a LipSyncClient is entered once")
         self._entered = True
-        self._ready()
+        if self._account is None:
+            self._open(await self._sharing.pacer(self._limits))
+        else:
+            self._ready()
         return self
 
-    def _open(self) -> Account:
-        """Begins, in the event loop that runs."""
+    def _open(self, pacer: Pacing | None = None) -> Account:
+        """Begins, in the event loop that runs; `pacer`: that of limits that are shared."""
+        if pacer is None and self._sharing.wanted:
+            raise ConfigurationError("a client that shares its limits meets the others first: use `async with`")
         proxy = proxy_from_environment(self._gateway.base_url) if self._trust_env else None
         session = self._borrowed or make_session()
         if self._borrowed is not None:
@@ -132,10 +143,11 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
             self._gateway,
             Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
             Credential(self._key, agent=agent_of(session), origin=self._key_is_from),
-            Pacer(self._limits),
+            pacer or Pacer(self._limits),
             self._retry,
             observer=self._observer,
         )
+        self._sharing.bind(account)
         account.trust.told = self._trust_lookups
         if self._limits.max_running_tasks is not None:
             self._follow_slots()
@@ -161,6 +173,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
                 for run in runs:
                     await run.aclose(self._timeouts.grace)
         finally:
+            await self._sharing.aclose()
             session, self._session = self._session, None
             if session is not None and session is not self._borrowed:
                 with anyio.CancelScope(shield=True):

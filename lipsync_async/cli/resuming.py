@@ -55,6 +55,7 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
         trust_lookups=args.trust_lookup,
         observer=observer(resumed.monitor, verbose=args.verbose),
         following=following,
+        shared=getattr(args, "shared", None),
     )
     out = open_out(args.out, overwrite=args.overwrite, journal=args.journal)
     try:

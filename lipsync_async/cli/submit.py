@@ -76,6 +76,7 @@ def make_client(args: argparse.Namespace, gateway: Gateway, monitor: Monitor, wi
     return LipSyncClient(
         gateway,
         uploads=None if args.upload is None else StoreUploads(args.upload),
+        shared=args.shared,
         limits=Limits(
             max_in_flight=window,
             max_per_second=args.max_per_second,

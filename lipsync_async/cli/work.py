@@ -38,6 +38,7 @@ async def _run(args: argparse.Namespace, gateway: Gateway) -> int:
         timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout)),
         trust_env=True,
         trust_lookups=args.trust_lookup,
+        shared=args.shared,
     )
     async with client, await open_journal(args.journal, gateway=gateway.base_url, account=args.account) as journal:
         await postgres_queue.work(

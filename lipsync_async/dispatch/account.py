@@ -25,7 +25,7 @@ from .brake import Brake, Order, Pause, Stop
 from .job import Job
 from .lookup import Inquiry
 from .lost import LostReplies
-from .pacing import Pacer
+from .pacing import Pacing
 from .queries import Queries, Wire
 from .registry import Registry
 from .trust import Trust
@@ -122,7 +122,7 @@ class Account:
         gateway: Gateway,
         wire: Wire,
         credential: Credential,
-        pacer: Pacer,
+        pacer: Pacing,
         retry: RetryPolicy,
         *,
         observer: Observer | None = None,
@@ -151,6 +151,8 @@ class Account:
         self._mark = b""
         self.accepted: Callable[[Job, Accepted], None] | None = None
         """Hears of every task that a create of this client has just made."""
+        self.on_stop: Callable[[Stop], None] | None = None
+        """Hears of every stop of the whole account."""
         self.echoes = False
         """Replies were seen that name the job that was sent."""
         self._told_of_observer = False
@@ -172,6 +174,8 @@ class Account:
         if stop.kind is Kind.AUTH:
             self.credential.forget()
             stop = self._with_origin(stop)
+        if self.on_stop is not None:
+            self.on_stop(stop)
         for run in tuple(self.runs):
             run.stop(stop)
 
