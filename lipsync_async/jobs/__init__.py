@@ -1,6 +1,7 @@
 """Job lists: JSONL or CSV in, one `JobLine` a line out.
 
 A list is looked through twice: `JobList.check` finds every fault, and iterating hands the jobs out.
+A usual JSON line is read by `plain`, every other one by `lines`.
 Neither holds more than a line, and some 18 bytes an id to tell repetitions.
 """
 
