@@ -25,6 +25,7 @@ from benchmarks import (
     imports,
     journal,
     limiters_real,
+    lists,
     memory,
     pacing,
     report,
@@ -78,6 +79,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "following_scale": following_scale.run,
     "journal": journal.run,
     "report": report.run,
+    "lists": lists.run,
     "imports": imports.run,
     "limiters_real": limiters_real.run,
 }
