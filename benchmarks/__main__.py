@@ -29,6 +29,7 @@ from benchmarks import (
     memory,
     pacing,
     report,
+    sharing,
     slots,
     throughput,
 )
@@ -82,6 +83,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "lists": lists.run,
     "imports": imports.run,
     "limiters_real": limiters_real.run,
+    "sharing": sharing.run,
 }
 
 

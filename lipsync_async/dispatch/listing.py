@@ -9,6 +9,7 @@ from attrs import evolve
 
 from lipsync_async.config import RunOptions
 from lipsync_async.errors import DuplicateIdError
+from lipsync_async.given import expect, expect_jobs, id_given
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.identity import bare, derive_id
 
@@ -45,7 +46,7 @@ class Listed:
 
     def _make(self, request: LipSyncRequest, name: str) -> Job:
         job = Job(request, name)
-        job.derived = not _given(request)
+        job.derived = not id_given(request)
         self.jobs.append(job)
         return job
 
@@ -55,7 +56,11 @@ class Listed:
             named = {request.external_task_id: request for request in requests}
         except (AttributeError, TypeError):  # what is no request comes out as rejected
             return False
-        plain = len(named) == len(requests) and all(named) and self._named.keys().isdisjoint(named)
+        plain = (
+            len(named) == len(requests)
+            and all(type(name) is str and name for name in named)
+            and self._named.keys().isdisjoint(named)
+        )
         if plain:
             self._named.update(named)  # type: ignore[arg-type] # None is no name
         return plain
@@ -72,12 +77,17 @@ class Listed:
 
 
 async def index(jobs: Requests, options: RunOptions, max_id_length: int) -> Listed:
-    """Returns the jobs of the list. Raises `DuplicateIdError`."""
+    """Returns the jobs of the list.
+
+    Raises `DuplicateIdError`, and `WrongArgumentError` for what is no list.
+    """
+    expect_jobs(jobs)
+    expect("options", options, RunOptions)
     listed = Listed()
     async for requests in _pieces(jobs):
         if not listed.add_all(requests):
             for count, request in enumerate(requests, 1):
-                listed.add(request, _given(request) or await _derived(request, options, max_id_length))
+                listed.add(request, id_given(request) or await _derived(request, options, max_id_length))
                 if not count % YIELD_EVERY:
                     await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -98,10 +108,6 @@ async def _pieces(jobs: Requests) -> AsyncIterator[list[LipSyncRequest]]:
             piece = []
     if piece:
         yield piece
-
-
-def _given(request: LipSyncRequest) -> str | None:
-    return getattr(request, "external_task_id", None)
 
 
 async def _derived(request: LipSyncRequest, options: RunOptions, max_id_length: int) -> str:

@@ -8,6 +8,7 @@ Neither holds more than a line, and some 18 bytes an id to tell repetitions.
 from .inspection import Tell
 from .joblist import STDIN, JobList
 from .legacy import legacy_id, legacy_request
+from .plain import PlainLine
 from .record import LONGEST_LINE
 from .report import KEPT_FAULTS, KEPT_WARNINGS, JobLine, LineFault, ListReport, Warned
 
@@ -20,6 +21,7 @@ __all__ = [
     "JobList",
     "LineFault",
     "ListReport",
+    "PlainLine",
     "Tell",
     "Warned",
     "legacy_id",
