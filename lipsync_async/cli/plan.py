@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import Factory, define
 
 from lipsync_async.gateways import Gateway
-from lipsync_async.jobs import JobLine, JobList, ListReport
+from lipsync_async.jobs import JobLine, JobList, ListReport, PlainLine
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.request.checks import estimated_units
 from lipsync_async.wire.identity import derive_id, fingerprint
@@ -92,7 +92,7 @@ def make_plan(args: argparse.Namespace, gateway: Gateway, jobs: JobList, report:
     return plan
 
 
-def _becomes(line: JobLine, gateway: Gateway, reader: Reader | None, args: argparse.Namespace) -> str:
+def _becomes(line: JobLine | PlainLine, gateway: Gateway, reader: Reader | None, args: argparse.Namespace) -> str:
     if line.request is None or line.errors:
         return "broken"
     if reader is None:
