@@ -10,12 +10,11 @@ The observer is called in the event loop, so it only makes spans; a `BatchSpanPr
 import asyncio
 import time
 
+from lipsync_async import Event, LipSyncClient, RequestBuilder
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 from opentelemetry.trace import Span, StatusCode, Tracer, set_span_in_context
-
-from lipsync_async import Event, LipSyncClient, RequestBuilder
 
 OK = {"accept", "accepted", "succeeded"}
 
@@ -35,7 +34,9 @@ class Tracing:
         began = now - int(event.seconds * 1e9)
         if event.name in {"attempt", "look_up"}:
             job = self._jobs.get(name) or self._begin(name, began)
-            span = self._tracer.start_span(f"lipsync {event.name}", set_span_in_context(job), start_time=began)
+            span = self._tracer.start_span(
+                f"lipsync {event.name}", set_span_in_context(job), start_time=began
+            )
             self._end(span, event, now)
         elif event.name == "outcome":
             self._end(self._jobs.get(name) or self._begin(name, began), event, now)
@@ -47,7 +48,9 @@ class Tracing:
             self._jobs.popitem()[1].end()
 
     def _begin(self, name: str, at: int) -> Span:
-        span = self._tracer.start_span("lipsync job", start_time=at, attributes={"lipsync.external_task_id": name})
+        span = self._tracer.start_span(
+            "lipsync job", start_time=at, attributes={"lipsync.external_task_id": name}
+        )
         self._jobs[name] = span
         return span
 
@@ -59,7 +62,9 @@ class Tracing:
             "lipsync.task_id": event.task_id,
             "http.response.status_code": event.http_status,
         }
-        span.set_attributes({key: value for key, value in told.items() if value is not None})
+        span.set_attributes(
+            {key: value for key, value in told.items() if value is not None}
+        )
         if event.action not in OK and event.name != "look_up":
             span.set_status(StatusCode.ERROR, str(event.kind or event.action))
         span.end(at)
@@ -71,8 +76,16 @@ async def main() -> None:
     provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter()))
     trace.set_tracer_provider(provider)
     tracing = Tracing(trace.get_tracer("my-service"))
-    template = RequestBuilder().session("825465778199224380").face("0").audio_id("825451760499568680").window(0, 5000)
-    jobs = [template.external_task_id(f"traced-{number}").build() for number in range(3)]
+    template = (
+        RequestBuilder()
+        .session("825465778199224380")
+        .face("0")
+        .audio_id("825451760499568680")
+        .window(0, 5000)
+    )
+    jobs = [
+        template.external_task_id(f"traced-{number}").build() for number in range(3)
+    ]
     async with LipSyncClient(observer=tracing) as client:
         await client.submit_many(jobs)
     tracing.close()
