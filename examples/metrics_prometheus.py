@@ -1,8 +1,9 @@
-"""Metrics for Prometheus: a page at port 9108 tells what is counted while jobs are submitted and followed.
+"""Metrics for Prometheus: a page at port 9108 tells what is counted.
 
 pip install lipsync-async[metrics]
-lipsync-async sandbox --port 8904 --time-scale 20     # in another terminal; it prints its key
-LIPSYNC_API_KEY=sandbox-key LIPSYNC_GATEWAY=http://127.0.0.1:8904 python metrics_prometheus.py
+lipsync-async sandbox --port 8904 --time-scale 20  # elsewhere; it prints its key
+export LIPSYNC_API_KEY=sandbox-key LIPSYNC_GATEWAY=http://127.0.0.1:8904
+python metrics_prometheus.py
 curl -s http://127.0.0.1:9108/metrics | grep ^lipsync_
 """
 

@@ -1,10 +1,12 @@
-"""Traces of jobs with OpenTelemetry: a span a job, from its first try to its outcome, and in it one a try.
+"""Traces with OpenTelemetry: a span a job, from first try to outcome; in it one a try.
 
     pip install lipsync-async opentelemetry-sdk
     lipsync-async sandbox --port 8904        # in another terminal; it prints its key
-    LIPSYNC_API_KEY=sandbox-key LIPSYNC_GATEWAY=http://127.0.0.1:8904 python tracing_opentelemetry.py
+    export LIPSYNC_API_KEY=sandbox-key LIPSYNC_GATEWAY=http://127.0.0.1:8904
+    python tracing_opentelemetry.py
 
-The observer is called in the event loop, so it only makes spans; a `BatchSpanProcessor` sends them from its own thread.
+The observer is called in the event loop, so it only makes spans;
+a `BatchSpanProcessor` sends them from its own thread.
 """
 
 import asyncio
@@ -20,14 +22,17 @@ OK = {"accept", "accepted", "succeeded"}
 
 
 class Tracing:
-    """`LipSyncClient(observer=Tracing(tracer))`; at the end, `close` ends the spans of jobs that did not come out."""
+    """`LipSyncClient(observer=Tracing(tracer))`.
+
+    At the end, `close` ends the spans of jobs that did not come out.
+    """
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._jobs: dict[str, Span] = {}
 
     def __call__(self, event: Event) -> None:
-        """Makes spans of what is told; everything else is an event of the job's span."""
+        """Makes spans of what is told; the rest are events of the job's span."""
         name, now = event.external_task_id, time.time_ns()
         if name is None:
             return

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .errors import (
         BatchError,
         CallbackVerificationError,
+        ClaimLostError,
         ClientClosedError,
         ConfigurationError,
         DownloadError,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         TaskNotFoundError,
         Violation,
         WaitTimeoutError,
+        WrongArgumentError,
     )
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .jobs import JobLine, JobList, ListReport
@@ -95,6 +97,7 @@ __all__ = [
     "CallbackTask",
     "CallbackVerificationError",
     "Callbacks",
+    "ClaimLostError",
     "ClientClosedError",
     "ConfigurationError",
     "Container",
@@ -177,6 +180,7 @@ __all__ = [
     "VideoSource",
     "Violation",
     "WaitTimeoutError",
+    "WrongArgumentError",
     "billed_units",
     "check",
     "check_video",
@@ -227,6 +231,7 @@ _NAMES_OF = {
     "errors": (
         "BatchError",
         "CallbackVerificationError",
+        "ClaimLostError",
         "ClientClosedError",
         "ConfigurationError",
         "DownloadError",
@@ -247,6 +252,7 @@ _NAMES_OF = {
         "TaskNotFoundError",
         "Violation",
         "WaitTimeoutError",
+        "WrongArgumentError",
     ),
     "gateways": (
         "ANYAPI",

@@ -15,7 +15,7 @@ from lipsync_async.config import RunOptions
 from lipsync_async.dispatch.account import LOG, Account, Observer
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.listing import index
-from lipsync_async.dispatch.pacing import Pacer
+from lipsync_async.dispatch.pacing import Pacer, Pacing
 from lipsync_async.dispatch.run import Run
 from lipsync_async.dispatch.streaming import (
     STOPPED,
@@ -33,6 +33,7 @@ from lipsync_async.dispatch.streaming import (
 )
 from lipsync_async.journal import AnyJournal
 from lipsync_async.request.checks import but_pending, check, errors_of
+from lipsync_async.sharing.joining import Sharing
 from lipsync_async.sources.calls import SourceCalls
 from lipsync_async.sources.maker import SourceMaker
 from lipsync_async.sources.sourcebook import Sourcebook
@@ -41,15 +42,16 @@ from lipsync_async.sources.uploads import Uploads
 from lipsync_async.tasks.calls import TaskCalls
 from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
-from lipsync_async.wire.credential import ApiKey, Credential, find_key
+from lipsync_async.wire.credential import ApiKey, Credential, find_key, origin_of_key
 from lipsync_async.wire.transport import Transport, agent_of, make_session, proxy_from_environment, warn_of_small_pool
 
-from .config import Following, Limits, RetryPolicy, Timeouts
-from .errors import ClientClosedError, InvalidRequestError
+from .config import Following, Limits, RetryPolicy, Timeouts, expect_settings
+from .errors import ClientClosedError, ConfigurationError
 from .gateways import Gateway, gateway_for, gateway_from_environment
+from .given import expect_callable, expect_jobs, id_given
 from .life import Life
 from .models import LipSyncRequest
-from .outcomes import Accepted, BatchResult, Outcome, in_words
+from .outcomes import Accepted, BatchResult, Outcome, in_words, not_valid
 
 
 class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
@@ -64,6 +66,8 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
     `uploads` puts a local file where the gateway can fetch it, and returns its URL: a video, or a sound above 5 MB.
+    `shared`: the store where processes share what they learn of the limits, `file:/run/lipsync` or `redis://...`;
+    where it is not reached at the start, that is an error, unless `shared_required` is False.
     Raises `ConfigurationError` if there is no usable key or address.
     """
 
@@ -85,11 +89,16 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         observer: Observer | None = None,
         following: Following | None = None,
         uploads: Uploads | None = None,
+        shared: str | None = None,
+        shared_required: bool = True,
     ) -> None:
         super().__init__()
         self._gateway = gateway_for(gateway_from_environment() if gateway is None else gateway)
+        expect_settings(limits=limits, retry=retry, timeouts=timeouts, following=following)
+        self._key_is_from = origin_of_key(self._gateway, api_key)
         try:
             self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
+            self._sharing = Sharing(shared, self._gateway, self._key, required=shared_required)
         finally:
             del api_key  # the frame of an error holds no key
         self._limits = limits or Limits()
@@ -115,11 +124,16 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         if self._closed or self._entered:
             raise ClientClosedError("a LipSyncClient is entered once")
         self._entered = True
-        self._ready()
+        if self._account is None:
+            self._open(await self._sharing.pacer(self._limits))
+        else:
+            self._ready()
         return self
 
-    def _open(self) -> Account:
-        """Begins, in the event loop that runs."""
+    def _open(self, pacer: Pacing | None = None) -> Account:
+        """Begins, in the event loop that runs; `pacer`: that of limits that are shared."""
+        if pacer is None and self._sharing.wanted:
+            raise ConfigurationError("a client that shares its limits meets the others first: use `async with`")
         proxy = proxy_from_environment(self._gateway.base_url) if self._trust_env else None
         session = self._borrowed or make_session()
         if self._borrowed is not None:
@@ -128,11 +142,12 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         self._account = account = Account(
             self._gateway,
             Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
-            Credential(self._key, agent=agent_of(session)),
-            Pacer(self._limits),
+            Credential(self._key, agent=agent_of(session), origin=self._key_is_from),
+            pacer or Pacer(self._limits),
             self._retry,
             observer=self._observer,
         )
+        self._sharing.bind(account)
         account.trust.told = self._trust_lookups
         if self._limits.max_running_tasks is not None:
             self._follow_slots()
@@ -158,6 +173,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
                 for run in runs:
                     await run.aclose(self._timeouts.grace)
         finally:
+            await self._sharing.aclose()
             session, self._session = self._session, None
             if session is not None and session is not self._borrowed:
                 with anyio.CancelScope(shield=True):
@@ -186,7 +202,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         self._at_work()
         faults = but_pending(errors_of(check(request, self._gateway)), request, uploads=self._uploads is not None)
         if faults:
-            raise InvalidRequestError(faults, external_task_id=getattr(request, "external_task_id", None))
+            raise not_valid(faults, id_given(request))
         outcomes: list[Outcome] = []
         async with Opened(journal, self._gateway, account) as opened:
             shared = self._at_work()
@@ -233,6 +249,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         (`already_exists`), and holds up nothing else.
         """
         self._at_work()
+        expect_callable("on_progress", on_progress)
         options = options or RunOptions()
         listed = await index(jobs, options, self._gateway.max_id_length)
         outcomes: MutableMapping[str, Outcome] = {} if into is None else into
@@ -302,6 +319,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         The other parameters are those of `submit_many`.
         """
         self._at_work()
+        expect_jobs(jobs)
         opened = Opened(journal, self._gateway, account)
         if wait:
             return self._results(jobs, opened, timeout, resubmit, download, on_progress, options)

@@ -17,6 +17,7 @@ from lipsync_async.wire.verdicts import Finding
 
 from .config import Timeouts
 from .errors import ClientClosedError, ConfigurationError
+from .given import expect_text
 from .outcomes import Accepted, LookUp, Unknown
 
 
@@ -123,8 +124,8 @@ class Life:
 
     async def look_up(self, external_task_id: str) -> LookUp:
         """Asks the gateway for the task of an id; sends nothing. Raises `ConfigurationError` where there is no key."""
-        account = self._ready()
-        flight = Flight()
+        account, flight = self._ready(), Flight()
+        expect_text("external_task_id", external_task_id)
         with account.wire.watching(flight):
             answer, finding = await account.queries.look_up(external_task_id, flight, fresh=False)
             if finding is not Finding.FOUND:

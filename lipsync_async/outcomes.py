@@ -7,14 +7,14 @@ If the gateway may have acted on one attempt, and its absence is not proven, the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, ClassVar, Literal
 
 import msgspec
 from attrs import frozen
 
-from .errors import BatchError, NotSentError, OutcomeUnknownError, RejectedError, Violation
+from .errors import BatchError, InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError, Violation
 from .models import LipSyncRequest
 from .rows import Rows, json_line
 from .terms import Kind, Phase, TaskStatus
@@ -34,6 +34,14 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def to_dict(self) -> dict[str, Any]:
         """Returns it flat, as a result line: JSON's own types under `RESULT_FIELDS`, None for what does not apply."""
         return plain(result_line(self))  # type: ignore[arg-type]
+
+
+_CAUSES: Mapping[Kind, type[Exception]] = {
+    Kind.CONNECTION: ConnectionError,
+    Kind.TIMEOUT: TimeoutError,
+    Kind.STORAGE: OSError,
+}
+"""The exceptions that stand for what went wrong on this side of the gateway: the `__cause__` of a job's error."""
 
 
 class Accepted(_Ended, frozen=True, kw_only=True, gc=False):
@@ -72,6 +80,13 @@ class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
             "outcome": self,
         }
 
+    def _cause(self, violations: tuple[Violation, ...] = ()) -> Exception | None:
+        """What went wrong beneath, as an exception of Python's own kind; None where the gateway itself refused."""
+        if violations:
+            return InvalidRequestError(violations, external_task_id=self.external_task_id)
+        made = _CAUSES.get(self.kind)
+        return None if made is None else made(self.message)
+
 
 class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
     """The job was refused because of its content; sending it again unchanged will not help."""
@@ -85,7 +100,9 @@ class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
 
     def error(self) -> RejectedError:
         """Returns the error that `submit` raises for this outcome."""
-        return RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
+        error = RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
+        error.__cause__ = self._cause(self.violations)
+        return error
 
 
 class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
@@ -108,7 +125,9 @@ class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
             f"{self.external_task_id}: sent, and its outcome is not known ({self.kind}): {self.message}; "
             "look it up before you send it again"
         )
-        return OutcomeUnknownError(text, phase=self.phase.name.lower(), **self._told())
+        error = OutcomeUnknownError(text, phase=self.phase.name.lower(), **self._told())
+        error.__cause__ = self._cause()
+        return error
 
 
 class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
@@ -118,11 +137,23 @@ class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
 
     def error(self) -> NotSentError:
         """Returns the error that `submit` raises for this outcome."""
-        return NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
+        error = NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
+        error.__cause__ = self._cause()
+        return error
 
 
 Outcome = Accepted | Rejected | Unknown | NotSent
 """How a job ended; `name` tells which."""
+
+
+def not_valid(faults: Iterable[Violation], external_task_id: str | None) -> InvalidRequestError:
+    """The error for a request that was never sent, with the outcome that it has in a batch."""
+    error = InvalidRequestError(faults, external_task_id=external_task_id)
+    text = "; ".join(map(str, error.violations))
+    error.outcome = Rejected(
+        external_task_id=external_task_id or "", kind=Kind.VALIDATION, message=text, violations=error.violations
+    )
+    return error
 
 
 class LookUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):

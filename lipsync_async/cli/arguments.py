@@ -12,21 +12,23 @@ from lipsync_async.about import installed_version
 from lipsync_async.gateways import GATEWAY_VARIABLE, GATEWAYS
 from lipsync_async.sandbox import add_arguments
 
+from .parsing import Parser
+
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
+    _Commands = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no public name
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,24}")
 _EXIT_CODES = """\
 exit codes: 0 all accepted (with --wait: all succeeded); 1 some rejected, or their tasks failed; 2 usage or
 unreadable list, nothing was sent; 3 stopped, or some not sent; 4 some unknown; 5 some tasks still running, or
-without a video; 130 interrupted. The more serious wins: 130, 3, 4, 5, 1.
+without a video (status: or the run is at work); 130 interrupted. The more serious wins: 130, 3, 4, 5, 1.
 API keys come from the environment: CHAINHUB_API_KEY, ANYAPI_API_KEY, KLING_API_KEY, else LIPSYNC_API_KEY."""
 _JOBS = "the job list: JSONL or CSV; - is standard input (JSONL)"
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The whole command line; each command names the module that runs it."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lipsync-async",
         description="Bulk lip-sync jobs: paced, never paid for twice, one result line a job.",
         epilog=_EXIT_CODES,
@@ -59,7 +61,7 @@ def _add(commands: _Commands, name: str, module: str, text: str) -> argparse.Arg
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(module=module)
+    parser.set_defaults(module=module, parser=parser)
     return parser
 
 
@@ -82,7 +84,9 @@ def _submit(commands: _Commands) -> None:
     _add_jobs(parser)
     _add_gateway(parser)
     _add_dry_run(parser)
+    _add_shared(parser)
     _add_out(parser)
+    _add_json(parser)
     _add_limits(parser)
     _add_list(parser)
     parser.add_argument("--max-units", type=_above_zero, metavar="U", help="a spending cap in units at list price")
@@ -101,14 +105,21 @@ def _submit(commands: _Commands) -> None:
     _add_talk(parser)
 
 
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    text = "share the account's limits with other processes: file:/run/lipsync on one machine, or redis://..."
+    parser.add_argument("--shared", metavar="URL", help=text)
+
+
 def _wait(commands: _Commands) -> None:
     parser = _add(commands, "wait", "wait", "wait for the tasks of a journal's jobs, told or not; submits nothing")
     parser.add_argument("journal", metavar="JOURNAL", help="the journal of the run that submitted them")
     _add_gateway(parser)
+    _add_shared(parser)
     parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
     _add_download(parser)
     _add_wait_timeout(parser)
     _add_out(parser)
+    _add_json(parser)
     _add_timeout(parser)
     parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
     _add_talk(parser)
@@ -140,6 +151,7 @@ def _reconcile(commands: _Commands) -> None:
     parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
     parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
     _add_out(parser)
+    _add_json(parser)
     _add_timeout(parser)
     _add_talk(parser)
 
@@ -231,6 +243,11 @@ def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="write over an --out that is not empty")
 
 
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    text = "JSON lines on a terminal too, where results are a table; a file or a pipe gets JSON lines anyway"
+    parser.add_argument("--json", action="store_true", help=text)
+
+
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-in-flight", type=_count, default=64, metavar="N", help="requests under way at once (default: 64)"
@@ -244,6 +261,13 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         default=3600.0,
         metavar="S",
         help="stop when nothing was accepted for so long (default: 3600)",
+    )
+    parser.add_argument(
+        "--max-outage",
+        type=_above_zero,
+        default=900.0,
+        metavar="S",
+        help="stop when the gateway gave no usable answer for so long (default: 900; 30 where it never gave one)",
     )
 
 

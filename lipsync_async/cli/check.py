@@ -26,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
         report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit, tell=_print)
     sys.stdout.flush()
     tell_warnings(report)
-    say(f"{report.lines} lines: {report.jobs} jobs, {report.broken} broken, {len(report.repeats)} repeated")
+    found = f"{report.jobs:,} job{'' if report.jobs == 1 else 's'}"
+    say(f"{report.lines:,} lines: {found}, {report.broken:,} broken, {len(report.repeats):,} repeated")
     say(f"cost: {price(report.units)}{made_first(report)}")
     if args.max_per_second:
         say(f"time: at least {clock(report.jobs / args.max_per_second)} at {args.max_per_second:g} requests a second")

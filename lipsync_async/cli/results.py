@@ -94,6 +94,12 @@ class Writer:
         self.written = 0
         """Lines that are in the file as a whole."""
 
+    def line(self, result: Outcome | Ending) -> str:
+        """A result as it is written."""
+        if self.is_table:
+            return table_line(line_of(result).values())
+        return json_line(result, ascii_only=self.ascii_only)
+
     def write(self, lines: list[str]) -> None:
         """All of them, or it raises what writing raises; half a line is taken back where that can be done."""
         if not self._by_bytes or self._number is None:
@@ -211,11 +217,7 @@ class Results:
         self._writing.add_done_callback(self._written)
 
     def _write(self, outcomes: list[Outcome | Ending]) -> None:
-        ascii_only = self._writer.ascii_only
-        if self._writer.is_table:
-            self._writer.write([table_line(line_of(outcome).values()) for outcome in outcomes])
-        else:
-            self._writer.write([json_line(outcome, ascii_only=ascii_only) for outcome in outcomes])
+        self._writer.write([self._writer.line(outcome) for outcome in outcomes])
 
     def _written(self, done: asyncio.Future[None]) -> None:
         self._writing = None

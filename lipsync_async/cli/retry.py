@@ -14,7 +14,7 @@ from lipsync_async.errors import ConfigurationError
 from lipsync_async.gateways import Gateway, gateway_for
 from lipsync_async.jobs import JobLine
 from lipsync_async.journal import Reader, Record, State
-from lipsync_async.tasks.calls import MAY_BE_SUBMITTED_AGAIN
+from lipsync_async.tasks.again import MAY_BE_SUBMITTED_AGAIN
 from lipsync_async.tasks.ties import ties_of
 from lipsync_async.wire.identity import fingerprint
 

@@ -156,10 +156,10 @@ def _refuse_loss(name: str, overwrite: bool, journal: str | None) -> None:
 
 def _is_of(path: Path, journal: str) -> bool:
     """Whether a file holds nothing but result lines of this journal, so that a run writes all of them again."""
-    from lipsync_async.journal import Reader
+    from lipsync_async.journal import open_reader
 
     try:
-        with Reader(journal) as reader, path.open("rb") as source:
+        with open_reader(journal) as reader, path.open("rb") as source:
             return all(told is not None and _is_kept(told, reader) for told in _told_in(path, source))
     except (JournalError, UnicodeDecodeError, csv.Error):
         return False

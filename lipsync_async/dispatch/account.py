@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 from yarl import URL
 
 from lipsync_async.config import RetryPolicy
@@ -25,7 +25,7 @@ from .brake import Brake, Order, Pause, Stop
 from .job import Job
 from .lookup import Inquiry
 from .lost import LostReplies
-from .pacing import Pacer
+from .pacing import Pacing
 from .queries import Queries, Wire
 from .registry import Registry
 from .trust import Trust
@@ -100,6 +100,10 @@ class Event:
     """`source` and `end` only: what was charged, where the gateway tells it."""
     estimated_units: float | None = None
     """`end` only: what the task should cost at list price, where its request is known."""
+    message: str = ""
+    """`attempt` and `pause` only: what went wrong, in the gateway's words or ours; "" for an accepted job."""
+    left: float | None = None
+    """`pause` only: seconds until the batch ends, where no usable answer comes; None: it does not end by that."""
 
 
 Observer = Callable[[Event], None]
@@ -118,7 +122,7 @@ class Account:
         gateway: Gateway,
         wire: Wire,
         credential: Credential,
-        pacer: Pacer,
+        pacer: Pacing,
         retry: RetryPolicy,
         *,
         observer: Observer | None = None,
@@ -147,6 +151,8 @@ class Account:
         self._mark = b""
         self.accepted: Callable[[Job, Accepted], None] | None = None
         """Hears of every task that a create of this client has just made."""
+        self.on_stop: Callable[[Stop], None] | None = None
+        """Hears of every stop of the whole account."""
         self.echoes = False
         """Replies were seen that name the job that was sent."""
         self._told_of_observer = False
@@ -167,14 +173,22 @@ class Account:
         self.observe("stop", kind=stop.kind)
         if stop.kind is Kind.AUTH:
             self.credential.forget()
+            stop = self._with_origin(stop)
+        if self.on_stop is not None:
+            self.on_stop(stop)
         for run in tuple(self.runs):
             run.stop(stop)
 
-    def pause(self, seconds: float) -> None:
-        """Closes the gate for everybody; then one canary."""
+    def _with_origin(self, stop: Stop) -> Stop:
+        """A refusal of the key, with the word where the key came from."""
+        origin = self.credential.origin
+        return evolve(stop, message=f"{stop.message}; {origin}") if origin else stop
+
+    def pause(self, seconds: float, message: str = "", left: float | None = None) -> None:
+        """Closes the gate for everybody; then one canary. `message` and `left` are those of the brake's `Pause`."""
         self.pacer.close(self.loop.time(), seconds)
         LOG.info("the gate is closed for %.1f s, then one job goes first: %r", seconds, self.brake)
-        self.observe("pause", seconds=seconds)
+        self.observe("pause", seconds=seconds, message=message, left=left)
 
     async def renew(self, generation: int) -> Stop | None:
         """Asks for a new key in place of that generation's; a `Stop` where none comes."""
@@ -187,7 +201,7 @@ class Account:
     def obey(self, order: Order) -> None:
         """Does what the brake orders."""
         if isinstance(order, Pause):
-            self.pause(order.seconds)
+            self.pause(order.seconds, order.message, order.left)
         elif order is not None:
             self.pacer.lift(self.loop.time())  # the pause that ended the batch is none for what comes after it
             self.stop(order)

@@ -8,6 +8,7 @@ from attrs import evolve
 
 from lipsync_async.config import RunOptions
 from lipsync_async.errors import DuplicateIdError
+from lipsync_async.given import expect, expect_jobs, id_given
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.identity import bare, derive_id
 
@@ -20,8 +21,10 @@ from .streaming import Requests, each
 async def index(jobs: Requests, options: RunOptions, max_id_length: int) -> list[Job]:
     """Returns the jobs of the list, each id once; those that are too broken to have one come last.
 
-    Raises `DuplicateIdError`.
+    Raises `DuplicateIdError`, and `WrongArgumentError` for what is no list.
     """
+    expect_jobs(jobs)
+    expect("options", options, RunOptions)
     listed: dict[str, Job] = {}
     nameless: list[Job] = []
     count = 0
@@ -29,7 +32,7 @@ async def index(jobs: Requests, options: RunOptions, max_id_length: int) -> list
         count += 1
         if not count % YIELD_EVERY:
             await asyncio.sleep(0)
-        given = getattr(request, "external_task_id", None)  # what is no request comes out as rejected
+        given = id_given(request)  # what is no request comes out as rejected
         job = Job(request, given or await _derived(request, options, max_id_length))
         job.derived = not given
         if not job.id:

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 
 from lipsync_async.errors import InvalidRequestError, Violation
 from lipsync_async.gateways import Gateway
+from lipsync_async.given import whole
 from lipsync_async.models import FaceChoice, LipSyncRequest, Sound, SpeechSource, VideoSource
 
 from .audio import AudioBytes, AudioFile
@@ -143,7 +144,7 @@ class RequestBuilder:
         Without `end` the cut ends with the sound, at most 60000 ms after `start`.
         `end` is required if the length of the sound is not known: for an id, a URL, or a file that does not tell it.
         """
-        return evolve(self, start=start, end=end, insert=insert)
+        return evolve(self, start=whole(start), end=whole(end), insert=whole(insert))
 
     def volume(self, sound: float = 1, original: float = 1) -> RequestBuilder:
         """Sets the volume of the sound and of the video's own sound, from 0 to 2; not every gateway takes fractions."""

@@ -14,10 +14,11 @@ from lipsync_async.dispatch.run import YIELD_EVERY
 from lipsync_async.dispatch.streaming import Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Requests
 from lipsync_async.downloads.crew import Crew
 from lipsync_async.downloads.fetcher import Fetcher, FetchOptions
-from lipsync_async.downloads.store import store_for
-from lipsync_async.endings import Downloaded, Ending, FailureKind, Result, Succeeded, TaskState
-from lipsync_async.errors import ConfigurationError, TaskError, TaskNotFoundError
+from lipsync_async.downloads.store import expect_store, store_for
+from lipsync_async.endings import Downloaded, Ending, Result, Succeeded, TaskState
+from lipsync_async.errors import TaskError, TaskNotFoundError
 from lipsync_async.gateways import Gateway
+from lipsync_async.given import expect_callable, expect_seconds
 from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
@@ -26,7 +27,7 @@ from lipsync_async.terms import Failure, Kind
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
 
-from .again import Resubmission
+from .again import Resubmission, kinds_of
 from .fates import ENDED, Sign, judge_task, state_of
 from .fetching import Fetching, Target, video_url
 from .follower import Follower, FollowingStatistics
@@ -34,7 +35,7 @@ from .results import ResultStream, Watch
 from .slots import Slots
 from .taskbook import Taskbook
 from .waiting import Waiting, Waits
-from .wanted import TaskLike, Wanted, sound_of, wanted_of
+from .wanted import TaskLike, Wanted, expect_tasks, sound_of, wanted_of
 
 Waitable = TaskLike | Rejected | Unknown | NotSent
 """What `wait_many` takes: an outcome without a task comes back as it is."""
@@ -128,6 +129,8 @@ class TaskCalls:
         Returns the ending of each, by `external_task_id`, or by task id where no other is known; none is raised.
         """
         endings: dict[str, Ending] = {}
+        expect_tasks(tasks)
+        expect_seconds("timeout", timeout)
         waiting = self._begin_waiting(endings)
         given = tuple(tasks.values() if isinstance(tasks, Mapping) else tasks)
         try:
@@ -155,6 +158,7 @@ class TaskCalls:
         `journal`, `account` and `options` are those of `submit`.
         Raises what `submit` and `wait` raise; an error of `wait` names the task, which `wait` can go on with.
         """
+        expect_seconds("timeout", timeout)  # before anything is paid for
         accepted = await self.submit(request, journal=journal, account=account, options=options)
         return await self._wait_for(self._accepted_now(accepted), timeout)
 
@@ -222,8 +226,11 @@ class TaskCalls:
         *,
         whole_journal: bool = False,
     ) -> ResultStream:
-        kinds = _kinds_of(resubmit)
+        kinds = kinds_of(resubmit)
         account = self._ready() if jobs is None else self._at_work()
+        expect_seconds("timeout", timeout)
+        expect_callable("on_progress", on_progress)
+        expect_store(download)
 
         def outcomes(journal: AnyJournal | None, watch: Watch) -> OutcomeStream:
             return self._outcomes(jobs, opened.again(journal), on_progress, options, watch)
@@ -232,7 +239,7 @@ class TaskCalls:
             async def submit(request: LipSyncRequest) -> Outcome:
                 found: dict[str, Outcome] = {}
                 try:
-                    await self.submit_many([request], found, journal=journal, options=options)  # type: ignore[arg-type]
+                    await self.submit_many([request], found, journal=journal, options=options)
                 except asyncio.CancelledError:  # its grace is over, and the job has come out
                     if not found:
                         raise
@@ -291,6 +298,7 @@ class TaskCalls:
         return self._follower
 
     async def _wait_for(self, wanted: Wanted, timeout: float | None) -> Succeeded:
+        expect_seconds("timeout", timeout)
         endings: dict[str, Ending] = {}
         waiting = self._begin_waiting(endings)
         waiting.add(wanted)
@@ -359,19 +367,6 @@ def _succeeded(ending: Ending) -> Succeeded:
         raise error
     assert isinstance(ending, Succeeded)
     return ending
-
-
-MAY_BE_SUBMITTED_AGAIN = frozenset({FailureKind.CAPACITY, FailureKind.GATEWAY})
-
-
-def _kinds_of(resubmit: Collection[str]) -> frozenset[FailureKind]:
-    """Raises `ConfigurationError` for a kind that would fail again, or is none."""
-    names = {resubmit} if isinstance(resubmit, str) else set(resubmit)
-    wrong = sorted(names - {kind.value for kind in MAY_BE_SUBMITTED_AGAIN})
-    if wrong:
-        allowed = " and ".join(sorted(MAY_BE_SUBMITTED_AGAIN))
-        raise ConfigurationError(f"resubmit knows {allowed}, not {', '.join(map(repr, wrong))}")
-    return frozenset(map(FailureKind, names))
 
 
 async def _look(account: Account, wanted: Wanted) -> tuple[TaskReply | Failure, Sign]:

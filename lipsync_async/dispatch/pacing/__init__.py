@@ -59,6 +59,7 @@ Until that is known, and where no end is ever seen, sends drip: refusals alone s
 Where more tasks began since the first refusal than can have ended (none younger than that), it was not.
 """
 
+from .face import Pacing
 from .pacer import Pacer, PacerStatistics
 
-__all__ = ["Pacer", "PacerStatistics"]
+__all__ = ["Pacer", "PacerStatistics", "Pacing"]

@@ -97,6 +97,11 @@ class Ceiling:
         return self._allowance is not None or (self._told and self._full > 0)
 
     @property
+    def cut_at(self) -> float:
+        """When a refusal for capacity last taught something."""
+        return self._cut_at
+
+    @property
     def believed(self) -> float:
         """How many tasks may run, as far as is known; infinity: no limit is known."""
         if self._allowance is not None:
