@@ -1,0 +1,33 @@
+"""From a video, step by step: faces are identified, a line is spoken, a job is made."""
+
+import asyncio
+import os
+
+from lipsync_async import LipSyncClient, NoFaceError
+
+GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
+
+
+async def main():
+    async with LipSyncClient(GATEWAY) as client:
+        try:
+            session = await client.identify_faces(
+                video_url="https://films.example.com/scene-1.mp4"
+            )
+        except NoFaceError as error:
+            print(error)
+            return
+        for face in session.faces:
+            print(face)
+        speech = await client.synthesize_speech(
+            "And that is why we are here today.", "girlfriend_1_speech02"
+        )
+        job = (
+            session.builder("longest").speech(speech).external_task_id("ep4-1").build()
+        )
+        accepted = await client.submit(job)
+        print(accepted.external_task_id, accepted.name)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
