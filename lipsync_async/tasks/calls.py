@@ -18,7 +18,7 @@ from lipsync_async.downloads.store import expect_store, store_for
 from lipsync_async.endings import Downloaded, Ending, FailureKind, Result, Succeeded, TaskState
 from lipsync_async.errors import ConfigurationError, TaskError, TaskNotFoundError
 from lipsync_async.gateways import Gateway
-from lipsync_async.given import expect_callable, expect_seconds
+from lipsync_async.given import expect_seconds
 from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
@@ -198,10 +198,8 @@ class TaskCalls:
         *,
         whole_journal: bool = False,
     ) -> ResultStream:
-        kinds = _kinds_of(resubmit)
-        account = self._ready()
+        kinds, account = _kinds_of(resubmit), self._ready()
         expect_seconds("timeout", timeout)
-        expect_callable("on_progress", on_progress)
         expect_store(download)
 
         def outcomes(journal: AnyJournal | None, watch: Watch) -> OutcomeStream:
