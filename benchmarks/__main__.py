@@ -28,6 +28,7 @@ from benchmarks import (
     memory,
     pacing,
     report,
+    sharing,
     slots,
     throughput,
 )
@@ -80,6 +81,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "report": report.run,
     "imports": imports.run,
     "limiters_real": limiters_real.run,
+    "sharing": sharing.run,
 }
 
 

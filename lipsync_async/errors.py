@@ -143,6 +143,10 @@ class JournalError(LipSyncError):
     default_kind: ClassVar[str | None] = "storage"
 
 
+class ClaimLostError(JournalError):
+    """Another process has taken a job over, after this one's lease on it had run out: the fate of that job alone."""
+
+
 class JobError(LipSyncError):
     """A paid call was not accepted: a single job, or the identifying of faces, or the making of a speech.
 

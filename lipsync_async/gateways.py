@@ -5,6 +5,7 @@ Nothing here was observed on a live account, so every statement is a default tha
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -69,6 +70,8 @@ class Gateway:
     """The part of the path between the base URL and `/v1/...`."""
     key_variable: str = "LIPSYNC_API_KEY"
     """The environment variable that holds the API key."""
+    pair_variables: tuple[str, str] | None = None
+    """The environment variables of an access key and its secret, of which tokens are made (contract, section 1)."""
     fractional_volumes: bool = False
     """It accepts volumes such as 0.5."""
     accepts_aac: bool = False
@@ -115,12 +118,26 @@ KLING = Gateway(
     base_url="https://api-singapore.klingai.com",
     prefix="",
     key_variable="KLING_API_KEY",
+    pair_variables=("KLING_ACCESS_KEY", "KLING_SECRET_KEY"),
     fractional_volumes=True,
     accepts_aac=True,
     drops_zero_volume=False,
     lists_tasks=True,
 )
 GATEWAYS: Mapping[str, Gateway] = {gateway.name: gateway for gateway in (CHAINHUB, ANYAPI, KLING)}
+
+
+GATEWAY_VARIABLE = "LIPSYNC_GATEWAY"
+"""The environment variable that names the gateway where none is given: a name or a base URL."""
+
+
+def gateway_from_environment() -> str:
+    """Returns what `LIPSYNC_GATEWAY` says. Raises `ConfigurationError` where it says nothing."""
+    given = os.environ.get(GATEWAY_VARIABLE, "").strip()
+    if not given:
+        told = f"give one ({', '.join(GATEWAYS)}, or a base URL), or set {GATEWAY_VARIABLE}"
+        raise ConfigurationError(f"no gateway: {told}")
+    return given
 
 
 def gateway_for(name_or_url: str | Gateway) -> Gateway:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from os import PathLike
-from pathlib import Path
-from typing import Any, ClassVar, Literal, TextIO
+from enum import Enum
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from attrs import frozen
 
 from .errors import BatchError, InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError, Violation
 from .models import LipSyncRequest
+from .rows import Rows, json_line
 from .terms import Kind, Phase, TaskStatus
 
 
@@ -30,6 +30,10 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many tries were refused for rate or capacity."""
     line: int | None = None
     """The line of the job list, from 1; None: the job came from no list."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it flat, as a result line: JSON's own types under `RESULT_FIELDS`, None for what does not apply."""
+        return plain(result_line(self))  # type: ignore[arg-type]
 
 
 _CAUSES: Mapping[Kind, type[Exception]] = {
@@ -198,6 +202,11 @@ def result_line(outcome: Outcome) -> dict[str, Any]:
     return values
 
 
+def plain(line: dict[str, Any]) -> dict[str, Any]:
+    """The same with plain texts in place of the members of an enumeration."""
+    return {name: value.value if isinstance(value, Enum) else value for name, value in line.items()}
+
+
 @frozen(kw_only=True)
 class BatchStatistics:
     """Counts over a batch."""
@@ -217,8 +226,11 @@ class BatchStatistics:
     """The number of jobs by `kind`, for those that were not accepted."""
 
 
-class BatchResult(Mapping[str, Outcome]):
+class BatchResult(Rows[Outcome]):
     """The outcome of every job: a mapping by `external_task_id`, in the order of the list."""
+
+    names = frozenset(kind.name for kind in (Accepted, Rejected, Unknown, NotSent))
+    columns = RESULT_FIELDS
 
     def __init__(self, requests: Mapping[str, LipSyncRequest], outcomes: Mapping[str, Outcome]) -> None:
         self._requests = requests
@@ -284,18 +296,8 @@ class BatchResult(Mapping[str, Outcome]):
         if errors:
             raise BatchError(f"{len(errors)} of {len(self)} jobs were not accepted: {errors[0]}", errors)
 
-    def write_jsonl(self, target: str | PathLike[str] | TextIO) -> None:
-        """Writes one result line a job, as JSON, to a path or an open text file.
-
-        Raises `OSError` if it cannot be written.
-        """
-        if isinstance(target, (str, PathLike)):
-            with Path(target).open("w", encoding="utf-8") as file:
-                self.write_jsonl(file)
-        else:
-            target.writelines(to_json_line(outcome) for outcome in self._outcomes.values())
+    def _only(self, kept: dict[str, Outcome]) -> BatchResult:
+        return BatchResult({key: self._requests[key] for key in kept}, kept)
 
 
-def to_json_line(outcome: Outcome) -> str:
-    """Returns an outcome as a result line in JSON, with its line feed."""
-    return msgspec.json.encode(result_line(outcome)).decode() + "\n"
+to_json_line = json_line

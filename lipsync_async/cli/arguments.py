@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from lipsync_async.gateways import GATEWAYS
+from lipsync_async.about import installed_version
+from lipsync_async.gateways import GATEWAY_VARIABLE, GATEWAYS
 from lipsync_async.sandbox import add_arguments
 
 from .parsing import Parser
@@ -33,11 +34,13 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {installed_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _template(commands)
     _check(commands)
     _submit(commands)
     _wait(commands)
+    _retry(commands)
     _reconcile(commands)
     _look_up(commands)
     _faces(commands)
@@ -62,9 +65,15 @@ def _add(commands: _Commands, name: str, module: str, text: str) -> argparse.Arg
     return parser
 
 
+def _template(commands: _Commands) -> None:
+    parser = _add(commands, "template", "template", "write a list to begin with: every sort of job, and what it means")
+    parser.add_argument("file", metavar="FILE", help="its name ends in .csv or .jsonl; - is standard output (CSV)")
+    parser.add_argument("--overwrite", action="store_true", help="write over a file that is there")
+
+
 def _check(commands: _Commands) -> None:
     parser = _add(commands, "check", "check", "look through a job list: every fault with its line; sends nothing")
-    parser.add_argument("jobs", metavar="JOBS", help=_JOBS)
+    _add_jobs(parser)
     _add_gateway(parser, required=False)
     parser.add_argument("--max-per-second", type=_above_zero, metavar="R", help="for the estimate of the time")
     _add_list(parser)
@@ -72,8 +81,10 @@ def _check(commands: _Commands) -> None:
 
 def _submit(commands: _Commands) -> None:
     parser = _add(commands, "submit", "submit", "check a job list, then submit it: one result line a job")
-    parser.add_argument("jobs", metavar="JOBS", help=_JOBS)
+    _add_jobs(parser)
     _add_gateway(parser)
+    _add_dry_run(parser)
+    _add_shared(parser)
     _add_out(parser)
     _add_json(parser)
     _add_limits(parser)
@@ -94,16 +105,41 @@ def _submit(commands: _Commands) -> None:
     _add_talk(parser)
 
 
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    text = "share the account's limits with other processes: file:/run/lipsync on one machine, or redis://..."
+    parser.add_argument("--shared", metavar="URL", help=text)
+
+
 def _wait(commands: _Commands) -> None:
     parser = _add(commands, "wait", "wait", "wait for the tasks of a journal's jobs, told or not; submits nothing")
     parser.add_argument("journal", metavar="JOURNAL", help="the journal of the run that submitted them")
     _add_gateway(parser)
+    _add_shared(parser)
     parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
     _add_download(parser)
     _add_wait_timeout(parser)
     _add_out(parser)
     _add_json(parser)
     _add_timeout(parser)
+    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    _add_talk(parser)
+
+
+def _retry(commands: _Commands) -> None:
+    parser = _add(commands, "retry", "retry", "send again what failed and can be sent again: never what is unknown")
+    parser.add_argument("journal", metavar="JOURNAL", help="the journal of the run that submitted them")
+    parser.add_argument("--jobs", required=True, metavar="JOBS", help="the list that they came from: JSONL or CSV")
+    text = "only tasks that failed for a reason of the gateway's, and no jobs that were rejected or not sent"
+    parser.add_argument("--failed", action="store_true", help=text)
+    _add_gateway(parser)
+    _add_dry_run(parser)
+    _add_out(parser)
+    _add_limits(parser)
+    _add_list(parser, limit=False)
+    parser.add_argument("--max-units", type=_above_zero, metavar="U", help="a spending cap in units at list price")
+    _add_download(parser)
+    _add_wait_timeout(parser)
+    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
     parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
     _add_talk(parser)
 
@@ -191,11 +227,19 @@ def _sandbox(commands: _Commands) -> None:
 
 def _add_gateway(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     text = f"{', '.join(GATEWAYS)} or a base URL, to which /kling/v1/... is appended"
-    parser.add_argument("--gateway", required=required, metavar="NAME|URL", help=text)
+    usual = os.environ.get(GATEWAY_VARIABLE, "").strip() or None
+    text += f" (default: {GATEWAY_VARIABLE})"
+    needed = required and usual is None
+    parser.add_argument("--gateway", required=needed, default=usual, metavar="NAME|URL", help=text)
 
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", default="-", metavar="FILE", help="where the result lines go (default: -, stdout)")
+    parser.add_argument(
+        "--out",
+        default="-",
+        metavar="FILE",
+        help="where the results go: JSON lines, or a table where FILE ends in .csv (default: -, stdout)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="write over an --out that is not empty")
 
 
@@ -246,8 +290,23 @@ def _add_wait_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-queries-per-second", type=_above_zero, default=10.0, metavar="R", help=text)
 
 
-def _add_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N lines")
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("jobs", metavar="JOBS", nargs="?", help=_JOBS)
+    text = "in place of a list: one job for each sound in this folder, whose id is the file's name; with a --video-url"
+    parser.add_argument("--sounds", metavar="DIR", help=text)
+    parser.add_argument("--video-url", metavar="URL", help="with --sounds: the video of all of them")
+    text = "with --sounds: only (default), first, longest, or a face's id"
+    parser.add_argument("--face", default="only", metavar="F", help=text)
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    text = "all checks, what would be sent, and what it would cost; sends nothing, and writes nothing"
+    parser.add_argument("--dry-run", action="store_true", help=text)
+
+
+def _add_list(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
+    if limit:
+        parser.add_argument("--limit", type=_count, metavar="N", help="only the first N lines")
     parser.add_argument(
         "--id-prefix", type=_prefix, default="", metavar="P", help="begins every external_task_id that is derived"
     )
@@ -305,10 +364,3 @@ def _prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
         raise argparse.ArgumentTypeError("must be at most 24 of A-Z a-z 0-9 _ -")
     return text
-
-
-def _version() -> str:
-    try:
-        return version("lipsync-async")
-    except PackageNotFoundError:
-        return "(not installed)"

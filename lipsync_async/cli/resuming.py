@@ -24,7 +24,7 @@ from .target import begin, open_out
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import AnyJournal
 
 
 @frozen
@@ -32,9 +32,9 @@ class Resumed:
     """What a command does with a journal."""
 
     monitor: Monitor
-    total: Callable[[Journal], int]
+    total: Callable[[AnyJournal], int]
     """How many results there will be."""
-    stream: Callable[[LipSyncClient, Journal], Any]
+    stream: Callable[[LipSyncClient, AnyJournal], Any]
     """The stream of results or outcomes."""
     summary: Callable[[], None]
     """Says how it went."""
@@ -43,10 +43,11 @@ class Resumed:
 def run(args: argparse.Namespace, resumed: Resumed, following: Following | None = None) -> int:
     """Writes a result line for each; gives the exit code. Raises `LipSyncError` where it cannot begin."""
     from lipsync_async.client import LipSyncClient
-    from lipsync_async.journal import Reader
+    from lipsync_async.journal import open_reader
 
     gateway = resumed.monitor.gateway = gateway_for(args.gateway)
-    Reader(args.journal).close()  # it must exist: in a new one there is nothing to go on with
+    # it must exist: in a new one there is nothing to go on with
+    open_reader(args.journal, gateway=gateway.base_url, account=args.account).close()
     client = LipSyncClient(
         gateway,
         timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout)),
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
         trust_lookups=args.trust_lookup,
         observer=observer(resumed.monitor, verbose=args.verbose),
         following=following,
+        shared=getattr(args, "shared", None),
     )
     out = open_out(args.out, overwrite=args.overwrite, journal=args.journal)
     try:
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
 
 
 async def _run(args: argparse.Namespace, gateway: Gateway, client: LipSyncClient, out: TextIO, resumed: Resumed) -> int:
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import open_journal
 
     monitor, tally, writer = resumed.monitor, resumed.monitor.tally, writer_for(out, json=args.json)
     results = Results(out, writer)
@@ -73,7 +75,7 @@ async def _run(args: argparse.Namespace, gateway: Gateway, client: LipSyncClient
 
     interrupts = Interrupts(on_interrupt, results.tell_lost)
     try:
-        async with await Journal.open(args.journal, gateway=gateway.base_url, account=args.account) as journal, client:
+        async with await open_journal(args.journal, gateway=gateway.base_url, account=args.account) as journal, client:
             begin(out)
             monitor.total = resumed.total(journal)
             monitor.watch(client)

@@ -16,7 +16,7 @@ from .tally import Tally
 from .target import look_at_folder
 
 if TYPE_CHECKING:
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import AnyJournal
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     return resuming.run(args, resumed, following)
 
 
-def _with_tasks(monitor: Monitor, journal: Journal) -> int:
+def _with_tasks(monitor: Monitor, journal: AnyJournal) -> int:
     """The jobs that have a task, or may have one."""
     from lipsync_async.journal import State
     from lipsync_async.tasks.ties import ties_of

@@ -24,13 +24,19 @@ from .admission import Admission
 from .brake import Brake, Order, Pause, Stop
 from .job import Job
 from .lookup import Inquiry
-from .pacing import Pacer
+from .lost import LostReplies
+from .pacing import Pacing
 from .queries import Queries, Wire
 from .registry import Registry
 from .trust import Trust
 
 LOG = logging.getLogger("lipsync_async")
-"""Silent until the user gives it a handler; it never sees a key or a sound."""
+"""The one logger of the library, silent until the user gives it a handler; it never sees a key or a sound.
+
+WARNING: something may have been charged and is not known, a batch ended, a video or an ending could not be kept.
+INFO: what takes long (a gate that is closed, lost replies that are looked up), and a batch that its caller ended.
+DEBUG: every refusal, and how the client was opened.
+"""
 LOG.addHandler(logging.NullHandler())
 
 
@@ -47,6 +53,10 @@ class Stoppable(Protocol):
         """Breaks off what is in flight."""
         ...
 
+    def break_off(self) -> None:
+        """Breaks off what is in flight, and what is being made for its jobs."""
+        ...
+
     def fail(self, error: Exception) -> None:
         """Ends intake, and raises the error when all is over."""
         ...
@@ -58,11 +68,17 @@ class Stoppable(Protocol):
 
 @frozen(kw_only=True)
 class Event:
-    """What the observer hook is told.
+    """What the observer hook is told; fields that say nothing of an event keep their defaults.
 
-    One `attempt` a try, one `look_up` a question, one `look` a question for a task that is waited for,
-    one `outcome` a job, one `pause` or `stop` a gate that moved;
-    one `source` whenever a call for a video or a text is `sent`, and one when it is `made`, `refused`, `cleared`
+    `attempt`: a try came back (`action` is what follows: `accept`, `wait`, `retry`, `look_up`, `refresh`, `fail`,
+    `stop`; `kind`, `http_status`, `seconds`).
+    `look_up`: the gateway was asked for a job whose reply was lost (`action`: what it said).
+    `outcome`: a job came out (`action`: `accepted`, `rejected`, `unknown`, `not_sent`; `attempt`, `kind`, `task_id`).
+    `look`: a task that is waited for was asked for (`action`: what it said).
+    `end`: a task was seen to end (`action`: `succeeded`, `failed`, `lost`; `kind`, `task_id`, `units`,
+    `estimated_units`), once a client, however many wait for it.
+    `pause`: nothing is sent for `seconds`. `stop`: all batches end (`kind`).
+    One `source` whenever a call for a video or a text is `sent`, and one when it is `made`, `refused`, `cleared`
     (surely not acted upon) or `unknown` (it may have been charged).
     """
 
@@ -74,14 +90,16 @@ class Event:
     action: str = ""
     kind: str | None = None
     task_id: str | None = None
-    """`outcome` only: the task of a job that was accepted."""
+    """`outcome` and `end` only: the task of a job that was accepted."""
     http_status: int | None = None
     seconds: float = 0.0
     """How long the try took, or the gate is closed."""
     source: str | None = None
     """`source` only: `video`, whose faces are identified, or `text`, which is spoken."""
     units: float | None = None
-    """`source` only: what was charged, where the gateway tells it."""
+    """`source` and `end` only: what was charged, where the gateway tells it."""
+    estimated_units: float | None = None
+    """`end` only: what the task should cost at list price, where its request is known."""
     message: str = ""
     """`attempt` and `pause` only: what went wrong, in the gateway's words or ours; "" for an accepted job."""
     left: float | None = None
@@ -89,6 +107,11 @@ class Event:
 
 
 Observer = Callable[[Event], None]
+"""Called in the event loop, on the way of every job: it must be quick, and must not block.
+
+What it raises is logged once, and changes nothing.
+`lipsync_async.metrics.Metrics.observe` is one.
+"""
 
 
 class Account:
@@ -99,7 +122,7 @@ class Account:
         gateway: Gateway,
         wire: Wire,
         credential: Credential,
-        pacer: Pacer,
+        pacer: Pacing,
         retry: RetryPolicy,
         *,
         observer: Observer | None = None,
@@ -121,12 +144,15 @@ class Account:
         self.runs: set[Stoppable] = set()
         self.registry = Registry()
         self.trust = Trust()
+        self.lost = LostReplies(self.loop, wall_clock, LOG)
         self.queries = Queries(gateway, wire, credential, pacer, self.trust)
         self._salt = os.urandom(16)
         self._marked = -1
         self._mark = b""
         self.accepted: Callable[[Job, Accepted], None] | None = None
         """Hears of every task that a create of this client has just made."""
+        self.on_stop: Callable[[Stop], None] | None = None
+        """Hears of every stop of the whole account."""
         self.echoes = False
         """Replies were seen that name the job that was sent."""
         self._told_of_observer = False
@@ -148,6 +174,8 @@ class Account:
         if stop.kind is Kind.AUTH:
             self.credential.forget()
             stop = self._with_origin(stop)
+        if self.on_stop is not None:
+            self.on_stop(stop)
         for run in tuple(self.runs):
             run.stop(stop)
 

@@ -10,7 +10,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from .pacing import Pacer
+from .pacing import Pacing
 
 
 class Waiter:
@@ -27,7 +27,7 @@ class Waiter:
 class Admission:
     """One a client: rate, requests in flight and running tasks are the account's, whoever asks."""
 
-    def __init__(self, pacer: Pacer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, pacer: Pacing, loop: asyncio.AbstractEventLoop) -> None:
         self._pacer = pacer
         self._loop = loop
         self._waiters: deque[Waiter] = deque()
@@ -42,6 +42,11 @@ class Admission:
     def waiting(self) -> int:
         """How many requests stand at the door."""
         return len(self._waiters) + len(self._asides)
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """How many requests stand at the door, and how many of those that make no task."""
+        return len(self._waiters), len(self._asides)
 
     def try_admit(self) -> float | None:
         """The time of admission where one may pass at once, else None."""

@@ -22,7 +22,7 @@ from lipsync_async.wire.credential import Credential, Headers
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import Finding, judge_query
 
-from .pacing import Pacer
+from .pacing import Pacing
 from .trust import Trust
 
 NO_CACHE = {"Cache-Control": "no-cache", "Pragma": "no-cache"}
@@ -67,7 +67,7 @@ class Wire(Protocol):
 class Queries:
     """The look-ups of one client."""
 
-    def __init__(self, gateway: Gateway, wire: Wire, credential: Credential, pacer: Pacer, trust: Trust) -> None:
+    def __init__(self, gateway: Gateway, wire: Wire, credential: Credential, pacer: Pacing, trust: Trust) -> None:
         self._gateway = gateway
         self._url = URL(gateway.create_url)
         self._wire = wire

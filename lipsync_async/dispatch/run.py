@@ -177,8 +177,8 @@ class Run:
         step: Next
         if not job.begun:
             step = await self._entry.look_over(job)
-        elif job.waits_for is not None:
-            step = self._entry.claim(job)
+        elif job.waits_for is not None or job.elsewhere:
+            step = await self._entry.claim_again(job)
         else:
             step = SEND if job.inquiry is None else ASK
         while not isinstance(step, _LAST):

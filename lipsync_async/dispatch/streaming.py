@@ -18,7 +18,7 @@ from lipsync_async.config import RunOptions
 from lipsync_async.errors import ClientClosedError, WrongArgumentError
 from lipsync_async.gateways import Gateway
 from lipsync_async.given import expect_callable, shown
-from lipsync_async.journal import AnyJournal, InlineJournal, Journal
+from lipsync_async.journal import AnyJournal, Journal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Outcome
 from lipsync_async.terms import Kind
@@ -54,7 +54,8 @@ What it raises ends the run, which raises it when what was in flight has come ou
 Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
 Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
 """Requests; or jobs, where a line of a list is to reach the outcome."""
-JournalLike = str | os.PathLike[str] | Journal | InlineJournal
+JournalLike = str | os.PathLike[str] | AnyJournal
+"""A path, a URL such as `postgresql://user@host/database`, or a journal that is open."""
 
 
 MakeMaker = Callable[[AnyJournal | None, RunOptions | None], Maker]
@@ -301,7 +302,7 @@ class Opened:
         self._given = journal
         self._gateway = gateway
         self._account = account
-        self._shared: AbstractAsyncContextManager[Journal] | None = None
+        self._shared: AbstractAsyncContextManager[AnyJournal] | None = None
 
     def again(self, journal: AnyJournal | None) -> Opened:
         """The same, of which the journal is open already."""

@@ -169,6 +169,27 @@ class JobList:
                 elif wanted(given_id(raw)):
                     yield self._read(json_record(number, raw))
 
+    def part(self, wanted: Callable[[JobLine], bool]) -> JobList:
+        """The same list with only the lines that are wanted: all others are blank, so that numbers stay what they were.
+
+        It is a list of its own, to be closed. Raises `JobListError`.
+        """
+        starts = {line.line: wanted(line) for line in self}
+        spooled = tempfile.NamedTemporaryFile(prefix="lipsync-jobs-")  # noqa: SIM115 - it lives as long as the list
+        try:
+            keep = True  # what stands before the first line: the header of a table
+            with self._opened() as source:
+                for number, raw in enumerate(source, 1):
+                    keep = starts.get(number, keep)
+                    spooled.write(raw if keep else b"\n")
+            spooled.flush()
+            part = JobList(Path(spooled.name), name=self.name, base=self.base, spooled=spooled, origin=self.origin)
+        except BaseException:
+            spooled.close()
+            raise
+        part._folder, part.format = self._folder, self.format
+        return part
+
     def lines(self, gateway: Gateway | None = None) -> Iterator[JobLine]:
         """Every line with all its violations; `gateway` as for `checks.check`."""
         for line in self:

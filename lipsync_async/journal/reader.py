@@ -7,13 +7,14 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from lipsync_async.errors import JournalError
 
 from . import entries, schema
 from .entries import Entry
 from .files import File, connected, disconnected, size, stat
+from .looks import AnyReader
 from .place import locate
 from .record import Record, State
 from .rows import DamagedRowError, Row, from_row, from_unsealed, is_text, storable
@@ -30,7 +31,7 @@ WHERE seq > ? AND state IN ('accepted', 'rejected') ORDER BY seq LIMIT {_PAGE}""
 _ENTRY = "SELECT kind, name, state, value, checksum, seq FROM entries WHERE kind = ?"
 
 
-class Reader:
+class Reader(AnyReader):
     """A look at the journal at `path`, beside a writer or without one; for one thread.
 
     It claims nothing, changes nothing, and sees what was durable at each call.
@@ -60,15 +61,6 @@ class Reader:
             Reader.close(self)
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.path}>"
-
     @property
     def journal_id(self) -> str:
         """Which journal it is: an id of its own, wherever its file is; "" in a journal of schema 1."""
@@ -92,13 +84,6 @@ class Reader:
     def is_empty(self) -> bool:
         """Whether it holds no job at all. Raises `JournalError`."""
         return not self._rows("SELECT 1 FROM jobs LIMIT 1")
-
-    def records(self, state: State | None = None) -> Iterator[Record]:
-        """All jobs, or those of one state, in the order of first arrival. Raises `JournalError`.
-
-        Read in pages, so a million take no memory; each job shows as it was when its page was read.
-        """
-        return self.records_of(tuple(State) if state is None else (state,))
 
     def records_of(self, states: Collection[State]) -> Iterator[Record]:
         """The jobs that are in one of these states, as `records` gives them."""

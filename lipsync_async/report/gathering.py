@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from lipsync_async.endings import Download, Downloaded, DownloadFailed, Ended, Succeeded, TaskFailed, TaskLost
-from lipsync_async.journal import Reader, Record, State
+from lipsync_async.journal import AnyReader, Record, State
 from lipsync_async.task_results import charged_units
 from lipsync_async.tasks.durations import Durations
 from lipsync_async.tasks.freshness import Freshness
@@ -37,7 +37,7 @@ _CAME_OUT = {
 _FIGURES = re.compile(r"\d+")
 
 
-def gather(reader: Reader) -> Facts:
+def gather(reader: AnyReader) -> Facts:
     """All that a page tells. Raises `JournalError` where the journal cannot be read."""
     gathering = _Gathering(reader)
     records = reader.records()
@@ -47,7 +47,7 @@ def gather(reader: Reader) -> Facts:
 
 
 class _Gathering:
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: AnyReader) -> None:
         lists = reader.list_lengths()
         self._reader = reader
         self._ties = ties_of(reader)
@@ -187,7 +187,7 @@ def _took(record: Record, ending: Succeeded) -> float | None:
     return took if 0 <= took < math.inf else None
 
 
-def _learned(reader: Reader) -> Learned:
+def _learned(reader: AnyReader) -> Learned:
     durations, freshness = Durations(), Freshness()
     learning = Learning(durations, freshness)
     for lesson in _lessons(reader):
@@ -200,7 +200,7 @@ def _learned(reader: Reader) -> Learned:
     )
 
 
-def _lessons(reader: Reader) -> Iterator[Lesson]:
+def _lessons(reader: AnyReader) -> Iterator[Lesson]:
     for lesson in read_lessons(reader.entry(LEARNED, LEARNED)):
         if 0 <= lesson.lasted < math.inf:
             yield lesson

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast, overload
 
 from attrs import evolve, field, frozen
 
@@ -175,20 +175,58 @@ class RequestBuilder:
         """
         return self._violations(self._request(), gateway, facts)
 
+    @overload
     def build(
-        self, gateway: Gateway | None = None, facts: Facts | None = None, *, uploads: bool = False
-    ) -> LipSyncRequest:
+        self,
+        gateway: Gateway | None = None,
+        facts: Facts | None = None,
+        *,
+        uploads: bool = False,
+        on_invalid: None = None,
+    ) -> LipSyncRequest: ...
+    @overload
+    def build(
+        self,
+        gateway: Gateway | None = None,
+        facts: Facts | None = None,
+        *,
+        uploads: bool = False,
+        on_invalid: Callable[[InvalidRequestError], object],
+    ) -> LipSyncRequest | None: ...
+    def build(
+        self,
+        gateway: Gateway | None = None,
+        facts: Facts | None = None,
+        *,
+        uploads: bool = False,
+        on_invalid: Callable[[InvalidRequestError], object] | None = None,
+    ) -> LipSyncRequest | None:
         """Returns the request.
 
         `uploads`: the client has some, so a sound file may be larger than a create takes.
         Without `gateway` only the rules of all gateways are checked; the client checks those of its own gateway later.
         Raises `InvalidRequestError` with all errors; warnings do not raise.
+        `on_invalid` is called with that error in place of raising it, and None is returned: so one bad voice does not
+        end a generator that makes jobs for a `stream`.
         """
+        made = self.build_or_violations(gateway, facts, uploads=uploads)
+        if isinstance(made, LipSyncRequest):
+            return made
+        known = self._external_task_id if isinstance(self._external_task_id, str) else None
+        error = InvalidRequestError(list(made), external_task_id=known)
+        if on_invalid is None:
+            raise error
+        on_invalid(error)
+        return None
+
+    def build_or_violations(
+        self, gateway: Gateway | None = None, facts: Facts | None = None, *, uploads: bool = False
+    ) -> LipSyncRequest | tuple[Violation, ...]:
+        """Returns the request, or all errors that there are; never raises. The parameters are those of `build`."""
         request = self._request()
         errors = but_pending(errors_of(self._violations(request, gateway, facts)), request, uploads=uploads)
         if errors:
-            known = self._external_task_id if isinstance(self._external_task_id, str) else None
-            raise InvalidRequestError(errors, external_task_id=known)
+            return tuple(errors)
         mark_if_clean(request)
         return request
 

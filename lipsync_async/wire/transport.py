@@ -21,6 +21,7 @@ from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
+from lipsync_async.about import user_agent
 from lipsync_async.config import Limits, Timeouts
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.request.audio.machine import is_machines_fault
@@ -227,6 +228,11 @@ def make_session() -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
+
+
+def agent_of(session: aiohttp.ClientSession) -> str | None:
+    """The User-Agent of our requests; None where the session has one, which stays."""
+    return None if "User-Agent" in session.headers else user_agent()
 
 
 def warn_of_small_pool(session: aiohttp.ClientSession, limits: Limits) -> None:

@@ -16,9 +16,11 @@ from lipsync_async.cli.arguments import make_parser
 from .helpers import command
 
 COMMANDS = (
+    "template",
     "check",
     "submit",
     "wait",
+    "retry",
     "reconcile",
     "look-up",
     "faces",

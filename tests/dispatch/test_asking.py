@@ -47,7 +47,7 @@ def test_a_task_that_is_found_is_adopted() -> None:
         assert isinstance(step.outcome, Accepted)
         assert (step.outcome.task_id, step.outcome.recovered, step.write) == ("task-1", True, True)
         assert (batch.account.trust.proven, doubt.open) == (True, False)
-        assert batch.account.pacer._ceiling.live == 1
+        assert batch.account.pacer.statistics().live_tasks == 1
 
     play(story)
 

@@ -97,6 +97,11 @@ class Ceiling:
         return self._allowance is not None or (self._told and self._full > 0)
 
     @property
+    def cut_at(self) -> float:
+        """When a refusal for capacity last taught something."""
+        return self._cut_at
+
+    @property
     def believed(self) -> float:
         """How many tasks may run, as far as is known; infinity: no limit is known."""
         if self._allowance is not None:
@@ -200,9 +205,9 @@ class Ceiling:
     def _infer(self, now: float) -> None:
         mean, _ = self._running.estimate(now)
         if self._full:
-            self._allowance = Allowance(min(self._cap, self._full), SURE)
+            self._allowance = Allowance(min(self._cap, self._full), SURE, self._cap)
         else:
-            self._allowance = Allowance(min(self._cap, mean), FIRST)
+            self._allowance = Allowance(min(self._cap, mean), FIRST, self._cap)
         self._apply()
 
     def _learn(self, now: float, in_flight: int, *, refused: bool) -> None:

@@ -50,6 +50,10 @@ class Gate:
         """Nothing else is sent while the canary is under way."""
         return sent_at >= self._canary_at
 
+    def withdraw_canary(self) -> None:
+        """It was never sent: another one may go."""
+        self._canary_at = math.inf
+
     def open(self) -> None:
         """All is well again."""
         self.shut, self.refusals = False, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from typing import Any, Self
 
 import attrs
 
@@ -13,6 +14,7 @@ from lipsync_async.terms import Kind
 
 from .background import Advice, Background
 from .ceiling import DRIP, DRY, Ceiling
+from .frozen import attributes, fill
 from .gate import Gate
 from .rate import EARLY, Rate
 
@@ -236,6 +238,48 @@ class Pacer:
     def reserve(self, now: float) -> float:
         """Seconds until a query may leave where a rate was told, which queries count against; else 0.0."""
         return self._rate.reserve(now)
+
+    # -- shared by several processes (`book`) -----------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that was learned, as plain values."""
+        return attributes(self)
+
+    @classmethod
+    def restored(cls, limits: Limits, held: dict[str, Any], *, dice: Callable[[], float] = random.random) -> Self:
+        """A pacer that goes on from a snapshot, which was made with the same limits."""
+        pacer = cls.__new__(cls)  # a new one would work out a table of ages for nothing, at every exchange
+        fill(pacer, held | {"_most": limits.max_in_flight}, _gate=Gate(dice))
+        return pacer
+
+    def remember(self, now: float, pace: float, lo: float, hi: float, live: int, in_flight: int = 0) -> None:
+        """What somebody knew before this pacer was made: it goes on from there."""
+        self._rate.remember(pace, lo, hi)
+        self._ceiling.restore(now, live)
+        self._in_flight += in_flight
+
+    @property
+    def cuts(self) -> tuple[float, float, bool]:
+        """Changes with every lesson: what was sent before teaches nothing after it."""
+        return self._gate.cut_at, self._ceiling.cut_at, self._rate.testing
+
+    def next_turn(self, now: float) -> float:
+        """The soonest moment that the pace allows."""
+        return max(now, self._rate.next_at)
+
+    def press(self, until: float) -> None:
+        """Somebody waits for a turn until then."""
+        self._rate.pressed_at = until
+
+    def withdrawn(self, sent_at: float) -> None:
+        """One that was admitted was never sent; if it was the canary, another one goes."""
+        self._in_flight -= 1
+        if self._gate.shut and self._gate.is_canary(sent_at):
+            self._gate.withdraw_canary()
+
+    def recalled(self, now: float) -> None:
+        """All turns that are ahead were called back."""
+        self._rate.recalled(now)
 
     @property
     def in_flight(self) -> int:

@@ -126,6 +126,18 @@ class Rate:
         self.next_at = max(self.next_at, self._free_at)
         return turn - now
 
+    def recalled(self, now: float) -> None:
+        """Turns that were given ahead of time were called back unused."""
+        self.next_at = min(self.next_at, now + self.interval)
+
+    def remember(self, pace: float, lo: float, hi: float) -> None:
+        """What somebody knew before: a pace that holds, or only one that was never refused."""
+        if lo > 0.0:
+            self.lo, self.hi = min(lo, self._cap), hi
+            self._keep()
+        else:
+            self._set(max(pace, self._initial))
+
     def resumed(self, now: float) -> None:
         """The pause after a refusal is over: its canary leaves."""
         self._paused += now - self._stopped
