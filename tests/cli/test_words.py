@@ -208,6 +208,14 @@ PLAIN, WITH = Case(gateway="kling"), Case(gateway="kling", journal="my run.db")
             ["next: run the same command again: --journal 'my run.db' knows what is done"],
         ),
         (tally_of(REFUSED), PLAIN, ["next: correct the 1 job that was refused, and submit these lines alone"]),
+        (
+            tally_of(REFUSED, Rejected(external_task_id="b", kind=Kind.ALREADY_EXISTS)),
+            WITH,
+            [
+                "next: 1 job was not paid for: tasks have their ids already; keep these, or give new ids",
+                "next: correct the 1 job that was refused and run it again",
+            ],
+        ),
     ],
 )  # fmt: skip
 def test_the_end_says_what_to_do_in_this_case_alone(tally: Tally, case: Case, told: list[str]) -> None:
