@@ -94,12 +94,11 @@ class RedisLimits:
         try:
             for _ in range(TRIES):
                 grant = await self._try(report)
+                _heed_cancellation()
                 if grant is not None:
                     return grant
         except (RedisError, OSError) as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():  # the driver makes an error of its own of a cancellation
-                raise asyncio.CancelledError from error
+            _heed_cancellation()
             raise StoreAwayError(str(error) or type(error).__name__) from error
         raise StoreAwayError("it did not answer in time")
 
@@ -151,6 +150,13 @@ class RedisLimits:
             task.cancel()
         with contextlib.suppress(RedisError, OSError):
             await cast("Any", self._client).aclose()
+
+
+def _heed_cancellation() -> None:
+    """The driver makes an error of its own of a cancellation, or nothing at all."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class _Lead:
