@@ -49,6 +49,10 @@ class AnyReader(ABC):
         """The account's label."""
 
     @abstractmethod
+    def holder(self) -> str:
+        """Who writes it now, in words; "" where nobody does."""
+
+    @abstractmethod
     def recall(self, external_task_id: str) -> Record | None:
         """The job of that id, or None."""
 
