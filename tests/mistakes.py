@@ -138,7 +138,7 @@ CALLS = (
     Mistake("a text where a time belongs", 'builder.window(0, "5000").build()'),
     Mistake("a number where an id belongs", "builder.session(825465778199224380).build()"),
     Mistake("the sound is not there", 'builder.audio_file("line-1.mp3").build()'),
-    Mistake("a client that was not entered", f'await LipSyncClient("{BASE}").submit(request)'),
+    Mistake("a client that was stopped", "client.stop() or await client.submit(request)"),
     Mistake("nobody answers", "await nobody.submit(request)"),
     Mistake("the key is wrong", "await client.submit(request)", key="sk-old"),
     Mistake("a wait for nothing", "await client.wait(None)"),

@@ -28,7 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The whole command line; each command names the module that runs it."""
     parser = Parser(
         prog="lipsync-async",
-        description="Bulk lip-sync jobs: paced, never paid for twice, one result line a job.",
+        description="Bulk lip-sync jobs: paced, never paid for twice, one result line per job.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -80,7 +80,7 @@ def _check(commands: _Commands) -> None:
 
 
 def _submit(commands: _Commands) -> None:
-    parser = _add(commands, "submit", "submit", "check a job list, then submit it: one result line a job")
+    parser = _add(commands, "submit", "submit", "check a job list, then submit it: one result line per job")
     _add_jobs(parser)
     _add_gateway(parser)
     _add_dry_run(parser)
@@ -133,7 +133,9 @@ def _retry(commands: _Commands) -> None:
     parser.add_argument("--failed", action="store_true", help=text)
     _add_gateway(parser)
     _add_dry_run(parser)
+    _add_shared(parser)
     _add_out(parser)
+    _add_json(parser)
     _add_limits(parser)
     _add_list(parser, limit=False)
     parser.add_argument("--max-units", type=kinds.above_zero, metavar="U", help="a spending cap in units at list price")

@@ -19,7 +19,6 @@ from tests.loopback.crash_child import request
 from tests.test_examples import EXAMPLES
 
 
-
 class Worker(InMemoryBroker):
     """One that begins and ends as a worker does."""
 

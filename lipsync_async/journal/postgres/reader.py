@@ -15,7 +15,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from lipsync_async.errors import JournalError
 from lipsync_async.journal.claims import Away
 from lipsync_async.journal.entries import Entry
-from lipsync_async.journal.looks import AnyReader
+from lipsync_async.journal.looks import AnyReader, NoJournalError
 from lipsync_async.journal.record import Record, State
 
 from . import line, statements
@@ -189,7 +189,7 @@ def _the_one(address: Address, rows: list[Any]) -> Any:
     if len(wanted) == 1:
         return wanted[0]
     if not wanted:
-        raise JournalError(f"there is no journal in {address.name}: no list was run with it")
+        raise NoJournalError(f"there is no journal in {address.name}: no list was run with it")
     names = ", ".join(f"gateway={row['gateway']} account={row['account']}" for row in wanted)
     raise JournalError(f"{address.name} has several journals ({names}): add ?gateway=...&account=... to the URL")
 
