@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lipsync_async import sandbox
 from lipsync_async.cli.arguments import make_parser
+from lipsync_async.metrics import _COUNTED, _KNOWN
 
 ROOT = Path(__file__).parent.parent
 
@@ -75,6 +76,13 @@ def names(*tables: Mapping[str, str]) -> str:
     return "\n".join(["| name | what happens |", "|---|---|", *rows])
 
 
+def metrics() -> str:
+    """What is counted and known for Prometheus."""
+    counted = {f"{name}_total": text for name, (text, _) in _COUNTED.items()}
+    known = {**counted, "attempt_seconds": "Seconds that a create took (a histogram)", **_KNOWN}
+    return "\n".join(f"| `{name}` | {_escaped(text)} |" for name, text in known.items())
+
+
 def beside(name: str) -> str:
     """A text beside the README, with its links as they are from here."""
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -89,6 +97,7 @@ FILLED: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "file_faults": partial(names, sandbox.KNOWN_FILE_FAULTS),
         "others": partial(names, sandbox.KNOWN_ENDS, sandbox.KNOWN_FACES, sandbox.KNOWN_CALLBACK_FAULTS),
     },
+    "watching": {"metrics": metrics},
     "changelog": {"CHANGELOG.md": partial(beside, "CHANGELOG.md")},
     "contributing": {"CONTRIBUTING.md": partial(beside, "CONTRIBUTING.md")},
     "security": {"SECURITY.md": partial(beside, "SECURITY.md")},

@@ -12,7 +12,6 @@ import sys
 from aiohttp import web
 from lipsync_async import Callbacks, JobList, LipSyncClient
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 PUBLIC = os.environ.get("PUBLIC_URL", "https://jobs.example.com")
 PORT = int(os.environ.get("PORT", "8080"))
 SECRETS = os.environ.get("KLING_WEBHOOK_SECRETS", "").split()
@@ -34,7 +33,7 @@ def application(callbacks: Callbacks) -> web.Application:
 
 async def main(path: str) -> None:
     """Runs a list of jobs, and serves their callbacks meanwhile."""
-    async with LipSyncClient(GATEWAY) as client:
+    async with LipSyncClient() as client:
         callbacks = client.callbacks(secrets=SECRETS)
         runner = web.AppRunner(application(callbacks))
         await runner.setup()

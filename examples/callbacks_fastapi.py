@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from lipsync_async import Callbacks, LipSyncClient
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 SECRETS = os.environ.get("KLING_WEBHOOK_SECRETS", "").split()
 
 
@@ -40,7 +39,7 @@ def application(callbacks: Callbacks) -> FastAPI:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """A client for as long as the application lives: `app.state.client`."""
-    async with LipSyncClient(GATEWAY) as client:
+    async with LipSyncClient() as client:
         app.state.client = client
         receive_at(app, client.callbacks(secrets=SECRETS))
         yield

@@ -1,12 +1,9 @@
 """Two lines of speech become two videos: the first thing to try."""
 
 import asyncio
-import os
 
 from lipsync_async import LipSyncClient, RequestBuilder
 
-# A base URL, or "chainhub", "anyapi", "kling".
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 LINES = {
     "ep1-1": "Good evening, and welcome.",
     "ep1-2": "And that is why we are here today.",
@@ -20,7 +17,7 @@ jobs = [
 
 
 async def main():
-    async with LipSyncClient(GATEWAY) as client:  # the key: LIPSYNC_API_KEY
+    async with LipSyncClient() as client:  # gateway and key: from the environment
         results = await client.run_many(jobs, journal="ep1.db")
     for name, result in results.items():
         print(name, result.name, getattr(result, "video_url", None))

@@ -1,15 +1,12 @@
 """From a video, step by step: faces are identified, a line is spoken, a job is made."""
 
 import asyncio
-import os
 
 from lipsync_async import LipSyncClient, NoFaceError
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
-
 
 async def main():
-    async with LipSyncClient(GATEWAY) as client:
+    async with LipSyncClient() as client:
         try:
             session = await client.identify_faces(
                 video_url="https://films.example.com/scene-1.mp4"

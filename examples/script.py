@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
 
 from lipsync_async import Accepted, LipSyncClient, RequestBuilder
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 VOICES = Path(__file__).parent / "voices.jsonl"
 
 
@@ -21,7 +19,7 @@ def jobs():
 
 async def main():
     async with (
-        LipSyncClient(GATEWAY) as client,
+        LipSyncClient() as client,
         client.stream(jobs(), journal="voices.db") as outcomes,
     ):
         async for outcome in outcomes:

@@ -1,7 +1,5 @@
 """A service with aiohttp: `POST /dub` submits a job, `GET /dub/{id}` looks it up."""
 
-import os
-
 from aiohttp import web
 from lipsync_async import (
     InvalidRequestError,
@@ -12,13 +10,12 @@ from lipsync_async import (
     RequestBuilder,
 )
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 CLIENT = web.AppKey("CLIENT", LipSyncClient)
 
 
 async def client(app):
     """One client for as long as the application lives: all requests share its pace."""
-    async with LipSyncClient(GATEWAY) as app[CLIENT]:
+    async with LipSyncClient() as app[CLIENT]:
         yield
 
 

@@ -3,7 +3,6 @@
 `uvicorn service_fastapi:app` serves it.
 """
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,8 +17,6 @@ from lipsync_async import (
 )
 from pydantic import BaseModel
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
-
 
 class Dub(BaseModel):
     """What the caller asks for; `id` is the caller's own name for the job."""
@@ -33,7 +30,7 @@ class Dub(BaseModel):
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """One client for as long as the application lives: all requests share its pace."""
-    async with LipSyncClient(GATEWAY) as client:
+    async with LipSyncClient() as client:
         app.state.client = client
         yield
 

@@ -6,7 +6,6 @@ It answers at once, waits meanwhile, and goes on after a restart.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +22,6 @@ from lipsync_async import (
 )
 from pydantic import BaseModel
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 JOURNAL = Path("service.db")
 
 
@@ -63,7 +61,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """One client for as long as the application lives; all waits end with it."""
     app.state.told = {}
     async with (
-        LipSyncClient(GATEWAY) as app.state.client,
+        LipSyncClient() as app.state.client,
         asyncio.TaskGroup() as app.state.waits,
     ):
         background = [app.state.waits.create_task(resume(app))] if was_here() else []

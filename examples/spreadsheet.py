@@ -1,13 +1,11 @@
 """A spreadsheet as a list of jobs: checked as a whole, submitted, results in a file."""
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 from lipsync_async import JobList, LipSyncClient
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 TABLE = Path(__file__).parent / "jobs.csv"
 
 
@@ -18,7 +16,7 @@ async def main():
             sys.exit("\n".join(map(str, report.faults)))
         print(f"{report.jobs} jobs, about {report.units:g} units at list price")
         jobs = [line.request for line in table]
-    async with LipSyncClient(GATEWAY) as client:
+    async with LipSyncClient() as client:
         result = await client.submit_many(jobs, journal="ep2.db")
     result.write_jsonl("results.jsonl")
     print(f"{len(result.accepted)} of {len(result)} accepted")

@@ -1,11 +1,8 @@
 """To the video: a list is submitted, and each video is fetched when it is made."""
 
 import asyncio
-import os
 
 from lipsync_async import Downloaded, LipSyncClient, RequestBuilder, Succeeded
-
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 
 template = (
     RequestBuilder()
@@ -20,7 +17,7 @@ jobs = [
 
 
 async def main():
-    async with LipSyncClient(GATEWAY) as client:
+    async with LipSyncClient() as client:
         results = await client.run_many(
             jobs, journal="ep3.db", download="videos", timeout=3600
         )

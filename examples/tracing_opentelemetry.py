@@ -1,4 +1,4 @@
-"""Traces with OpenTelemetry: a span a job, from first try to outcome; in it one a try.
+"""Traces with OpenTelemetry: one span per job, and in it one per try.
 
     pip install lipsync-async opentelemetry-sdk
     lipsync-async sandbox --port 8904        # in another terminal; it prints its key

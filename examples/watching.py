@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-import os
 from collections import Counter
 
 from lipsync_async import LipSyncClient, RequestBuilder
 
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 COUNTS = Counter()
 
 template = (
@@ -34,7 +32,7 @@ def show(progress):
 
 async def main():
     logging.basicConfig(level=logging.WARNING)  # logging.DEBUG tells every attempt
-    async with LipSyncClient(GATEWAY, observer=count) as client:
+    async with LipSyncClient(observer=count) as client:
         await client.submit_many(jobs, on_progress=show)
         print(client.statistics())
     for (name, what), times in sorted(COUNTS.items()):

@@ -1,7 +1,6 @@
 """When it goes wrong: each of the four outcomes, and what a program does about it."""
 
 import asyncio
-import os
 
 from lipsync_async import (
     Accepted,
@@ -11,8 +10,6 @@ from lipsync_async import (
     RequestBuilder,
     Unknown,
 )
-
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8904")
 
 template = (
     RequestBuilder()
@@ -32,7 +29,7 @@ async def settle(client, outcome):
 
 
 async def main():
-    async with LipSyncClient(GATEWAY) as client:
+    async with LipSyncClient() as client:
         result = await client.submit_many(jobs, journal="ep6.db")
         for outcome in result.values():
             match outcome:

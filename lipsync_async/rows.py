@@ -75,18 +75,18 @@ class Rows(Mapping[str, T], Generic[T]):
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Returns one flat dict a job, with the names of the result lines: `pandas.DataFrame(result.to_dicts())`."""
+        """Returns one flat dict per job, with the names of the result lines: `pandas.DataFrame(result.to_dicts())`."""
         return [row.to_dict() for row in self.values()]
 
     def write_jsonl(self, target: str | PathLike[str] | TextIO) -> None:
-        """Writes one result line a job, as JSON, to a path or an open text file.
+        """Writes one result line per job, as JSON, to a path or an open text file.
 
         Raises `OSError` if it cannot be written.
         """
         _write(target, map(json_line, self.values()), "utf-8")
 
     def write_csv(self, target: str | PathLike[str] | TextIO) -> None:
-        """Writes a table with a header and one row a job, with the names of the result lines as its columns.
+        """Writes a table with a header and one row per job, with the names of the result lines as its columns.
 
         To a path (UTF-8 with a mark, as spreadsheets want it) or an open text file.
         No cell is a formula: before one that would be there stands an apostrophe.

@@ -138,7 +138,7 @@ CALLS = (
     Mistake("a text where a time belongs", 'builder.window(0, "5000").build()'),
     Mistake("a number where an id belongs", "builder.session(825465778199224380).build()"),
     Mistake("the sound is not there", 'builder.audio_file("line-1.mp3").build()'),
-    Mistake("a client that is closed", "await closed.submit(request)"),
+    Mistake("a client that was stopped", "client.stop() or await client.submit(request)"),
     Mistake("nobody answers", "await nobody.submit(request)"),
     Mistake("the key is wrong", "await client.submit(request)", key="sk-old"),
     Mistake("a wait for nothing", "await client.wait(None)"),
@@ -181,10 +181,9 @@ async def _python(typed: str, base_url: str) -> str:
     names: dict[str, Any] = {name: getattr(lipsync_async, name) for name in lipsync_async.__all__}
     names["builder"] = RequestBuilder().session("8").face("0").audio_id("8").window(0, 5000).external_task_id("scene-1")
     names["request"] = names["builder"].build()
-    retry, closed = RetryPolicy(max_attempts=1), LipSyncClient(base_url)
-    await closed.aclose()
+    retry = RetryPolicy(max_attempts=1)
     async with LipSyncClient(base_url) as client, LipSyncClient("http://127.0.0.1:1", retry=retry) as nobody:
-        names |= {"client": client, "nobody": nobody, "closed": closed}
+        names |= {"client": client, "nobody": nobody}
         exec(compile(f"async def run():\n    return {typed}\n", "a mistake", "exec"), names)
         try:
             await names["run"]()
@@ -231,7 +230,7 @@ The exit code is 2, and 3 there.
 ## In Python
 
 `builder` is a `RequestBuilder` that has all that a job needs, and `request` is what its `build()` gives;
-`client` is an open client, `closed` one that is closed, and at the address of `nobody` nobody answers.
+`client` is an open client, and at the address of `nobody` nobody answers.
 All of these are `LipSyncError`s, so one `except` catches them.
 Wrong arguments are a `WrongArgumentError`, which is a `TypeError` and a `ValueError` too.
 

@@ -46,7 +46,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox
         known = {name: gateway.at(running.base_url) for name, gateway in gateways.GATEWAYS.items()}
         monkeypatch.setattr(gateways, "GATEWAYS", known)
         monkeypatch.setenv("LIPSYNC_API_KEY", running.api_key)
-        monkeypatch.setenv("GATEWAY", running.base_url)
+        monkeypatch.setenv("LIPSYNC_GATEWAY", running.base_url)
         yield running
 
 
@@ -80,12 +80,12 @@ def test_the_first_example_is_the_one_of_the_docs() -> None:
 
 
 def test_the_sandbox_is_started_as_it_says() -> None:
-    """With options that there are, at the address of the first example, with the key that stands there."""
+    """With options that there are, and the next command has its address and its key."""
     (typed,) = re.findall(r"^\$ lipsync-async (sandbox .*)$", README, re.MULTILINE)
     args = make_parser().parse_args(shlex.split(typed))
-    assert f"http://{args.host}:{args.port}" in python_with("ep1.db")
     assert f"API key: {args.api_key}\n" in README
-    assert f"$ LIPSYNC_API_KEY={args.api_key} python first.py" in README
+    address = f"http://{args.host}:{args.port}"
+    assert f"$ export LIPSYNC_GATEWAY={address} LIPSYNC_API_KEY={args.api_key}\n$ python first.py\n" in README
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -104,7 +104,7 @@ def test_the_shell_commands_run(capsys: pytest.CaptureFixture[str], monkeypatch:
     monkeypatch.setattr(planner.Planner, "closest", lambda *_: 0.01)  # the sandbox's tasks take a few milliseconds
     Path("jobs.csv").write_text(blocks("csv")[0], encoding="utf-8")
     commands = re.findall(r"^\$ lipsync-async ((?!sandbox).*)$", README, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         assert main(shlex.split(command)) == 0, (command, capsys.readouterr())
     for name in ("results.jsonl", "videos.jsonl"):

@@ -1,4 +1,4 @@
-"""`submit`: the whole list is checked first, then sent; one result line a line."""
+"""`submit`: the whole list is checked first, then sent; one result line for each."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ class TaskCalls:
         async with self._results(listed, opened, timeout, resubmit, download, on_progress, options) as results:
             async for result in results:
                 found[job_id(result)] = result
-        return TaskResults({job.id: found[job.id] for job in listed if job.id in found} | found)
+        return TaskResults({job.id: found[job.id] for job in listed.jobs if job.id in found} | found)
 
     def follow(
         self,
