@@ -269,7 +269,7 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
             maker = self._maker(opened, options)
             run = Run(shared, listed, deliver, window=window, options=options, jobbook=book, maker=maker)
             await finish(run, self._timeouts.grace, jobs=len(listed))
-        return BatchResult({job.id: job.request for job in listed}, outcomes)
+        return BatchResult({job.id: job.request for job in listed.jobs}, outcomes)
 
     @overload
     def stream(

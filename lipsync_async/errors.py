@@ -196,7 +196,7 @@ class TaskError(LipSyncError):
         super().__init__(message, **details)
         self.task_id = task_id
         self.ending = ending
-        self.outcome = getattr(ending, "outcome", None)
+        self.outcome: Any = getattr(ending, "outcome", None)
 
 
 class TaskFailedError(TaskError):

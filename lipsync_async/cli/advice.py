@@ -25,6 +25,9 @@ _STOPS = {
 """By the kind that most of the jobs which were not sent have: what to do before they are sent again."""
 
 
+_TAKEN = ("rejected", "already_exists")
+
+
 @frozen(kw_only=True)
 class Case:
     """A run that has ended: how it was asked for."""
@@ -86,7 +89,12 @@ def _go_on_waiting(tally: Tally, case: Case) -> Iterator[str]:
 
 def _mend(tally: Tally, case: Case) -> Iterator[str]:
     rejected, failed = tally.counts["rejected"], tally.counts["failed"]
-    if rejected:
+    taken = sum(count for (name, kind, _), count in tally.kinds.items() if (name, kind) == _TAKEN)
+    rejected -= taken
+    if taken:
+        which = f"{_jobs(taken)} {_were(taken)} not paid for"
+        yield f"next: {which}: tasks have their ids already; keep these, or give new ids"
+    if rejected > 0:
         again = " and run it again" if case.journal is not None else ", and submit these lines alone"
         yield f"next: correct the {_jobs(rejected)} that {_were(rejected)} refused{again}"
     kinds = [kind for name, kind, _ in tally.kinds if name == "failed" and kind in {"capacity", "gateway"}]

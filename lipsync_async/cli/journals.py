@@ -16,7 +16,7 @@ from attrs import frozen
 
 from lipsync_async.dispatch.jobbook import accepted_of
 from lipsync_async.endings import Ended, TaskFailed
-from lipsync_async.journal import AnyReader, Record, State, holder_of, is_url, open_reader
+from lipsync_async.journal import AnyReader, Record, State, open_reader
 from lipsync_async.journal.record import result_line
 from lipsync_async.sources.resolving import SESSION, SPEECH
 from lipsync_async.sources.sourcebook import read_kept
@@ -57,11 +57,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _status(reader: AnyReader, name: str) -> int:
     """Shows how the batch stands; gives its exit code, which is 5 while a run is at work on it."""
-    counts, running = reader.counts(), None if is_url(name) else holder_of(reader.path)
+    counts, running = reader.counts(), reader.holder()
     begun = f"{_counted(sum(counts.values()), 'job')} begun"
     print(printable(f"{reader.path}: gateway {reader.gateway}, account {reader.account}, {begun}"))
-    if not is_url(name):
-        print(printable(f"running now: {running} has the journal" if running else "no run is at work on it now"))
+    print(printable(f"running now: {running} has the journal" if running else "no run is at work on it now"))
     _tell_lists(reader)
     meaning = {**_MEANING, State.OPEN: _UNDER_WAY} if running else _MEANING
     rows = [(state.value.replace("_", " "), str(count), meaning[state]) for state, count in counts.items() if count]

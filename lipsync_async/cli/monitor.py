@@ -237,7 +237,8 @@ class Monitor:
         )
         if downloads is None:
             return stages
-        return (*stages, Stage("downloaded", downloads.done, counts["succeeded"] + fetching, _bytes(downloads)))
+        fetched = max(downloads.done, self.tally.fetched)  # also what an earlier run has fetched
+        return (*stages, Stage("downloaded", fetched, counts["succeeded"] + fetching, _bytes(downloads)))
 
     def _wait(self) -> str:
         return self._client.waiting_for() if self._client is not None else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import Factory, define
 
 from lipsync_async.gateways import Gateway
-from lipsync_async.jobs import JobLine, JobList, ListReport
+from lipsync_async.jobs import JobLine, JobList, ListReport, PlainLine
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.request.checks import estimated_units
 from lipsync_async.wire.identity import derive_id, fingerprint
@@ -22,7 +22,7 @@ from .printing import printable, say
 from .tally import ACCEPTED, USAGE
 
 if TYPE_CHECKING:
-    from lipsync_async.journal import Reader
+    from lipsync_async.journal import AnyReader
 
 SENT = "to be sent"
 _MEANING = {
@@ -72,10 +72,7 @@ def tell_plan(args: argparse.Namespace, gateway: Gateway, jobs: JobList) -> int:
 
 def make_plan(args: argparse.Namespace, gateway: Gateway, jobs: JobList, report: ListReport) -> Plan:
     """Looks each job up in the journal, where there is one; the journal is not written to."""
-    from lipsync_async.journal import Reader
-
-    plan = Plan()
-    reader = Reader(args.journal) if args.journal is not None and Path(args.journal).exists() else None
+    plan, reader = Plan(), _reader_of(args, gateway)
     try:
         for count, line in enumerate(jobs.lines(gateway)):
             if count == args.limit:
@@ -92,7 +89,26 @@ def make_plan(args: argparse.Namespace, gateway: Gateway, jobs: JobList, report:
     return plan
 
 
-def _becomes(line: JobLine, gateway: Gateway, reader: Reader | None, args: argparse.Namespace) -> str:
+def _reader_of(args: argparse.Namespace, gateway: Gateway) -> AnyReader | None:
+    """The journal, where there is one already. Raises `JournalError` where it could not be used."""
+    from lipsync_async.journal import is_url, open_reader
+    from lipsync_async.journal.looks import NoJournalError
+    from lipsync_async.journal.trouble import strange
+
+    if args.journal is None or not (is_url(args.journal) or Path(args.journal).exists()):
+        return None
+    try:
+        reader = open_reader(args.journal, gateway=gateway.base_url, account=args.account)
+    except NoJournalError:
+        return None
+    if (reader.gateway, reader.account) != (gateway.base_url, args.account):
+        owner = reader.gateway, reader.account
+        reader.close()
+        raise strange(reader.path, owner, gateway.base_url, args.account)
+    return reader
+
+
+def _becomes(line: JobLine | PlainLine, gateway: Gateway, reader: AnyReader | None, args: argparse.Namespace) -> str:
     if line.request is None or line.errors:
         return "broken"
     if reader is None:

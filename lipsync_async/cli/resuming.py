@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
     from lipsync_async.journal import open_reader
 
     gateway = resumed.monitor.gateway = gateway_for(args.gateway)
-    # it must exist: in a new one there is nothing to go on with
+    # It must exist: in a new one there is nothing to go on with.
     open_reader(args.journal, gateway=gateway.base_url, account=args.account).close()
     client = LipSyncClient(
         gateway,

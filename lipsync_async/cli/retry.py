@@ -13,7 +13,7 @@ from lipsync_async.endings import TaskFailed
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.gateways import Gateway, gateway_for
 from lipsync_async.jobs import JobLine
-from lipsync_async.journal import Reader, Record, State
+from lipsync_async.journal import AnyReader, Record, State, open_reader
 from lipsync_async.tasks.again import MAY_BE_SUBMITTED_AGAIN
 from lipsync_async.tasks.ties import ties_of
 from lipsync_async.wire.identity import fingerprint
@@ -39,9 +39,12 @@ def run(args: argparse.Namespace) -> int:
     """Sends it, and waits for the tasks; gives the exit code. Raises `LipSyncError` where nothing was sent."""
     gateway = gateway_for(args.gateway)
     _fill_in(args)
-    monitor = Monitor(f"retry {args.journal}", 0, Tally(waits=True))
+    monitor = Monitor(f"retry {args.journal}", 0, Tally(waits=True), gateway=gateway)
     make_client(args, gateway, monitor, args.max_in_flight)  # no key is an error before anything else happens
-    with open_list(args) as jobs, Reader(args.journal) as reader:
+    with (
+        open_list(args) as jobs,
+        open_reader(args.journal, gateway=gateway.base_url, account=args.account) as reader,
+    ):
         chosen = _Choice(args, gateway, reader)
         with jobs.part(chosen.takes) as part:
             counts = {what: chosen.counts[what] for what in _SAID if chosen.counts[what]}
@@ -70,7 +73,7 @@ def _fill_in(args: argparse.Namespace) -> None:
 class _Choice:
     """Which lines of the list are sent again."""
 
-    def __init__(self, args: argparse.Namespace, gateway: Gateway, reader: Reader) -> None:
+    def __init__(self, args: argparse.Namespace, gateway: Gateway, reader: AnyReader) -> None:
         self._gateway = gateway
         self._prefix = args.id_prefix
         self._reader = reader

@@ -14,6 +14,7 @@ from .entries import Entry
 from .face import AnyJournal, InlineJournal, Journal
 from .looks import AnyReader
 from .opening import is_url, open_journal, open_reader
+from .pruning import prune
 from .reader import Reader
 from .record import Record, State, Try, iter_result_lines
 from .settling import settle
@@ -38,5 +39,6 @@ __all__ = [
     "iter_result_lines",
     "open_journal",
     "open_reader",
+    "prune",
     "settle",
 ]

@@ -6,8 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from typing import Self
 
+from lipsync_async.errors import JournalError
+
 from .entries import Entry
 from .record import Record, State
+
+
+class NoJournalError(JournalError):
+    """Nobody has made this journal yet."""
 
 
 class AnyReader(ABC):
@@ -41,6 +47,10 @@ class AnyReader(ABC):
     @abstractmethod
     def account(self) -> str:
         """The account's label."""
+
+    @abstractmethod
+    def holder(self) -> str:
+        """Who writes it now, in words; "" where nobody does."""
 
     @abstractmethod
     def recall(self, external_task_id: str) -> Record | None:

@@ -12,6 +12,7 @@ from typing import Any
 from lipsync_async.errors import JournalError
 
 from . import entries, schema
+from .claim import holder_of
 from .entries import Entry
 from .files import File, connected, disconnected, size, stat
 from .looks import AnyReader
@@ -75,6 +76,10 @@ class Reader(AnyReader):
     def account(self) -> str:
         """The account's label."""
         return self._value("account") or ""
+
+    def holder(self) -> str:
+        """Who writes it now, in words; "" where nobody does."""
+        return holder_of(self.path) or ""
 
     def recall(self, external_task_id: str) -> Record | None:
         """The job of that id, or None: a point lookup of some 10 µs. Raises `JournalError`."""

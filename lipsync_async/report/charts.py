@@ -40,7 +40,9 @@ def over_time(timeline: Timeline, zone: tzinfo) -> str:
     figures = [_series(timeline, *one, zone) for one in drawn if any(timeline.counts(one[0]))]
     running = running_tasks(timeline)
     if any(timeline.counts(ENDED)) and any(running):
-        told = f"at most {number(max(running))} at once, as far as ends are told: failed tasks are left out"
+        told = (
+            f"at most {number(max(running))} at once; one that was not seen to end counts on, a failed one is left out"
+        )
         figures.insert(1, _spans(timeline, "Running tasks", told, running, "idle", zone))
     return "".join(figures)
 

@@ -22,7 +22,7 @@ from .protocol import StoreAwayError
 
 NAME = "limits.sqlite3"
 """The file's name where a folder is given."""
-LONGEST = 0.4
+LONGEST = 0.8
 """Seconds for which an exchange tries to get the lock."""
 PAUSE = 0.002
 """Seconds from one try to the next, about."""

@@ -30,7 +30,9 @@ WAIT = 0.2
 """Seconds until a report that was not answered is left once more."""
 TRIES = 3
 """How often a report is left, before the store is taken to be away."""
-TIMEOUT = 0.4
+MOST_ROUNDS = 30
+"""Rounds of sums that one process does in a row."""
+TIMEOUT = 1.0
 """Seconds for one command."""
 SINCE = 1_700_000_000
 """Seconds of the server's clock are counted from here, so that a float tells microseconds."""
@@ -47,8 +49,12 @@ COMMIT = f"""
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return false end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', 86400)
 for i = 4, #KEYS do
-  redis.call('RPUSH', KEYS[i], ARGV[i - 1])
+  redis.call('RPUSH', KEYS[i], ARGV[i])
   redis.call('PEXPIRE', KEYS[i], 2000)
+end
+if ARGV[3] == 'last' then
+  redis.call('DEL', KEYS[3])
+  return {{redis.call('TIME'), {{}}}}
 end
 local inbox = redis.call('LRANGE', KEYS[2], 0, -1)
 if #inbox == 0 then redis.call('DEL', KEYS[3]) else redis.call('PEXPIRE', KEYS[3], {LOCK}) end
@@ -76,6 +82,7 @@ class RedisLimits:
         self._deposit = self._client.register_script(DEPOSIT)
         self._commit = self._client.register_script(COMMIT)
         self._leading: set[asyncio.Task[None]] = set()
+        self.closing = False
 
     def __str__(self) -> str:
         where = self._client.connection_pool.connection_kwargs
@@ -87,9 +94,11 @@ class RedisLimits:
         try:
             for _ in range(TRIES):
                 grant = await self._try(report)
+                _heed_cancellation()
                 if grant is not None:
                     return grant
         except (RedisError, OSError) as error:
+            _heed_cancellation()
             raise StoreAwayError(str(error) or type(error).__name__) from error
         raise StoreAwayError("it did not answer in time")
 
@@ -124,19 +133,30 @@ class RedisLimits:
         """Where a member's answers are left."""
         return f"{self._home}:to:{member}"
 
-    async def commit(self, state: bytes, answers: dict[str, bytes]) -> Any:
-        """Writes the state and the answers; the moment and the next reports, or None where the lock was lost."""
+    async def commit(self, state: bytes, answers: dict[str, bytes], *, last: bool) -> Any:
+        """Writes the state and the answers; the moment and the next reports, or None where the lock was lost.
+
+        `last`: the lock is let go, and what lies in the inbox is left to whoever comes next.
+        """
         keys = [*self._keys, *map(self.mailbox, answers)]
-        return await self._commit(keys=keys, args=[self._token, state, *answers.values()])
+        return await self._commit(keys=keys, args=[self._token, state, "last" if last else "", *answers.values()])
 
     async def aclose(self) -> None:
         """Finishes the sums for others, and disconnects."""
+        self.closing = True
         if self._leading:
             await asyncio.wait(self._leading, timeout=TIMEOUT)
         for task in self._leading:
             task.cancel()
         with contextlib.suppress(RedisError, OSError):
             await cast("Any", self._client).aclose()
+
+
+def _heed_cancellation() -> None:
+    """The driver makes an error of its own of a cancellation, or nothing at all."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class _Lead:
@@ -149,7 +169,7 @@ class _Lead:
         self._book: Book | None = None
         self.own: Grant | None = None
 
-    async def round(self, moment: list[bytes], inbox: list[bytes]) -> Any:
+    async def round(self, moment: list[bytes], inbox: list[bytes], *, last: bool = False) -> Any:
         """Applies reports and commits; what came meanwhile, or None where the lock was lost."""
         now = int(moment[0]) - SINCE + int(moment[1]) / 1e6
         if self._book is None:
@@ -165,10 +185,12 @@ class _Lead:
                 self.own = grant
             else:
                 answers[report.member] = _ENCODER.encode(grant)
-        return await self._store.commit(self._book.freeze(), answers)
+        return await self._store.commit(self._book.freeze(), answers, last=last)
 
     async def go_on(self, came: Any) -> None:
-        """Does the sums until nobody comes any more."""
+        """Does the sums until nobody comes any more, or it was done for long enough."""
+        rounds = 1
         with contextlib.suppress(RedisError, OSError):
             while came is not None and came[1]:
-                came = await self.round(*came)
+                rounds += 1
+                came = await self.round(*came, last=self._store.closing or rounds >= MOST_ROUNDS)

@@ -27,8 +27,8 @@ from .share import share_of
 LOG = logging.getLogger("lipsync_async")
 BEAT, HEARTBEAT = 0.25, 1.0
 """Seconds until news are told that nobody waits for, and until a word without news."""
-PATIENCE = 0.5
-"""Seconds for one exchange."""
+PATIENCE, FIRST_PATIENCE = 1.0, 4.0
+"""Seconds for one exchange, and for the first one with its repetitions: at the start much is slow."""
 AWAY = 1.0
 """Seconds without an answer after which a process takes its share."""
 RETRY, OTHERS_RETRY = 0.1, 2.0
@@ -61,6 +61,7 @@ class SharedPacer:
         self._asides = self._accepted = self._refused = 0
         self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
         self._door: Callable[[], tuple[int, int]] = lambda: (0, 0)
         self._poke: Callable[[], None] = lambda: None
         self._stop: Callable[[StopWord], None] = lambda _: None
@@ -83,7 +84,15 @@ class SharedPacer:
 
     async def start(self) -> None:
         """The first exchange; raises what the store raises, and `alone` goes on without it then."""
-        await self._exchange()
+        until = self._loop.time() + FIRST_PATIENCE
+        while True:
+            try:
+                await self._exchange()
+                break
+            except (StoreAwayError, TimeoutError):
+                if self._loop.time() >= until:
+                    raise
+            await asyncio.sleep(RETRY)
         self._task = self._loop.create_task(self._run())
 
     def alone(self, error: Exception) -> None:
@@ -98,9 +107,11 @@ class SharedPacer:
 
     async def aclose(self) -> None:
         """Tells the store that this process leaves; a store that is away is not waited for."""
+        self._closing = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            self._bell.set()
+            await asyncio.wait([self._task], timeout=PATIENCE)
+            self._task.cancel()  # it has ended, but for a store that does not answer
         with contextlib.suppress(StoreAwayError, OtherVersionError, TimeoutError):
             if self._own is None:
                 async with asyncio.timeout(LEAVING):
@@ -109,16 +120,17 @@ class SharedPacer:
         await self.store.aclose()
 
     async def _run(self) -> None:
-        while True:
-            await self._until_due()
+        await self._until_due()
+        while not self._closing:
             try:
                 await self._exchange()
-            except (StoreAwayError, OtherVersionError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a store raises, jobs go on
                 self._without(error)
             self._poke()
+            await self._until_due()
 
     async def _until_due(self) -> None:
-        while (delay := self._due - self._loop.time()) > 0:
+        while (delay := self._due - self._loop.time()) > 0 and not self._closing:
             self._bell.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if delay == math.inf else delay):
@@ -173,9 +185,8 @@ class SharedPacer:
         self._hurry(now + (OTHERS_RETRY if other else RETRY))
 
     def _tell_once(self, error: Exception) -> None:
-        why = "another version of lipsync_async keeps the limits there" if isinstance(error, OtherVersionError) else (
-            str(error) or "no answer"
-        )  # fmt: skip
+        other = isinstance(error, OtherVersionError)
+        why = "another version of lipsync_async keeps the limits there" if other else str(error) or "no answer"
         if why not in self._told:
             self._told.add(why)
             LOG.warning("%s: %s; this process goes on with a share of its own", self.store, why)

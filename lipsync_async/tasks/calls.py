@@ -15,10 +15,10 @@ from lipsync_async.dispatch.streaming import Jobs, JournalLike, OnProgress, Open
 from lipsync_async.downloads.crew import Crew
 from lipsync_async.downloads.fetcher import Fetcher, FetchOptions
 from lipsync_async.downloads.store import expect_store, store_for
-from lipsync_async.endings import Downloaded, Ending, Result, Succeeded, TaskState
+from lipsync_async.endings import Downloaded, Ending, FailureKind, Result, Succeeded, TaskState
 from lipsync_async.errors import TaskError, TaskNotFoundError
 from lipsync_async.gateways import Gateway
-from lipsync_async.given import expect_callable, expect_seconds
+from lipsync_async.given import expect_seconds
 from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
@@ -194,7 +194,7 @@ class TaskCalls:
         async with self._results(listed, opened, timeout, resubmit, download, on_progress, options) as results:
             async for result in results:
                 found[job_id(result)] = result
-        return TaskResults({job.id: found[job.id] for job in listed if job.id in found} | found)
+        return TaskResults({job.id: found[job.id] for job in listed.jobs if job.id in found} | found)
 
     def follow(
         self,
@@ -226,11 +226,7 @@ class TaskCalls:
         *,
         whole_journal: bool = False,
     ) -> ResultStream:
-        kinds = kinds_of(resubmit)
-        account = self._ready() if jobs is None else self._at_work()
-        expect_seconds("timeout", timeout)
-        expect_callable("on_progress", on_progress)
-        expect_store(download)
+        kinds, account = _waiting_for(timeout, resubmit, download), self._ready() if jobs is None else self._at_work()
 
         def outcomes(journal: AnyJournal | None, watch: Watch) -> OutcomeStream:
             return self._outcomes(jobs, opened.again(journal), on_progress, options, watch)
@@ -367,6 +363,13 @@ def _succeeded(ending: Ending) -> Succeeded:
         raise error
     assert isinstance(ending, Succeeded)
     return ending
+
+
+def _waiting_for(timeout: float | None, resubmit: Collection[str], download: Target | None) -> frozenset[FailureKind]:
+    """The kinds to submit again. Raises `ConfigurationError` for what cannot be waited for so."""
+    expect_seconds("timeout", timeout)
+    expect_store(download)
+    return kinds_of(resubmit)
 
 
 async def _look(account: Account, wanted: Wanted) -> tuple[TaskReply | Failure, Sign]:

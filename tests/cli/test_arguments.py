@@ -29,6 +29,9 @@ COMMANDS = (
     "report",
     "journal",
     "journal export",
+    "journal prune",
+    "feed",
+    "work",
     "demo",
     "sandbox",
 )

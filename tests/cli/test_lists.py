@@ -157,6 +157,18 @@ def test_a_dry_run_tells_what_would_be_sent(
     assert len(lipsync_sandbox.ledger.entries) == 1
 
 
+def test_a_dry_run_sees_whose_journal_it_is(
+    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of another gateway or account is refused, as a run would refuse it."""
+    jobs, book = write(tmp_path / "jobs.jsonl", [job("a")]), str(tmp_path / "run.db")
+    assert main(["submit", str(jobs), "--gateway", lipsync_sandbox.base_url, "--journal", book]) == 0
+    for options in (["--gateway", "chainhub"], ["--gateway", lipsync_sandbox.base_url, "--account", "other"]):
+        capsys.readouterr()
+        assert main(["submit", str(jobs), *options, "--journal", book, "--dry-run"]) == 2
+        assert "belongs to the gateway" in capsys.readouterr().err
+
+
 def test_a_dry_run_of_a_broken_list_is_2(
     tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

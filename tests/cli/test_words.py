@@ -208,6 +208,14 @@ PLAIN, WITH = Case(gateway="kling"), Case(gateway="kling", journal="my run.db")
             ["next: run the same command again: --journal 'my run.db' knows what is done"],
         ),
         (tally_of(REFUSED), PLAIN, ["next: correct the 1 job that was refused, and submit these lines alone"]),
+        (
+            tally_of(REFUSED, Rejected(external_task_id="b", kind=Kind.ALREADY_EXISTS)),
+            WITH,
+            [
+                "next: 1 job was not paid for: tasks have their ids already; keep these, or give new ids",
+                "next: correct the 1 job that was refused and run it again",
+            ],
+        ),
     ],
 )  # fmt: skip
 def test_the_end_says_what_to_do_in_this_case_alone(tally: Tally, case: Case, told: list[str]) -> None:
@@ -222,7 +230,7 @@ def test_the_end_says_what_to_do_in_this_case_alone(tally: Tally, case: Case, to
     ("arguments", "told"),
     [
         (["submti", "x"], "lipsync-async: there is no command 'submti': did you mean submit?"),
-        (["zzz"], "lipsync-async: there is no command 'zzz': there are check, submit, wait"),
+        (["zzz"], "lipsync-async: there is no command 'zzz': there are template, check, submit, wait, retry"),
         (["submit", "x"], "lipsync-async submit: --gateway must be given: one of chainhub, anyapi, kling, or"),
         (
             ["submit", "x", "--gateway", "kling", "--jurnal=x.db"],

@@ -83,6 +83,30 @@ def test_many_at_once_are_all_answered(home: str) -> None:
     asyncio.run(story())
 
 
+def test_who_closes_while_others_come_without_end_lets_go_of_the_lock(home: str) -> None:
+    """Nobody does the sums for ever; what lies in the inbox is left to the next one."""
+
+    async def story() -> None:
+        busy, leaving = RedisLimits(home, "a"), RedisLimits(home, "a")
+
+        async def come() -> None:
+            number = 0
+            while not leaving.closing:
+                number += 1
+                await busy.exchange(say("busy", number, 1))
+
+        coming = [asyncio.create_task(come())]
+        for number in range(1, 60):
+            await leaving.exchange(say("m", number, 1))
+        await leaving.aclose()
+        await asyncio.gather(*coming)
+        assert not leaving._leading
+        assert (await busy.exchange(say("after", 1))).number == 1
+        await busy.aclose()
+
+    asyncio.run(story())
+
+
 def test_a_report_that_comes_twice_is_answered_alike(home: str) -> None:
     """The first answer was lost on its way."""
 

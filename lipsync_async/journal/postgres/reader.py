@@ -5,6 +5,7 @@ The questions are asked in a thread of its own, for asyncpg has no other way.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +15,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from lipsync_async.errors import JournalError
 from lipsync_async.journal.claims import Away
 from lipsync_async.journal.entries import Entry
-from lipsync_async.journal.looks import AnyReader
+from lipsync_async.journal.looks import AnyReader, NoJournalError
 from lipsync_async.journal.record import Record, State
 
 from . import line, statements
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds for one question."""
+OUTAGE = 5.0
+"""Seconds for which a question is asked again while the server restarts. The caller stands still meanwhile."""
 _T = TypeVar("_T")
 _ENTRY = "SELECT kind, name, state, value, seq FROM lipsync_entries WHERE journal = $1 AND kind = $2"
 _SETTLED = """SELECT external_task_id, seq FROM lipsync_jobs
 WHERE journal = $1 AND seq > $2 AND state IN ('accepted', 'rejected') ORDER BY seq LIMIT 500"""
+_HOLDERS = """SELECT o.who FROM lipsync_owners o WHERE o.lease > clock_timestamp()
+AND EXISTS (SELECT 1 FROM lipsync_jobs j WHERE j.owner = o.owner AND j.journal = $1) ORDER BY o.who"""
 _COUNTS = "SELECT state, count(*) FROM lipsync_jobs WHERE journal = $1 AND state IS NOT NULL GROUP BY state"
 
 
@@ -68,6 +73,12 @@ class PgReader(AnyReader):
     @property
     def salt(self) -> bytes:  # type: ignore[override]  # noqa: D102
         return self._journal()[3]
+
+    def holder(self) -> str:  # noqa: D102
+        rows = self._rows(_HOLDERS)
+        if not rows:
+            return ""
+        return rows[0][0] if len(rows) == 1 else f"{rows[0][0]}, and {len(rows) - 1} more"
 
     def recall(self, external_task_id: str) -> Record | None:  # noqa: D102
         rows = self._rows(statements.RECALL, clean(external_task_id))
@@ -161,10 +172,14 @@ class PgReader(AnyReader):
             self._line = None
         if self._line is None:
             self._line = self._portal.call(self._address.line, PATIENCE)
-        try:
-            return self._portal.call(self._line.ask, work)
-        except Away as error:
-            raise JournalError(f"the journal {self.path} cannot be read: {error}") from error
+        until = time.monotonic() + OUTAGE
+        while True:
+            try:
+                return self._portal.call(self._line.ask, work)
+            except Away as error:  # at once again: a connection that nobody used is found to be dead only now
+                if time.monotonic() >= until:
+                    raise JournalError(f"the journal {self.path} cannot be read: {error}") from error
+                time.sleep(0.1)
 
 
 def _the_one(address: Address, rows: list[Any]) -> Any:
@@ -174,7 +189,7 @@ def _the_one(address: Address, rows: list[Any]) -> Any:
     if len(wanted) == 1:
         return wanted[0]
     if not wanted:
-        raise JournalError(f"there is no journal in {address.name}: no list was run with it")
+        raise NoJournalError(f"there is no journal in {address.name}: no list was run with it")
     names = ", ".join(f"gateway={row['gateway']} account={row['account']}" for row in wanted)
     raise JournalError(f"{address.name} has several journals ({names}): add ?gateway=...&account=... to the URL")
 
