@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-quick soak wheel clean
+.PHONY: help demo test check docs release bench bench-quick soak wheel clean
 
 help: ## What there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,17 @@ check: $(VENV)/.dev ## Lint, types and floors
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs ## The documentation into build/docs: warnings are errors, and links are checked
+	$(BIN)/python -m sphinx -q -E -a -W --keep-going -b html docs build/docs
+	$(BIN)/python docs/links.py build/docs
+
+release: $(VENV)/.dev $(VENV)/.docs ## A release: make release VERSION=0.2.0 (uploads nothing; UPLOAD=1 does)
+	$(BIN)/python .ci/release.py $(VERSION) $(if $(UPLOAD),--upload)
+
+$(VENV)/.docs: $(VENV)/.cli
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
 
 bench: $(VENV)/.bench ## All benchmarks, under ten minutes; results in benchmarks/results
 	$(BIN)/python -m benchmarks

@@ -31,7 +31,7 @@ from lipsync_async import Following
 from lipsync_async.tasks.durations import Durations
 from lipsync_async.tasks.freshness import Freshness
 from lipsync_async.tasks.learning import Learning
-from lipsync_async.tasks.planner import Planner
+from lipsync_async.tasks.planner import Followed, Planner
 
 ANSWER = 0.2
 """Seconds until a look is answered."""
@@ -109,7 +109,7 @@ def planned(tasks: list[Task], *, told: bool) -> Figures:
     by_name = {task.name: task for task in tasks}
     begins = list(reversed(tasks))
     answers: list[tuple[float, float, str]] = []
-    out = {}
+    out: dict[str, Followed] = {}
     now, queries, lags = 0.0, 0, list[float]()
     while len(lags) < len(tasks):
         while begins and begins[-1].born <= now:

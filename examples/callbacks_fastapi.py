@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
-
 from lipsync_async import Callbacks, LipSyncClient
 
 SECRETS = os.environ.get("KLING_WEBHOOK_SECRETS", "").split()
@@ -21,9 +20,13 @@ def receive_at(app: FastAPI, callbacks: Callbacks) -> None:
 
     async def receive(request: Request) -> Response:
         # The raw bytes: what was parsed and written anew is signed by nobody.
-        return Response(status_code=callbacks.receive(request.headers, await request.body()))
+        return Response(
+            status_code=callbacks.receive(request.headers, await request.body())
+        )
 
-    app.add_api_route(callbacks.path, receive, methods=["POST"], include_in_schema=False)
+    app.add_api_route(
+        callbacks.path, receive, methods=["POST"], include_in_schema=False
+    )
 
 
 def application(callbacks: Callbacks) -> FastAPI:
@@ -35,8 +38,8 @@ def application(callbacks: Callbacks) -> FastAPI:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """A client for as long as the application lives; handlers submit and wait by `app.state.client`."""
-    async with LipSyncClient("kling") as client:
+    """A client for as long as the application lives: `app.state.client`."""
+    async with LipSyncClient() as client:
         app.state.client = client
         receive_at(app, client.callbacks(secrets=SECRETS))
         yield

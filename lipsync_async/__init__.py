@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .errors import (
         BatchError,
         CallbackVerificationError,
+        ClaimLostError,
         ClientClosedError,
         ConfigurationError,
         DownloadError,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         TaskNotFoundError,
         Violation,
         WaitTimeoutError,
+        WrongArgumentError,
     )
     from .gateways import ANYAPI, CHAINHUB, KLING, Gateway
     from .jobs import JobLine, JobList, ListReport
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
     from .request.faces import Face
+    from .request.ids import external_id_of
     from .request.session import FaceSession
     from .request.speech import Speech
     from .request.video import VideoFile, check_video
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
     from .wire.callbacks import CallbackTask
     from .wire.credential import ApiKey
+    from .wire.tokens import KlingKey
 
 __all__ = [
     "ANYAPI",
@@ -93,6 +97,7 @@ __all__ = [
     "CallbackTask",
     "CallbackVerificationError",
     "Callbacks",
+    "ClaimLostError",
     "ClientClosedError",
     "ConfigurationError",
     "Container",
@@ -122,6 +127,7 @@ __all__ = [
     "JournalError",
     "JournalLike",
     "Kind",
+    "KlingKey",
     "Limits",
     "LipSyncClient",
     "LipSyncError",
@@ -174,11 +180,14 @@ __all__ = [
     "VideoSource",
     "Violation",
     "WaitTimeoutError",
+    "WrongArgumentError",
     "billed_units",
     "check",
     "check_video",
+    "external_id_of",
 ]
 
+__version__: str
 _NAMES_OF = {
     "callbacks": ("Callbacks",),
     "client": ("LipSyncClient",),
@@ -222,6 +231,7 @@ _NAMES_OF = {
     "errors": (
         "BatchError",
         "CallbackVerificationError",
+        "ClaimLostError",
         "ClientClosedError",
         "ConfigurationError",
         "DownloadError",
@@ -242,6 +252,7 @@ _NAMES_OF = {
         "TaskNotFoundError",
         "Violation",
         "WaitTimeoutError",
+        "WrongArgumentError",
     ),
     "gateways": (
         "ANYAPI",
@@ -290,6 +301,7 @@ _NAMES_OF = {
         "TaskResults",
     ),
     "request.faces": ("Face",),
+    "request.ids": ("external_id_of",),
     "request.session": ("FaceSession",),
     "request.speech": ("Speech",),
     "request.video": (
@@ -311,11 +323,14 @@ _NAMES_OF = {
     ),
     "wire.callbacks": ("CallbackTask",),
     "wire.credential": ("ApiKey",),
+    "wire.tokens": ("KlingKey",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # asked for seldom, and looked up in the installed package
+        return import_module(".about", __name__).installed_version()
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

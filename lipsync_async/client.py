@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Awaitable, Collection, MutableMapping
 from types import TracebackType
 from typing import Literal, Self, overload
@@ -16,8 +15,7 @@ from lipsync_async.config import RunOptions
 from lipsync_async.dispatch.account import LOG, Account, Observer
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.listing import index
-from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
-from lipsync_async.dispatch.queries import told_of
+from lipsync_async.dispatch.pacing import Pacer, Pacing
 from lipsync_async.dispatch.run import Run
 from lipsync_async.dispatch.streaming import (
     STOPPED,
@@ -44,25 +42,26 @@ from lipsync_async.sources.uploads import Uploads
 from lipsync_async.tasks.calls import TaskCalls
 from lipsync_async.tasks.fetching import Target
 from lipsync_async.tasks.results import ResultStream, Watch
-from lipsync_async.wire.credential import ApiKey, Credential, find_key
-from lipsync_async.wire.flight import Flight
-from lipsync_async.wire.transport import Transport, make_session, proxy_from_environment, warn_of_small_pool
-from lipsync_async.wire.verdicts import Finding
+from lipsync_async.wire.credential import ApiKey, Credential, find_key, origin_of_key
+from lipsync_async.wire.transport import Transport, agent_of, make_session, proxy_from_environment, warn_of_small_pool
 
-from .config import Following, Limits, RetryPolicy, Timeouts
-from .errors import ClientClosedError, ConfigurationError, InvalidRequestError
-from .gateways import Gateway, gateway_for
+from .config import Following, Limits, RetryPolicy, Timeouts, expect_settings
+from .errors import ClientClosedError, ConfigurationError
+from .gateways import Gateway, gateway_for, gateway_from_environment
+from .given import expect_callable, expect_jobs, id_given
+from .life import Life
 from .models import LipSyncRequest
-from .outcomes import Accepted, BatchResult, LookUp, Outcome, Unknown, in_words
+from .outcomes import Accepted, BatchResult, Outcome, in_words, not_valid
 
 
-class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
+class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
     """One account at one gateway; everything that is submitted through it shares the limits that it learns.
 
-    Use it as an async context manager, in one event loop.
-    `gateway` is a name, a base URL or a `Gateway`; `api_key` a string, or a function that returns one.
-    `session` is used instead of a session of its own, and is not closed.
-    `trust_env` takes a proxy from the environment.
+    Use it in one event loop, as an async context manager; or begin with any call and end with `await client.aclose()`.
+    `gateway` is a name, a base URL or a `Gateway`; None: what `LIPSYNC_GATEWAY` says, a name or a base URL.
+    `api_key` is a string, or a function, sync or async, that returns one and is called again when a token has expired.
+    `session` is used instead of a session of its own, and is not closed: its connector, proxy, TLS and headers count.
+    `trust_env` takes a proxy from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), read once.
     `trust_lookups` says that a task that is not found does not exist (contract, section 5).
     `observer` is called with an `Event` for every attempt, look-up, look at a task, outcome, pause and stop.
     `following` says when tasks that are waited for are asked for.
@@ -74,13 +73,11 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
 
     # A client whose making failed is shown, and collected, like any other.
     _gateway: Gateway = None  # type: ignore[assignment]
-    _session: aiohttp.ClientSession | None = None
-    _account: Account | None = None
-    _closed = False
+    _entered = False
 
     def __init__(
         self,
-        gateway: str | Gateway,
+        gateway: str | Gateway | None = None,
         *,
         api_key: ApiKey | None = None,
         limits: Limits | None = None,
@@ -95,7 +92,10 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         shared: str | None = None,
         shared_required: bool = True,
     ) -> None:
-        self._gateway = gateway_for(gateway)
+        super().__init__()
+        self._gateway = gateway_for(gateway_from_environment() if gateway is None else gateway)
+        expect_settings(limits=limits, retry=retry, timeouts=timeouts, following=following)
+        self._key_is_from = origin_of_key(self._gateway, api_key)
         try:
             self._key = api_key if callable(api_key) else find_key(self._gateway, api_key)
             self._sharing = Sharing(shared, self._gateway, self._key, required=shared_required)
@@ -121,28 +121,38 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     # -- lifecycle --------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        if self._closed or self._account is not None:
+        if self._closed or self._entered:
             raise ClientClosedError("a LipSyncClient is entered once")
+        self._entered = True
+        if self._account is None:
+            self._open(await self._sharing.pacer(self._limits))
+        else:
+            self._ready()
+        return self
+
+    def _open(self, pacer: Pacing | None = None) -> Account:
+        """Begins, in the event loop that runs; `pacer`: that of limits that are shared."""
+        if pacer is None and self._sharing.wanted:
+            raise ConfigurationError("a client that shares its limits meets the others first: use `async with`")
         proxy = proxy_from_environment(self._gateway.base_url) if self._trust_env else None
-        pacer = await self._sharing.pacer(self._limits) or Pacer(self._limits)
         session = self._borrowed or make_session()
         if self._borrowed is not None:
             warn_of_small_pool(session, self._limits)
         self._session = session
-        self._account = Account(
+        self._account = account = Account(
             self._gateway,
             Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
-            Credential(self._key),
-            pacer,
+            Credential(self._key, agent=agent_of(session), origin=self._key_is_from),
+            pacer or Pacer(self._limits),
             self._retry,
             observer=self._observer,
         )
-        self._sharing.bind(self._account)
-        self._account.trust.told = self._trust_lookups
+        self._sharing.bind(account)
+        account.trust.told = self._trust_lookups
         if self._limits.max_running_tasks is not None:
             self._follow_slots()
         LOG.debug("open: %s", repr(self))
-        return self
+        return account
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -152,6 +162,8 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     async def aclose(self) -> None:
         """Stops all runs and waits, and closes the session, unless it was passed in; a second call does nothing."""
         self._closed = True
+        if self._breaking is not None:
+            self._breaking.cancel()
         try:
             await self._stop_following()
             if self._account is not None and self._account.runs:
@@ -166,34 +178,6 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
             if session is not None and session is not self._borrowed:
                 with anyio.CancelScope(shield=True):
                     await session.close()
-
-    def __del__(self) -> None:
-        if self._session is not None:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
-
-    def stop(self) -> None:
-        """Stops all batches: requests in flight finish, and the other jobs end as `NotSent`."""
-        if self._account is not None:
-            self._account.stop(STOPPED)
-
-    def waiting_for(self) -> str:
-        """Returns what delays the next request, for a display: "rate", "gate", "running tasks" ..., or "" for nothing.
-
-        Raises `ClientClosedError` outside of `async with`.
-        """
-        account = self._ready()
-        return account.pacer.waiting_for(account.loop.time())
-
-    def statistics(self) -> PacerStatistics:
-        """Returns what was learned about the account; raises `ClientClosedError` outside of `async with`."""
-        return self._ready().pacer.statistics()
-
-    def _ready(self) -> Account:
-        if self._account is None or self._closed:
-            raise ClientClosedError("use the client inside of `async with LipSyncClient(...) as client:`")
-        if asyncio.get_running_loop() is not self._account.loop:
-            raise ConfigurationError("a LipSyncClient belongs to the event loop it was entered in; make one a loop")
-        return self._account
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
@@ -215,13 +199,13 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         Cancelled, it waits `submit_grace` seconds for a request in flight, then re-raises;
         a note on the exception, and `outcome_of`, tell what became of the job.
         """
-        self._ready()
+        self._at_work()
         faults = but_pending(errors_of(check(request, self._gateway)), request, uploads=self._uploads is not None)
         if faults:
-            raise InvalidRequestError(faults, external_task_id=getattr(request, "external_task_id", None))
+            raise not_valid(faults, id_given(request))
         outcomes: list[Outcome] = []
         async with Opened(journal, self._gateway, account) as opened:
-            shared = self._ready()
+            shared = self._at_work()
             run = Run(
                 shared,
                 (request,),
@@ -241,24 +225,6 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
             raise failure
         assert isinstance(outcomes[0], Accepted)
         return outcomes[0]
-
-    def outcome_of(self, external_task_id: str) -> Accepted | Unknown | None:
-        """What the client's last job of that id came out as, accepted or unknown, told or not; else None.
-
-        The last 10,000 are remembered.
-        """
-        job = self._ready().registry.recall(external_task_id)
-        return job.outcome if job is not None and isinstance(job.outcome, Accepted | Unknown) else None
-
-    async def look_up(self, external_task_id: str) -> LookUp:
-        """Asks the gateway for the task of an id; sends nothing. Raises `ConfigurationError` where there is no key."""
-        account = self._ready()
-        flight = Flight()
-        with account.wire.watching(flight):
-            answer, finding = await account.queries.look_up(external_task_id, flight, fresh=False)
-            if finding is not Finding.FOUND:
-                answer, finding = await account.queries.look_up(external_task_id, flight)
-        return told_of(external_task_id, answer, finding)
 
     async def submit_many(
         self,
@@ -282,7 +248,8 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         An id that an earlier run, or this client, may have paid for with other content comes out `Rejected`
         (`already_exists`), and holds up nothing else.
         """
-        self._ready()
+        self._at_work()
+        expect_callable("on_progress", on_progress)
         options = options or RunOptions()
         listed = await index(jobs, options, self._gateway.max_id_length)
         outcomes: MutableMapping[str, Outcome] = {} if into is None else into
@@ -297,12 +264,12 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
             return tell_progress(on_progress, Progress(done, len(listed), outcome))
 
         async with Opened(journal, self._gateway, account) as opened:
-            shared = self._ready()  # it may have been closed while the list was looked through
+            shared = self._at_work()  # it may have been closed, or stopped, while the list was looked through
             book, window = book_of(opened), self._limits.max_in_flight
             maker = self._maker(opened, options)
             run = Run(shared, listed, deliver, window=window, options=options, jobbook=book, maker=maker)
             await finish(run, self._timeouts.grace, jobs=len(listed))
-        return BatchResult({job.id: job.request for job in listed}, outcomes)
+        return BatchResult({job.id: job.request for job in listed.jobs}, outcomes)
 
     @overload
     def stream(
@@ -351,7 +318,8 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
         where it has no task; `timeout`, `resubmit` and `download` are those of `run_many`.
         The other parameters are those of `submit_many`.
         """
-        self._ready()
+        self._at_work()
+        expect_jobs(jobs)
         opened = Opened(journal, self._gateway, account)
         if wait:
             return self._results(jobs, opened, timeout, resubmit, download, on_progress, options)
@@ -379,7 +347,7 @@ class LipSyncClient(SourceCalls, TaskCalls, CallbackCalls):
     ) -> OutcomeStream:
         """A stream of outcomes; no jobs: those that the journal left open or unknown."""
         return OutcomeStream(
-            self._ready,
+            self._ready if jobs is None else self._at_work,
             jobs,
             on_progress,
             journal,

@@ -17,7 +17,7 @@ from .errors import (
     TaskLostError,
     WaitTimeoutError,
 )
-from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from .outcomes import Accepted, NotSent, Outcome, Rejected, Unknown, plain, result_line
 from .terms import TaskStatus
 
 
@@ -76,6 +76,10 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True):
     """What it should cost at list price (contract, section 7); None: its request is not known."""
     earlier: tuple[TaskFailed, ...] = ()
     """The tasks of the same job that failed before it was submitted again, oldest first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it flat, as a result line: JSON's own types under `RESULT_FIELDS`, None for what does not apply."""
+        return plain(line_of(self))  # type: ignore[arg-type]
 
 
 class Succeeded(_Ending, frozen=True, kw_only=True):
@@ -223,3 +227,34 @@ Download = Downloaded | DownloadFailed
 
 Result = Ending | Rejected | Unknown | NotSent
 """How a job ended that was submitted and waited for: its task's ending, or the outcome where there is no task."""
+
+
+def job_id(result: Result | Accepted) -> str:
+    """The external_task_id of the job whose result it is; that of its first submission, where there were several.
+
+    The task id where the job is not known.
+    """
+    if isinstance(result, Accepted | Rejected | Unknown | NotSent):
+        return result.external_task_id
+    first = result.earlier[0].external_task_id if result.earlier else result.external_task_id
+    return first or result.task_id
+
+
+def line_of(result: Result | Accepted) -> dict[str, Any]:
+    """Returns a result as a result line: `RESULT_FIELDS` with their values, None for a value that does not apply."""
+    if isinstance(result, Accepted | Rejected | Unknown | NotSent):
+        return result_line(result)
+    made = result.outcome or Accepted(external_task_id="", task_id=result.task_id)
+    line = result_line(made)
+    status = None if result.state is None else result.state.status
+    line.update(external_task_id=job_id(result), outcome=result.name, task_status=status or made.task_status)
+    if isinstance(result, TaskFailed):
+        line.update(kind=result.kind, message=result.reason, task_status=TaskStatus.FAILED)
+    elif isinstance(result, Succeeded):
+        line.update(video_url=result.video_url, duration=result.seconds, units=result.units)
+        if isinstance(result.download, Downloaded):
+            line.update(video_path=result.download.path)
+        elif isinstance(result.download, DownloadFailed):
+            line.update(kind=result.download.kind, message=result.download.message)
+        line.update(task_status=TaskStatus.SUCCEED)
+    return line

@@ -84,20 +84,34 @@ class ConfigurationError(LipSyncError):
     default_kind: ClassVar[str | None] = "configuration"
 
 
+class WrongArgumentError(ConfigurationError, TypeError, ValueError):
+    """An argument or a setting is not what it must be: a text for a number, one request for a list, a dict ...
+
+    It is a `TypeError` and a `ValueError` too, as Python's own functions raise them.
+    """
+
+
 class ClientClosedError(ConfigurationError):
     """The client is used outside of `async with`: it was closed, or never entered."""
 
 
 class InvalidRequestError(LipSyncError):
-    """A request breaks rules that are checked before it is sent; `violations` holds every broken rule."""
+    """A request breaks rules that are checked before it is sent; `violations` holds every broken rule.
+
+    `outcome` is how the job comes out in a batch, where `submit` raised it.
+    """
 
     default_kind: ClassVar[str | None] = "validation"
     violations: tuple[Violation, ...]
 
-    def __init__(self, violations: Iterable[Violation], *, external_task_id: str | None = None) -> None:
+    def __init__(
+        self, violations: Iterable[Violation], *, external_task_id: str | None = None, outcome: Any = None
+    ) -> None:
         self.violations = tuple(violations)
-        text = "; ".join(str(violation) for violation in self.violations)
-        super().__init__(text or "the request is not valid", external_task_id=external_task_id)
+        self.outcome = outcome
+        text = "; ".join(str(violation) for violation in self.violations) or "the request is not valid"
+        job = f"{external_task_id}: " if external_task_id else ""
+        super().__init__(f"{job}{text}", external_task_id=external_task_id)
 
 
 class DuplicateIdError(LipSyncError):
@@ -129,10 +143,16 @@ class JournalError(LipSyncError):
     default_kind: ClassVar[str | None] = "storage"
 
 
+class ClaimLostError(JournalError):
+    """Another process has taken a job over, after this one's lease on it had run out: the fate of that job alone."""
+
+
 class JobError(LipSyncError):
     """A paid call was not accepted: a single job, or the identifying of faces, or the making of a speech.
 
     The base of the three errors that `submit` raises for an outcome; `outcome` is the outcome itself, of a job.
+    `__cause__` is a `ConnectionError`, a `TimeoutError`, an `OSError` (of this machine), or the `InvalidRequestError`
+    with the rules that were broken; None where the gateway refused the job.
     """
 
     def __init__(
@@ -169,13 +189,14 @@ class NotSentError(JobError):
 class TaskError(LipSyncError):
     """A task has no video; the base of the errors that `wait` and `get_task` raise for a task.
 
-    `task_id` names the task, and `ending` is how it ended, if it did.
+    `task_id` names the task, and `ending` is how it ended, if it did; `outcome` is that of its job, where it is known.
     """
 
     def __init__(self, message: str = "", *, task_id: str | None = None, ending: Any = None, **details: Any) -> None:
         super().__init__(message, **details)
         self.task_id = task_id
         self.ending = ending
+        self.outcome: Any = getattr(ending, "outcome", None)
 
 
 class TaskFailedError(TaskError):

@@ -5,13 +5,17 @@ Nothing here was observed on a live account, so every statement is a default tha
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from attrs import evolve, field, frozen
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, WrongArgumentError
+from .given import shown
 from .terms import Verdict
 
 
@@ -66,6 +70,8 @@ class Gateway:
     """The part of the path between the base URL and `/v1/...`."""
     key_variable: str = "LIPSYNC_API_KEY"
     """The environment variable that holds the API key."""
+    pair_variables: tuple[str, str] | None = None
+    """The environment variables of an access key and its secret, of which tokens are made (contract, section 1)."""
     fractional_volumes: bool = False
     """It accepts volumes such as 0.5."""
     accepts_aac: bool = False
@@ -112,12 +118,26 @@ KLING = Gateway(
     base_url="https://api-singapore.klingai.com",
     prefix="",
     key_variable="KLING_API_KEY",
+    pair_variables=("KLING_ACCESS_KEY", "KLING_SECRET_KEY"),
     fractional_volumes=True,
     accepts_aac=True,
     drops_zero_volume=False,
     lists_tasks=True,
 )
 GATEWAYS: Mapping[str, Gateway] = {gateway.name: gateway for gateway in (CHAINHUB, ANYAPI, KLING)}
+
+
+GATEWAY_VARIABLE = "LIPSYNC_GATEWAY"
+"""The environment variable that names the gateway where none is given: a name or a base URL."""
+
+
+def gateway_from_environment() -> str:
+    """Returns what `LIPSYNC_GATEWAY` says. Raises `ConfigurationError` where it says nothing."""
+    given = os.environ.get(GATEWAY_VARIABLE, "").strip()
+    if not given:
+        told = f"give one ({', '.join(GATEWAYS)}, or a base URL), or set {GATEWAY_VARIABLE}"
+        raise ConfigurationError(f"no gateway: {told}")
+    return given
 
 
 def gateway_for(name_or_url: str | Gateway) -> Gateway:
@@ -127,11 +147,41 @@ def gateway_for(name_or_url: str | Gateway) -> Gateway:
     """
     if isinstance(name_or_url, Gateway):
         return name_or_url
+    if not isinstance(name_or_url, str):
+        told = f"gateway must be one of {', '.join(GATEWAYS)}, a base URL or a Gateway"
+        raise WrongArgumentError(f"{told}, not {shown(name_or_url)}")
     known = GATEWAYS.get(name_or_url.lower())
     if known is not None:
         return known
     if "://" not in name_or_url:
         # It is not shown: what stands where a gateway's name should may be a key.
-        raise ConfigurationError(f"what was given is neither a gateway ({', '.join(GATEWAYS)}) nor a URL")
+        told = f"what was given is neither a gateway ({', '.join(GATEWAYS)}) nor a URL"
+        raise ConfigurationError(told + _meant(name_or_url))
     parts = _split(name_or_url)
+    if parts is not None and _ROUTE.search(parts.path):
+        told = "a gateway's base URL ends before /kling/v1/..., which is appended"
+        plain = not _ROUTE.split(parts.path)[0]  # a path before it may hold a secret
+        raise ConfigurationError(f"{told}: write {_shown(name_or_url)}{_port(parts)}" if plain else told)
     return Gateway(name=parts.netloc if parts else "", base_url=name_or_url)
+
+
+_ROUTE = re.compile(r"/(?:kling/v1|v1/videos|v1/audio)(?:/.*)?$")
+"""What is appended to a base URL, or the end of it."""
+_HOST = re.compile(
+    r"(?:localhost|(?:\d{1,3}\.){3}\d{1,3}|(?:[a-z0-9-]{1,30}\.)+[a-z]{2,10})(?::\d{1,5})?", re.IGNORECASE
+)
+_NEAR = re.compile(r"(?i)localhost|127\.|10\.|192\.168\.")
+
+
+def _port(parts: SplitResult) -> str:
+    return "" if parts.port is None else f":{parts.port}"
+
+
+def _meant(text: str) -> str:
+    """What was meant, it seems: an address without its scheme, or a name with a slip; "" where nothing is near."""
+    near = get_close_matches(text.lower(), GATEWAYS, n=1)
+    if near:
+        return f": did you mean {near[0]}?"
+    if _HOST.fullmatch(text):
+        return f": write {'http' if _NEAR.match(text) else 'https'}://{text}"
+    return ""

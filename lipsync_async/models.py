@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
+from .given import plain_number, whole
+
 
 class LocalVideo(Protocol):
     """A video on this machine: `VideoFile`."""
@@ -69,7 +71,10 @@ def _show_extra(extra: Mapping[str, Any] | None) -> str:
 
 @frozen(kw_only=True)
 class FaceChoice:
-    """One face and the sound that it is to speak; all times in whole milliseconds (contract, section 2)."""
+    """One face and the sound that it is to speak; all times in whole milliseconds (contract, section 2).
+
+    Numbers of other libraries are taken as Python's own, and a time of 5000.0 as 5000.
+    """
 
     face_id: str
     """From identify-face."""
@@ -77,15 +82,15 @@ class FaceChoice:
     """The id of an audio that text to speech made in the last 30 days; give it or `sound_file`."""
     sound_file: Sound | None = field(default=None, repr=_show_sound)
     """A URL, a Base64 text without a `data:` prefix, an `AudioFile` or `AudioBytes`; give it or `audio_id`."""
-    sound_start_time: int
+    sound_start_time: int = field(converter=whole)
     """Where in the sound the cut begins."""
-    sound_end_time: int
+    sound_end_time: int = field(converter=whole)
     """Where in the sound the cut ends."""
-    sound_insert_time: int
+    sound_insert_time: int = field(converter=whole)
     """When in the video the cut begins to play."""
-    sound_volume: float
+    sound_volume: float = field(converter=plain_number)
     """How loud the sound is, from 0 to 2."""
-    original_audio_volume: float
+    original_audio_volume: float = field(converter=plain_number)
     """How loud the video's own sound is, from 0 to 2."""
 
 

@@ -7,16 +7,16 @@ If the gateway may have acted on one attempt, and its absence is not proven, the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from os import PathLike
-from pathlib import Path
-from typing import Any, ClassVar, Literal, TextIO
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from attrs import frozen
 
-from .errors import BatchError, NotSentError, OutcomeUnknownError, RejectedError, Violation
+from .errors import BatchError, InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError, Violation
 from .models import LipSyncRequest
+from .rows import Rows, json_line
 from .terms import Kind, Phase, TaskStatus
 
 
@@ -30,6 +30,18 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many tries were refused for rate or capacity."""
     line: int | None = None
     """The line of the job list, from 1; None: the job came from no list."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it flat, as a result line: JSON's own types under `RESULT_FIELDS`, None for what does not apply."""
+        return plain(result_line(self))  # type: ignore[arg-type]
+
+
+_CAUSES: Mapping[Kind, type[Exception]] = {
+    Kind.CONNECTION: ConnectionError,
+    Kind.TIMEOUT: TimeoutError,
+    Kind.STORAGE: OSError,
+}
+"""The exceptions that stand for what went wrong on this side of the gateway: the `__cause__` of a job's error."""
 
 
 class Accepted(_Ended, frozen=True, kw_only=True, gc=False):
@@ -68,6 +80,13 @@ class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
             "outcome": self,
         }
 
+    def _cause(self, violations: tuple[Violation, ...] = ()) -> Exception | None:
+        """What went wrong beneath, as an exception of Python's own kind; None where the gateway itself refused."""
+        if violations:
+            return InvalidRequestError(violations, external_task_id=self.external_task_id)
+        made = _CAUSES.get(self.kind)
+        return None if made is None else made(self.message)
+
 
 class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
     """The job was refused because of its content; sending it again unchanged will not help."""
@@ -81,7 +100,9 @@ class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
 
     def error(self) -> RejectedError:
         """Returns the error that `submit` raises for this outcome."""
-        return RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
+        error = RejectedError(f"{self.external_task_id}: rejected ({self.kind}): {self.message}", **self._told())
+        error.__cause__ = self._cause(self.violations)
+        return error
 
 
 class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
@@ -104,7 +125,9 @@ class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
             f"{self.external_task_id}: sent, and its outcome is not known ({self.kind}): {self.message}; "
             "look it up before you send it again"
         )
-        return OutcomeUnknownError(text, phase=self.phase.name.lower(), **self._told())
+        error = OutcomeUnknownError(text, phase=self.phase.name.lower(), **self._told())
+        error.__cause__ = self._cause()
+        return error
 
 
 class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
@@ -114,11 +137,23 @@ class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
 
     def error(self) -> NotSentError:
         """Returns the error that `submit` raises for this outcome."""
-        return NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
+        error = NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
+        error.__cause__ = self._cause()
+        return error
 
 
 Outcome = Accepted | Rejected | Unknown | NotSent
 """How a job ended; `name` tells which."""
+
+
+def not_valid(faults: Iterable[Violation], external_task_id: str | None) -> InvalidRequestError:
+    """The error for a request that was never sent, with the outcome that it has in a batch."""
+    error = InvalidRequestError(faults, external_task_id=external_task_id)
+    text = "; ".join(map(str, error.violations))
+    error.outcome = Rejected(
+        external_task_id=external_task_id or "", kind=Kind.VALIDATION, message=text, violations=error.violations
+    )
+    return error
 
 
 class LookUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -167,6 +202,11 @@ def result_line(outcome: Outcome) -> dict[str, Any]:
     return values
 
 
+def plain(line: dict[str, Any]) -> dict[str, Any]:
+    """The same with plain texts in place of the members of an enumeration."""
+    return {name: value.value if isinstance(value, Enum) else value for name, value in line.items()}
+
+
 @frozen(kw_only=True)
 class BatchStatistics:
     """Counts over a batch."""
@@ -186,8 +226,11 @@ class BatchStatistics:
     """The number of jobs by `kind`, for those that were not accepted."""
 
 
-class BatchResult(Mapping[str, Outcome]):
+class BatchResult(Rows[Outcome]):
     """The outcome of every job: a mapping by `external_task_id`, in the order of the list."""
+
+    names = frozenset(kind.name for kind in (Accepted, Rejected, Unknown, NotSent))
+    columns = RESULT_FIELDS
 
     def __init__(self, requests: Mapping[str, LipSyncRequest], outcomes: Mapping[str, Outcome]) -> None:
         self._requests = requests
@@ -253,18 +296,8 @@ class BatchResult(Mapping[str, Outcome]):
         if errors:
             raise BatchError(f"{len(errors)} of {len(self)} jobs were not accepted: {errors[0]}", errors)
 
-    def write_jsonl(self, target: str | PathLike[str] | TextIO) -> None:
-        """Writes one result line a job, as JSON, to a path or an open text file.
-
-        Raises `OSError` if it cannot be written.
-        """
-        if isinstance(target, (str, PathLike)):
-            with Path(target).open("w", encoding="utf-8") as file:
-                self.write_jsonl(file)
-        else:
-            target.writelines(to_json_line(outcome) for outcome in self._outcomes.values())
+    def _only(self, kept: dict[str, Outcome]) -> BatchResult:
+        return BatchResult({key: self._requests[key] for key in kept}, kept)
 
 
-def to_json_line(outcome: Outcome) -> str:
-    """Returns an outcome as a result line in JSON, with its line feed."""
-    return msgspec.json.encode(result_line(outcome)).decode() + "\n"
+to_json_line = json_line

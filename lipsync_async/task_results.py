@@ -4,48 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from os import PathLike
-from pathlib import Path
-from typing import Any, TextIO
 
 import msgspec
 from attrs import define
 
-from .endings import Downloaded, DownloadFailed, Ending, Result, StillRunning, Succeeded, TaskFailed, TaskLost
+from .endings import Ending, Result, StillRunning, Succeeded, TaskFailed, TaskLost, job_id, line_of
 from .errors import BatchError, JobError, TaskError
-from .outcomes import Accepted, NotSent, Rejected, Unknown, result_line
-from .terms import TaskStatus
+from .outcomes import RESULT_FIELDS, Accepted, NotSent, Rejected, Unknown
+from .rows import Rows
 
-
-def job_id(result: Result | Accepted) -> str:
-    """The external_task_id of the job whose result it is; that of its first submission, where there were several.
-
-    The task id where the job is not known.
-    """
-    if isinstance(result, Accepted | Rejected | Unknown | NotSent):
-        return result.external_task_id
-    first = result.earlier[0].external_task_id if result.earlier else result.external_task_id
-    return first or result.task_id
-
-
-def line_of(result: Result | Accepted) -> dict[str, Any]:
-    """Returns a result as a result line: `RESULT_FIELDS` with their values, None for a value that does not apply."""
-    if isinstance(result, Accepted | Rejected | Unknown | NotSent):
-        return result_line(result)
-    made = result.outcome or Accepted(external_task_id="", task_id=result.task_id)
-    line = result_line(made)
-    status = None if result.state is None else result.state.status
-    line.update(external_task_id=job_id(result), outcome=result.name, task_status=status or made.task_status)
-    if isinstance(result, TaskFailed):
-        line.update(kind=result.kind, message=result.reason, task_status=TaskStatus.FAILED)
-    elif isinstance(result, Succeeded):
-        line.update(video_url=result.video_url, duration=result.seconds, units=result.units)
-        if isinstance(result.download, Downloaded):
-            line.update(video_path=result.download.path)
-        elif isinstance(result.download, DownloadFailed):
-            line.update(kind=result.download.kind, message=result.download.message)
-        line.update(task_status=TaskStatus.SUCCEED)
-    return line
+__all__ = ["Money", "TaskResults", "charged_units", "job_id", "line_of", "to_line"]
 
 
 def to_line(result: Result | Accepted) -> str:
@@ -99,8 +67,11 @@ def charged_units(ending: Ending) -> float | None:
     return units if math.isfinite(units) else None
 
 
-class TaskResults(Mapping[str, Result]):
+class TaskResults(Rows[Result]):
     """How every job ended: a mapping by `external_task_id`, or by task id where no such id is known."""
+
+    names = frozenset(kind.name for kind in (Succeeded, TaskFailed, TaskLost, StillRunning, Rejected, Unknown, NotSent))
+    columns = RESULT_FIELDS
 
     def __init__(self, results: Mapping[str, Result]) -> None:
         self._results = dict(results)
@@ -153,14 +124,6 @@ class TaskResults(Mapping[str, Result]):
                 money.add(result)
         return money
 
-    def write_jsonl(self, target: str | PathLike[str] | TextIO) -> None:
-        """Writes one result line a job, as JSON, to a path or an open text file; raises `OSError`."""
-        if isinstance(target, (str, PathLike)):
-            with Path(target).open("w", encoding="utf-8") as file:
-                self.write_jsonl(file)
-        else:
-            target.writelines(map(to_line, self._results.values()))
-
     def raise_for_failures(self) -> None:
         """Raises `BatchError` unless all succeeded; its `errors` holds one error for each other job."""
         errors: list[JobError | TaskError] = [
@@ -168,3 +131,6 @@ class TaskResults(Mapping[str, Result]):
         ]
         if errors:
             raise BatchError(f"{len(errors)} of {len(self)} did not succeed: {errors[0]}", errors)
+
+    def _only(self, kept: dict[str, Result]) -> TaskResults:
+        return TaskResults(kept)

@@ -88,3 +88,41 @@ def test_a_refused_address_shows_no_secret(wrong: str, shown: str) -> None:
         gateway_for(wrong)
     assert shown in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("chanhub", ": did you mean chainhub?"),
+        ("Klign", ": did you mean kling?"),
+        ("127.0.0.1:8904", ": write http://127.0.0.1:8904"),
+        ("localhost", ": write http://localhost"),
+        ("api.example.com", ": write https://api.example.com"),
+        ("http://127.0.0.1:8904/kling/v1/videos", "appended: write http://127.0.0.1:8904"),
+        ("https://api.example.com/kling/v1/", "appended: write https://api.example.com"),
+        ("https://api.example.com/secret/v1/videos/advanced-lip-sync", "which is appended"),
+    ],
+)
+def test_a_slip_is_told_with_what_to_write(given: str, told: str) -> None:
+    """A name that is nearly one, an address without its scheme, or with the route behind it."""
+    with pytest.raises(ConfigurationError) as caught:
+        gateway_for(given)
+    assert str(caught.value).endswith(told)
+
+
+@pytest.mark.parametrize(
+    "given", ["https://api.example.com/v1", "https://api.example.com/kling", "http://x.example/videos"]
+)
+def test_a_path_that_may_be_meant_is_taken(given: str) -> None:
+    """A proxy may lie under any path."""
+    assert gateway_for(given).base_url == given
+
+
+@pytest.mark.parametrize(
+    "key", ["eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c", "sk-abc"]
+)
+def test_a_key_in_the_place_of_a_name_is_not_shown(key: str) -> None:
+    """Nor any part of it."""
+    with pytest.raises(ConfigurationError) as caught:
+        gateway_for(key)
+    assert str(caught.value).endswith("nor a URL")

@@ -66,9 +66,9 @@ def test_names_are_added_at_the_end() -> None:
     assert (RESULT_SCHEMA > 1) is (len(RESULT_FIELDS) > len(first))
 
 
-def test_the_readme_has_the_names() -> None:
+def test_the_page_has_the_names() -> None:
     """In their order."""
-    assert f"`{' '.join(RESULT_FIELDS)}`" in (DOCS.parent / "README.md").read_text("utf-8")
+    assert f"`{' '.join(RESULT_FIELDS)}`" in (DOCS / "result-lines.md").read_text("utf-8")
 
 
 def test_the_schema_knows_every_word() -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal, assert_never, assert_type
+from collections.abc import Mapping
+from typing import Any, Literal, assert_never, assert_type
 
+from prometheus_client import REGISTRY
+
+import lipsync_async
 from lipsync_async import (
     Accepted,
     Ambiguous,
     ApiKey,
     BatchResult,
+    Ending,
     Event,
+    FollowingStatistics,
     Gateway,
+    InvalidRequestError,
     Jobs,
     Journal,
     Kind,
+    KlingKey,
     LipSyncClient,
     LipSyncRequest,
     NotSent,
@@ -28,12 +36,17 @@ from lipsync_async import (
     Rejected,
     RejectedError,
     RequestBuilder,
+    Result,
     RunOptions,
+    Succeeded,
+    TaskResults,
     TaskStatus,
     Unknown,
     Violation,
     check,
+    external_id_of,
 )
+from lipsync_async.metrics import Metrics
 
 
 def a_name_narrows_an_outcome(outcome: Outcome) -> str:
@@ -113,3 +126,42 @@ def an_observer_is_a_plain_function(event: Event) -> None:
     """As a hook of that type."""
     observer: Observer = an_observer_is_a_plain_function
     observer(event)
+
+
+def results_are_taken_apart(result: BatchResult, results: TaskResults, outcome: Outcome, ending: Ending) -> None:
+    """What is made of a result is typed as far as it can be."""
+    assert_type(result.where("rejected", test=lambda one: one.attempts > 1), BatchResult)
+    assert_type(results.where(["failed", "lost"], kind="content"), TaskResults)
+    assert_type(results["id"], Result)
+    assert_type(result.to_dicts(), list[dict[str, Any]])
+    assert_type(outcome.to_dict(), dict[str, Any])
+    assert_type(ending.to_dict(), dict[str, Any])
+    result.where(kind=7)  # type: ignore[arg-type]
+
+
+def a_builder_tells_what_it_gives(builder: RequestBuilder, errors: list[InvalidRequestError]) -> None:
+    """A hook makes the request optional; without one it is always there."""
+    assert_type(builder.build(), LipSyncRequest)
+    assert_type(builder.build(on_invalid=errors.append), LipSyncRequest | None)
+    assert_type(builder.build_or_violations(), LipSyncRequest | tuple[Violation, ...])
+
+
+async def a_client_needs_no_with(jobs: list[LipSyncRequest], hook: OnProgress) -> None:
+    """Nor a gateway, where the environment names it."""
+    client = LipSyncClient(api_key=KlingKey("access", "secret"))
+    results = await client.run_many(jobs, on_progress=hook)
+    assert_type(results, TaskResults)
+    assert_type(await client.run(jobs[0], journal="jobs.db", options=RunOptions()), Succeeded)
+    assert_type(client.following(), FollowingStatistics)
+    assert_type(client.stop(), None)
+    await client.aclose()
+    assert_type(external_id_of("Scene 1.wav", prefix="ep1-"), str)
+    assert_type(lipsync_async.__version__, str)
+
+
+def metrics_are_an_observer(client: LipSyncClient, labels: Mapping[str, str]) -> Observer:
+    """And a collector that a registry takes."""
+    metrics = Metrics(labels)
+    metrics.watch(client)
+    REGISTRY.register(metrics)
+    return metrics.observe

@@ -12,7 +12,7 @@ from lipsync_async.errors import JobListError, LipSyncError
 
 from .arguments import make_parser
 from .printing import give_up, hold_standard_files, say
-from .tally import INTERRUPTED, NOT_SENT, USAGE
+from .tally import ACCEPTED, INTERRUPTED, NOT_SENT, USAGE
 
 __all__ = ["main"]
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("lipsync-async: interrupted")
         return INTERRUPTED
     except OSError as error:
-        return _broken_off(error)
+        return _broken_off(error, args.module)
     except LipSyncError as error:
         _explain(error)
         return USAGE
@@ -52,12 +52,19 @@ def _run(args: argparse.Namespace) -> int:
     return code
 
 
-def _broken_off(error: OSError) -> int:
-    """The system failed us, most often at the output: nobody reads it, or the disk is full."""
+def _broken_off(error: OSError, module: str) -> int:
+    """The system failed us, most often at the output: nobody reads it, or the disk is full.
+
+    Where the command only shows something, a reader that has seen enough (`| head`) is no failure.
+    """
+    give_up(sys.stdout)
     if not isinstance(error, BrokenPipeError):
         say(f"lipsync-async: broken off: {error}")
-    give_up(sys.stdout)
-    return NOT_SENT
+    return ACCEPTED if isinstance(error, BrokenPipeError) and module in _SHOWS else NOT_SENT
+
+
+_SHOWS = frozenset({"journals", "report"})
+"""Not `check`: its code says whether the list is in order, and that is not known then."""
 
 
 def _explain(error: LipSyncError) -> None:

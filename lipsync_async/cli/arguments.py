@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
-from importlib.metadata import PackageNotFoundError, version
+import os
 from typing import TYPE_CHECKING
 
-from lipsync_async.gateways import GATEWAYS
+from lipsync_async.about import installed_version
+from lipsync_async.gateways import GATEWAY_VARIABLE, GATEWAYS
 from lipsync_async.sandbox import add_arguments
 
-if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
+from . import kinds
+from .parsing import Parser
 
-_PREFIX = re.compile(r"[A-Za-z0-9_-]{0,24}")
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no public name
+
 _EXIT_CODES = """\
 exit codes: 0 all accepted (with --wait: all succeeded); 1 some rejected, or their tasks failed; 2 usage or
 unreadable list, nothing was sent; 3 stopped, or some not sent; 4 some unknown; 5 some tasks still running, or
-without a video; 130 interrupted. The more serious wins: 130, 3, 4, 5, 1.
+without a video (status: or the run is at work); 130 interrupted. The more serious wins: 130, 3, 4, 5, 1.
 API keys come from the environment: CHAINHUB_API_KEY, ANYAPI_API_KEY, KLING_API_KEY, else LIPSYNC_API_KEY."""
 _JOBS = "the job list: JSONL or CSV; - is standard input (JSONL)"
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The whole command line; each command names the module that runs it."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lipsync-async",
-        description="Bulk lip-sync jobs: paced, never paid for twice, one result line a job.",
+        description="Bulk lip-sync jobs: paced, never paid for twice, one result line per job.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {installed_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _template(commands)
     _check(commands)
     _submit(commands)
     _wait(commands)
+    _retry(commands)
     _reconcile(commands)
     _look_up(commands)
     _faces(commands)
@@ -43,6 +46,8 @@ def make_parser() -> argparse.ArgumentParser:
     _status(commands)
     _report(commands)
     _journal(commands)
+    _feed(commands)
+    _work(commands)
     _demo(commands)
     _sandbox(commands)
     return parser
@@ -56,34 +61,42 @@ def _add(commands: _Commands, name: str, module: str, text: str) -> argparse.Arg
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(module=module)
+    parser.set_defaults(module=module, parser=parser)
     return parser
+
+
+def _template(commands: _Commands) -> None:
+    parser = _add(commands, "template", "template", "write a list to begin with: every sort of job, and what it means")
+    parser.add_argument("file", metavar="FILE", help="its name ends in .csv or .jsonl; - is standard output (CSV)")
+    parser.add_argument("--overwrite", action="store_true", help="write over a file that is there")
 
 
 def _check(commands: _Commands) -> None:
     parser = _add(commands, "check", "check", "look through a job list: every fault with its line; sends nothing")
-    parser.add_argument("jobs", metavar="JOBS", help=_JOBS)
+    _add_jobs(parser)
     _add_gateway(parser, required=False)
-    parser.add_argument("--max-per-second", type=_above_zero, metavar="R", help="for the estimate of the time")
+    parser.add_argument("--max-per-second", type=kinds.above_zero, metavar="R", help="for the estimate of the time")
     _add_list(parser)
 
 
 def _submit(commands: _Commands) -> None:
-    parser = _add(commands, "submit", "submit", "check a job list, then submit it: one result line a job")
-    parser.add_argument("jobs", metavar="JOBS", help=_JOBS)
+    parser = _add(commands, "submit", "submit", "check a job list, then submit it: one result line per job")
+    _add_jobs(parser)
     _add_gateway(parser)
+    _add_dry_run(parser)
     _add_shared(parser)
     _add_out(parser)
+    _add_json(parser)
     _add_limits(parser)
     _add_list(parser)
-    parser.add_argument("--max-units", type=_above_zero, metavar="U", help="a spending cap in units at list price")
+    parser.add_argument("--max-units", type=kinds.above_zero, metavar="U", help="a spending cap in units at list price")
     parser.add_argument("--skip-invalid", action="store_true", help="send the rest of a list that has broken lines")
     parser.add_argument("--wait", action="store_true", help="wait for the tasks: each result is how its task ended")
     _add_download(parser)
     _add_wait_timeout(parser)
     parser.add_argument(
         "--resubmit",
-        type=_kinds,
+        type=kinds.kinds,
         default=(),
         metavar="KINDS",
         help="with --wait: submit and pay again what failed for these: capacity, gateway, or both (with a comma)",
@@ -106,7 +119,29 @@ def _wait(commands: _Commands) -> None:
     _add_download(parser)
     _add_wait_timeout(parser)
     _add_out(parser)
+    _add_json(parser)
     _add_timeout(parser)
+    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    _add_talk(parser)
+
+
+def _retry(commands: _Commands) -> None:
+    parser = _add(commands, "retry", "retry", "send again what failed and can be sent again: never what is unknown")
+    parser.add_argument("journal", metavar="JOURNAL", help="the journal of the run that submitted them")
+    parser.add_argument("--jobs", required=True, metavar="JOBS", help="the list that they came from: JSONL or CSV")
+    text = "only tasks that failed for a reason of the gateway's, and no jobs that were rejected or not sent"
+    parser.add_argument("--failed", action="store_true", help=text)
+    _add_gateway(parser)
+    _add_dry_run(parser)
+    _add_shared(parser)
+    _add_out(parser)
+    _add_json(parser)
+    _add_limits(parser)
+    _add_list(parser, limit=False)
+    parser.add_argument("--max-units", type=kinds.above_zero, metavar="U", help="a spending cap in units at list price")
+    _add_download(parser)
+    _add_wait_timeout(parser)
+    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
     parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
     _add_talk(parser)
 
@@ -118,6 +153,7 @@ def _reconcile(commands: _Commands) -> None:
     parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
     parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
     _add_out(parser)
+    _add_json(parser)
     _add_timeout(parser)
     _add_talk(parser)
 
@@ -167,6 +203,34 @@ def _report(commands: _Commands) -> None:
     parser.add_argument("--overwrite", action="store_true", help="write over an --html that is no report")
 
 
+def _feed(commands: _Commands) -> None:
+    text = "put a job list into a queue beside a shared journal, for work on any machine; sends nothing"
+    parser = _add(commands, "feed", "feed", text)
+    parser.add_argument("jobs", metavar="JOBS", help=_JOBS)
+    _add_gateway(parser)
+    _add_shared_journal(parser)
+    parser.add_argument("--limit", type=kinds.count, metavar="N", help="only the first N lines")
+    parser.add_argument("--sounds-under", metavar="DIR", help="refuse a sound_path that leads out of this folder")
+
+
+def _work(commands: _Commands) -> None:
+    text = "submit what was fed, beside any number of other machines that do the same"
+    parser = _add(commands, "work", "work", text)
+    _add_gateway(parser)
+    _add_shared_journal(parser)
+    _add_limits(parser)
+    _add_shared(parser)
+    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    parser.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
+
+
+def _add_shared_journal(parser: argparse.ArgumentParser) -> None:
+    text = "the journal of all machines: postgresql://user@host/database"
+    parser.add_argument("--journal", required=True, metavar="URL", help=text)
+    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+    parser.add_argument("--id-prefix", type=kinds.prefix, default="", metavar="P", help="begins every derived id")
+
+
 def _journal(commands: _Commands) -> None:
     parser = commands.add_parser("journal", help="work with a journal", description="Work with a journal.")
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -174,6 +238,10 @@ def _journal(commands: _Commands) -> None:
     export.add_argument("journal", metavar="JOURNAL", help="the journal; it may be in use")
     _add_out(export)
     export.set_defaults(export=True)
+    text = "forget what is settled and older than a day; a list that has it once more pays for it again"
+    prune = _add(inner, "prune", "prune", text)
+    prune.add_argument("journal", metavar="JOURNAL", help="the journal; a file must not be in use")
+    prune.add_argument("--before", type=kinds.date, required=True, metavar="DATE", help="such as 2026-10-31")
 
 
 def _demo(commands: _Commands) -> None:
@@ -193,33 +261,55 @@ def _sandbox(commands: _Commands) -> None:
 
 def _add_gateway(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     text = f"{', '.join(GATEWAYS)} or a base URL, to which /kling/v1/... is appended"
-    parser.add_argument("--gateway", required=required, metavar="NAME|URL", help=text)
+    usual = os.environ.get(GATEWAY_VARIABLE, "").strip() or None
+    text += f" (default: {GATEWAY_VARIABLE})"
+    needed = required and usual is None
+    parser.add_argument("--gateway", required=needed, default=usual, metavar="NAME|URL", help=text)
 
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", default="-", metavar="FILE", help="where the result lines go (default: -, stdout)")
+    parser.add_argument(
+        "--out",
+        default="-",
+        metavar="FILE",
+        help="where the results go: JSON lines, or a table where FILE ends in .csv (default: -, stdout)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="write over an --out that is not empty")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    text = "JSON lines on a terminal too, where results are a table; a file or a pipe gets JSON lines anyway"
+    parser.add_argument("--json", action="store_true", help=text)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--max-in-flight", type=_count, default=64, metavar="N", help="requests under way at once (default: 64)"
+        "--max-in-flight", type=kinds.count, default=64, metavar="N", help="requests under way at once (default: 64)"
     )
-    parser.add_argument("--max-per-second", type=_above_zero, metavar="R", help="a cap; without it the rate is learned")
-    parser.add_argument("--max-running-tasks", type=_count, metavar="N", help="a cap; without it it is learned")
+    parser.add_argument(
+        "--max-per-second", type=kinds.above_zero, metavar="R", help="a cap; without it the rate is learned"
+    )
+    parser.add_argument("--max-running-tasks", type=kinds.count, metavar="N", help="a cap; without it it is learned")
     _add_timeout(parser)
     parser.add_argument(
         "--max-stall",
-        type=_above_zero,
+        type=kinds.above_zero,
         default=3600.0,
         metavar="S",
         help="stop when nothing was accepted for so long (default: 3600)",
+    )
+    parser.add_argument(
+        "--max-outage",
+        type=kinds.above_zero,
+        default=900.0,
+        metavar="S",
+        help="stop when the gateway gave no usable answer for so long (default: 900; 30 where it never gave one)",
     )
 
 
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     text = "one HTTP attempt (default: 120; connect: 10)"
-    parser.add_argument("--timeout", type=_above_zero, default=120.0, metavar="S", help=text)
+    parser.add_argument("--timeout", type=kinds.above_zero, default=120.0, metavar="S", help=text)
 
 
 def _add_download(parser: argparse.ArgumentParser) -> None:
@@ -229,17 +319,32 @@ def _add_download(parser: argparse.ArgumentParser) -> None:
 
 def _add_wait_timeout(parser: argparse.ArgumentParser) -> None:
     text = "wait for at most so long after the last job came out (default: until all have ended)"
-    parser.add_argument("--wait-timeout", type=_above_zero, metavar="S", help=text)
+    parser.add_argument("--wait-timeout", type=kinds.above_zero, metavar="S", help=text)
     text = "the age of a task at its first look (default: learned, and 30 before that)"
-    parser.add_argument("--first-look", type=_above_zero, metavar="S", help=text)
+    parser.add_argument("--first-look", type=kinds.above_zero, metavar="S", help=text)
     text = "queries for tasks, in all (default: 10)"
-    parser.add_argument("--max-queries-per-second", type=_above_zero, default=10.0, metavar="R", help=text)
+    parser.add_argument("--max-queries-per-second", type=kinds.above_zero, default=10.0, metavar="R", help=text)
 
 
-def _add_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N lines")
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("jobs", metavar="JOBS", nargs="?", help=_JOBS)
+    text = "in place of a list: one job for each sound in this folder, whose id is the file's name; with a --video-url"
+    parser.add_argument("--sounds", metavar="DIR", help=text)
+    parser.add_argument("--video-url", metavar="URL", help="with --sounds: the video of all of them")
+    text = "with --sounds: only (default), first, longest, or a face's id"
+    parser.add_argument("--face", default="only", metavar="F", help=text)
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    text = "all checks, what would be sent, and what it would cost; sends nothing, and writes nothing"
+    parser.add_argument("--dry-run", action="store_true", help=text)
+
+
+def _add_list(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
+    if limit:
+        parser.add_argument("--limit", type=kinds.count, metavar="N", help="only the first N lines")
     parser.add_argument(
-        "--id-prefix", type=_prefix, default="", metavar="P", help="begins every external_task_id that is derived"
+        "--id-prefix", type=kinds.prefix, default="", metavar="P", help="begins every external_task_id that is derived"
     )
     text = "refuse a sound_path or video_path that leads out of this folder"
     parser.add_argument("--sounds-under", metavar="DIR", help=text)
@@ -263,42 +368,3 @@ def _add_journal(parser: argparse.ArgumentParser) -> None:
 def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress and no summary on stderr")
     parser.add_argument("-v", "--verbose", action="store_true", help="every attempt, look-up and pause on stderr")
-
-
-# --- kinds of values ------------------------------------------------------------------------------------------------
-
-
-def _above_zero(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return number
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 12 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)
-
-
-def _kinds(text: str) -> tuple[str, ...]:
-    kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if not set(kinds) <= {"capacity", "gateway"}:
-        raise argparse.ArgumentTypeError("must be capacity, gateway or capacity,gateway")
-    return kinds
-
-
-def _prefix(text: str) -> str:
-    if not _PREFIX.fullmatch(text):
-        raise argparse.ArgumentTypeError("must be at most 24 of A-Z a-z 0-9 _ -")
-    return text
-
-
-def _version() -> str:
-    try:
-        return version("lipsync-async")
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lipsync_async.config import RunOptions
     from lipsync_async.dispatch.job import Job
     from lipsync_async.dispatch.streaming import OutcomeStream
-    from lipsync_async.journal import Journal, Record
+    from lipsync_async.journal import AnyJournal, Record
     from lipsync_async.tasks.results import ResultStream
 
 # A line that is broken takes the way of all others, so that a million of them hold up nothing.
@@ -314,7 +314,7 @@ async def run_batch(
     submission: Submission,
     *,
     options: RunOptions,
-    journal: Journal | None,
+    journal: AnyJournal | None,
     interrupts: Interrupts,
     take: Callable[[Outcome | Ending], None],
     results: Results | None = None,

@@ -31,6 +31,8 @@ class Budget:
     def __init__(self, most: float | None) -> None:
         self._most = most
         self.spent = 0.0
+        self.refused = False
+        """The cap was reached."""
         # The request is held, too: another one must not get its identity.
         self._held: dict[int, tuple[LipSyncRequest, float]] = {}
 
@@ -68,6 +70,7 @@ class Budget:
         held = sum(of_one for _, of_one in self._held.values())
         if self._most is None or self.spent + held + units <= self._most + _ROUNDING:
             return None
+        self.refused = True
         return f"the cap of {self._most:g} units is reached: {self.spent:g} spent, the next {what} costs {units:g}"
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from lipsync_async.errors import ConfigurationError
 from lipsync_async.gateways import gateway_for
-from lipsync_async.jobs import JobList, LineFault, ListReport
+from lipsync_async.jobs import LineFault, ListReport
 
 from .monitor import clock
 from .printing import printable, say
+from .sounds import open_list
 from .tally import ACCEPTED, USAGE
 
 _SHOWN = 20
@@ -23,11 +22,12 @@ USD, CNY = 0.14, 1.0
 def run(args: argparse.Namespace) -> int:
     """Prints every fault on stdout as it is found, and a summary; gives the exit code. Raises `JobListError`."""
     gateway = gateway_for(args.gateway) if args.gateway is not None else None
-    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under), uploads=args.upload is not None) as jobs:
+    with open_list(args) as jobs:
         report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit, tell=_print)
     sys.stdout.flush()
     tell_warnings(report)
-    say(f"{report.lines} lines: {report.jobs} jobs, {report.broken} broken, {len(report.repeats)} repeated")
+    found = f"{report.jobs:,} job{'' if report.jobs == 1 else 's'}"
+    say(f"{report.lines:,} lines: {found}, {report.broken:,} broken, {len(report.repeats):,} repeated")
     say(f"cost: {price(report.units)}{made_first(report)}")
     if args.max_per_second:
         say(f"time: at least {clock(report.jobs / args.max_per_second)} at {args.max_per_second:g} requests a second")
@@ -59,13 +59,3 @@ def tell_warnings(report: ListReport, *, quiet: bool = False) -> None:
     left = report.warning_count - sum(warned.lines for warned in kinds[:_SHOWN])
     if left:
         say(f"... and {left} more warnings of other kinds", quiet=quiet)
-
-
-def folder_of(sounds_under: str | None) -> Path | None:
-    """The folder that sounds must lie under. Raises `ConfigurationError` where it is none."""
-    if sounds_under is None:
-        return None
-    folder = Path(sounds_under)
-    if not folder.is_dir():
-        raise ConfigurationError(f"--sounds-under {sounds_under} is no folder")
-    return folder

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from .monitor import Monitor, View, clock
+from .monitor import Monitor, View, clock, told_refusals
 from .printing import printable
+from .results import Writer
+from .rows import Rows
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,12 +31,12 @@ class Screen(Protocol):
 
 
 @asynccontextmanager
-async def shown(monitor: Monitor, *, quiet: bool) -> AsyncIterator[None]:
-    """Shows a batch for as long as the block runs."""
+async def shown(monitor: Monitor, *, quiet: bool, rows: Writer | None = None) -> AsyncIterator[None]:
+    """Shows a batch for as long as the block runs; `rows` that go to the same terminal are printed above it."""
     if quiet:
         yield
         return
-    with _live() or nullcontext() as live:
+    with _live() or nullcontext() as live, _above(live, rows):
         screen: Screen = live or _Plain(sys.stderr)
         drawing = asyncio.get_running_loop().create_task(_draw(screen, monitor, LIVE_EVERY if live else PLAIN_EVERY))
         try:
@@ -44,6 +46,19 @@ async def shown(monitor: Monitor, *, quiet: bool) -> AsyncIterator[None]:
             with suppress(asyncio.CancelledError):
                 await drawing
             screen.draw(monitor.view())
+
+
+@contextmanager
+def _above(live: Screen | None, rows: Writer | None) -> Iterator[None]:
+    """What would else be written into the picture stands above it."""
+    if not isinstance(rows, Rows) or not isinstance(live, _Live):
+        yield
+        return
+    rows.above = live.print
+    try:
+        yield
+    finally:
+        rows.above = None
 
 
 async def _draw(screen: Screen, monitor: Monitor, every: float) -> None:
@@ -82,6 +97,12 @@ class _Live:
     def draw(self, view: View) -> None:
         self._live.update(render(view), refresh=True)
 
+    def print(self, text: str) -> None:
+        """Lines above the picture; rich locks, for they come from a thread."""
+        from rich.text import Text
+
+        self._live.console.print(Text(text), soft_wrap=True)
+
 
 class _Plain:
     """One line a look, and none where nothing changed."""
@@ -99,7 +120,7 @@ class _Plain:
 
 
 def render(view: View) -> RenderableType:
-    """A head, a bar as wide as the terminal, and three lines."""
+    """A head, a bar as wide as the terminal, and a line for each thing that is to be said."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -108,52 +129,67 @@ def render(view: View) -> RenderableType:
     head, bar = Table.grid(expand=True), Table.grid(expand=True)
     head.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     head.add_column(justify="right", no_wrap=True)
-    head.add_row(Text(printable(view.title), style="bold"), f"{view.done} of {view.total}  {clock(view.elapsed)}")
+    head.add_row(Text(printable(view.title), style="bold"), f"{_done(view)}  {clock(view.elapsed)}")
     bar.add_row(ProgressBar(total=max(1, view.total), completed=view.done))  # alone it ends without a line feed
-    states = Text("  ").join(Text(text, style=_COLOURS.get(name, "")) for name, text in _states(view))
-    stages = [Text(stage) for stage in _stages(view)]
-    lines = (*stages, *([] if stages else [states]), Text(_pacing(view)), Text(_waiting(view), style="dim"))
+    states = Text(", ").join(Text(text, style=_COLOURS.get(name, "")) for name, text in _states(view))
+    lines = [Text(stage) for stage in _stages(view)] or [states]
+    lines += [Text(text, style=style) for text, style in _news(view)]
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
-    return Group(head, bar, *lines)
+    outage = [Text(_outage(view), style="bold yellow")] if view.outage else []  # it may take two lines
+    return Group(head, bar, *outage, *lines)
 
 
 def plain(view: View) -> str:
     """The same in one line, without the clock: what does not change is not said again."""
     states = ", ".join(_stages(view) or [text for _, text in _states(view)])
-    return "; ".join(filter(None, (f"{view.done} of {view.total}: {states}", _pacing(view), _waiting(view))))
+    told = (f"{_done(view)}: {states}", _outage(view), *(text for text, _ in _news(view)))
+    return "; ".join(filter(None, told))
+
+
+def _outage(view: View) -> str:
+    return printable(view.outage).replace("\n", " ")
+
+
+def _done(view: View) -> str:
+    return f"{view.done:,} of {view.total:,}"
 
 
 def _stages(view: View) -> list[str]:
     """A line a stage."""
     told = []
     for stage in view.stages:
-        count = f"{stage.done} of {stage.total}" if stage.total else str(stage.done)
-        told.append(f"{stage.name:10} {count}{f'  ({stage.note})' if stage.note else ''}")
+        count = f"{stage.done:,} of {stage.total:,}" if stage.total else f"{stage.done:,}"
+        told.append(f"{count} {stage.name}{f' ({stage.note})' if stage.note else ''}")
     return told
 
 
 def _states(view: View) -> list[tuple[str, str]]:
     counts = view.counts
-    told = [("accepted", f"{counts['accepted']} accepted")]
-    told += [(name, f"{counts[name]} {name.replace('_', ' ')}") for name in list(_COLOURS)[1:] if counts[name]]
-    if view.looked_up:
-        told.append(("", f"{view.looked_up} in doubt"))
-    return [*told, ("", f"{view.in_flight} in flight")]
+    told = [("accepted", f"{counts['accepted']:,} accepted")]
+    return told + [(name, f"{counts[name]:,} {name.replace('_', ' ')}") for name in list(_COLOURS)[1:] if counts[name]]
+
+
+def _news(view: View) -> list[tuple[str, str]]:
+    """What else is to be said, with its style."""
+    told = ((view.checking, "magenta"), (_pacing(view), ""), (_waiting(view), "dim"))
+    return [(text, style) for text, style in told if text]
 
 
 def _pacing(view: View) -> str:
+    if view.done >= view.total:
+        return ""
+    left = f"about {clock(view.left)} left" if view.left else ""
     if view.stages and view.stages[0].done >= view.stages[0].total:
-        return f"about {clock(view.left)} left" if view.left and view.done < view.total else ""
-    told = f"{view.measured:.1f}/s accepted, pace {view.pace}, {view.live_tasks} tasks not seen to end"
-    left = view.left is not None and view.done < view.total
-    return f"{told}; about {clock(view.left or 0)} left" if left else told
+        return left
+    told = [f"{view.in_flight:,} under way"] if view.in_flight else []
+    told += [f"{view.measured:.1f}/s accepted"] if view.measured else []
+    told += [f"{view.live_tasks:,} running"] if view.live_tasks and not view.stages else []
+    return "; ".join(filter(None, (", ".join(told), left)))
 
 
 def _waiting(view: View) -> str:
-    wait = f"waiting for {view.waiting_for}" if view.waiting_for else ""
-    refused = ", ".join(f"{count} for {kind}" for kind, count in view.refusals.items())
-    return "; ".join(filter(None, (wait, f"told to wait: {refused}" if refused else "")))
+    return "; ".join(filter(None, (view.waiting_for, told_refusals(view.refusals))))
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------

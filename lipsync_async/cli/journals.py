@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+from attrs import frozen
 
 from lipsync_async.dispatch.jobbook import accepted_of
 from lipsync_async.endings import Ended, TaskFailed
-from lipsync_async.journal import Reader, Record, State
+from lipsync_async.journal import AnyReader, Record, State, open_reader
 from lipsync_async.journal.record import result_line
 from lipsync_async.sources.resolving import SESSION, SPEECH
 from lipsync_async.sources.sourcebook import read_kept
@@ -25,8 +27,8 @@ from lipsync_async.tasks.ties import TASK, Ties, ties_of
 from .budget import SourceMoney
 from .display import print_table
 from .printing import give_up, printable, say
-from .results import Writer, close_out, escaped
-from .tally import ACCEPTED, NOT_SENT, cost_of
+from .results import Writer, close_out, escaped, table_line
+from .tally import ACCEPTED, NOT_SENT, REJECTED, RUNNING, UNKNOWN, cost_of
 from .target import begin, open_out
 
 _SHOWN = 20
@@ -49,24 +51,89 @@ _ENDING = {
 
 def run(args: argparse.Namespace) -> int:
     """Shows or exports; gives the exit code. Raises `JournalError` where there is no journal."""
-    with Reader(args.journal) as reader:
-        return _export(reader, args) if args.export else _status(reader)
+    with open_reader(args.journal) as reader:
+        return _export(reader, args) if args.export else _status(reader, args.journal)
 
 
-def _status(reader: Reader) -> int:
-    counts = reader.counts()
-    told = f"{reader.path}: gateway {reader.gateway}, account {reader.account}, {sum(counts.values())} jobs begun"
-    print(printable(told))
-    rows = [(state.value.replace("_", " "), str(count), _MEANING[state]) for state, count in counts.items() if count]
+def _status(reader: AnyReader, name: str) -> int:
+    """Shows how the batch stands; gives its exit code, which is 5 while a run is at work on it."""
+    counts, running = reader.counts(), reader.holder()
+    begun = f"{_counted(sum(counts.values()), 'job')} begun"
+    print(printable(f"{reader.path}: gateway {reader.gateway}, account {reader.account}, {begun}"))
+    print(printable(f"running now: {running} has the journal" if running else "no run is at work on it now"))
+    _tell_lists(reader)
+    meaning = {**_MEANING, State.OPEN: _UNDER_WAY} if running else _MEANING
+    rows = [(state.value.replace("_", " "), str(count), meaning[state]) for state, count in counts.items() if count]
     print_table(("state", "jobs", ""), rows, right=(1,), out=sys.stdout)
-    _show_endings(reader, counts[State.ACCEPTED])
+    _show_endings(reader, counts[State.ACCEPTED], name)
     for state in (State.UNKNOWN, State.OPEN):
-        if counts[state]:
+        if counts[state] and not (running and state is State.OPEN):
             _show(reader, state, counts[state])
-    return ACCEPTED
+    left = _left(reader, counts)
+    print(printable(f"\nleft: {_told_left(left) or 'nothing'}"))
+    if _told_left(left):
+        print(printable(f"lipsync-async report {shlex.quote(name)} says what to do next, with the commands"))
+    return RUNNING if running else _exit_code(left, counts, reader.entry_counts(TASK))
 
 
-def _show_endings(reader: Reader, accepted: int) -> None:
+_UNDER_WAY = "under way in the run that is at work now"
+
+
+def _tell_lists(reader: AnyReader) -> None:
+    """Two lists in one journal are told, for then nobody can say how many jobs were never begun."""
+    lengths = reader.list_lengths()
+    if len(lengths) > 1:
+        sizes = ", ".join(f"{length:,}" for length in sorted(lengths))
+        print(f"{len(lengths)} lists, or versions of one, were written to this journal ({sizes} jobs):")
+        print("  what was never begun of them is not counted")
+
+
+@frozen
+class _Left:
+    """What is left to do, in jobs."""
+
+    never_begun: int
+    to_send: int
+    in_doubt: int
+    running: int
+    """Tasks that were not seen to end; 0 where nobody waits for tasks."""
+
+
+def _left(reader: AnyReader, counts: dict[State, int]) -> _Left:
+    ended, lengths, begun = reader.entry_counts(TASK), reader.list_lengths(), sum(counts.values())
+    again = len(ties_of(reader).jobs)
+    return _Left(
+        never_begun=max(0, lengths[0] - (begun - again)) if len(lengths) == 1 else 0,
+        to_send=counts[State.CLEARED] + counts[State.NOT_SENT],
+        in_doubt=counts[State.UNKNOWN] + counts[State.OPEN],
+        running=max(0, counts[State.ACCEPTED] - sum(ended.values())) if ended else 0,
+    )
+
+
+def _told_left(left: _Left) -> str:
+    told = [f"{_counted(left.never_begun, 'job')} of the list never begun"] if left.never_begun else []
+    told += [f"{_counted(left.to_send, 'job')} to send again"] if left.to_send else []
+    told += [f"{_counted(left.in_doubt, 'job')} to look up"] if left.in_doubt else []
+    told += [f"{_counted(left.running, 'task')} not seen to end"] if left.running else []
+    return ", ".join(told)
+
+
+def _exit_code(left: _Left, counts: dict[State, int], ended: dict[str, int]) -> int:
+    """That of the batch, as `submit` gives it."""
+    if left.never_begun or left.to_send:
+        return NOT_SENT
+    if left.in_doubt:
+        return UNKNOWN
+    if left.running:
+        return RUNNING
+    return REJECTED if counts[State.REJECTED] or ended.get("failed") or ended.get("lost") else ACCEPTED
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _show_endings(reader: AnyReader, accepted: int, name: str) -> None:
     """How the tasks ended, as far as anybody waited for them."""
     ended = reader.entry_counts(TASK)
     cost = cost_of(_money(reader), _source_money(reader))
@@ -76,11 +143,15 @@ def _show_endings(reader: Reader, accepted: int) -> None:
         return
     left = accepted - sum(ended.values())
     rows = [(name, str(ended[name]), _ENDING[name]) for name in _ENDING if ended.get(name)]
-    rows += [("not seen to end", str(left), f"lipsync-async wait {reader.path} goes on with them")] if left > 0 else []
+    rows += (
+        [("not seen to end", str(left), f"lipsync-async wait {shlex.quote(name)} goes on with them")]
+        if left > 0
+        else []
+    )
     print_table(("ending", "tasks", ""), rows, right=(1,), out=sys.stdout)
 
 
-def _money(reader: Reader) -> Money:
+def _money(reader: AnyReader) -> Money:
     """Of every ending that is on record."""
     money = Money()
     for entry in reader.entries(TASK):
@@ -90,7 +161,7 @@ def _money(reader: Reader) -> Money:
     return money
 
 
-def _source_money(reader: Reader) -> SourceMoney:
+def _source_money(reader: AnyReader) -> SourceMoney:
     """Of every video and text that is on record."""
     money = SourceMoney()
     for kind, what in ((SESSION, "video"), (SPEECH, "text")):
@@ -101,7 +172,7 @@ def _source_money(reader: Reader) -> SourceMoney:
     return money
 
 
-def _show(reader: Reader, state: State, count: int) -> None:
+def _show(reader: AnyReader, state: State, count: int) -> None:
     print(f"\n{state.value}:")
     shown = [_row(record) for record, _ in zip(reader.records(state), range(_SHOWN), strict=False)]
     print_table(("job", "sent", "attempt", "got", "why"), shown, right=(2,), out=sys.stdout)
@@ -121,14 +192,27 @@ def _when(moment: float | None) -> str:
     return local.strftime("%H:%M:%S" if time.time() - moment < 24 * 3600 else "%Y-%m-%d %H:%M")
 
 
-def _lines(reader: Reader) -> Iterator[dict[str, Any]]:
+def _lines(reader: AnyReader) -> Iterator[dict[str, Any]]:
     """The result line of every job: how its task ended, where that was seen."""
     ties = ties_of(reader)
     return (_line(reader, ties, record) for record in reader.records() if record.external_task_id not in ties.jobs)
 
 
-def _line(reader: Reader, ties: Ties, job: Record) -> dict[str, Any]:
+def last_ending(reader: AnyReader, ties: Ties, job: Record) -> Ended | None:
+    """How the last task of a job ended, as far as it was seen."""
+    return _last(reader, ties, job)[1]
+
+
+def _line(reader: AnyReader, ties: Ties, job: Record) -> dict[str, Any]:
     """Of a job that was submitted again, the last task's."""
+    last, ending, earlier = _last(reader, ties, job)
+    if ending is None:
+        return result_line(last) | {"external_task_id": job.external_task_id, "line": job.line}
+    return line_of(msgspec.structs.replace(ending, outcome=accepted_of(last, job.line), earlier=tuple(earlier)))
+
+
+def _last(reader: AnyReader, ties: Ties, job: Record) -> tuple[Record, Ended | None, list[TaskFailed]]:
+    """The last submission of a job, how its task ended, and those that failed before."""
     last, ending, earlier = job, _ending(reader, job), list[TaskFailed]()
     while isinstance(ending, TaskFailed) and last.external_task_id in ties.after:
         later = reader.recall(ties.after[last.external_task_id])
@@ -136,29 +220,33 @@ def _line(reader: Reader, ties: Ties, job: Record) -> dict[str, Any]:
             break  # the failure stays the job's result
         earlier.append(ending)
         last, ending = later, _ending(reader, later)
-    if ending is None:
-        return result_line(last) | {"external_task_id": job.external_task_id, "line": job.line}
-    return line_of(msgspec.structs.replace(ending, outcome=accepted_of(last, job.line), earlier=tuple(earlier)))
+    return last, ending, earlier
 
 
-def _ending(reader: Reader, record: Record) -> Ended | None:
+def _ending(reader: AnyReader, record: Record) -> Ended | None:
     entry = reader.entry(TASK, record.external_task_id) if record.state is State.ACCEPTED else None
     ending = None if entry is None else read_ending(entry)
     return ending if ending is not None and ending.task_id == record.task_id else None
 
 
-def _export(reader: Reader, args: argparse.Namespace) -> int:
+def _export(reader: AnyReader, args: argparse.Namespace) -> int:
     encode = msgspec.json.Encoder().encode
     out = begin(open_out(args.out, overwrite=args.overwrite, journal=args.journal))
     error: OSError | None = None
     try:
         writer = Writer(out)
-        lines = (escaped(encode(line).decode(), ascii_only=writer.ascii_only) + "\n" for line in _lines(reader))
+        if writer.is_table:
+            lines = (table_line(line.values()) for line in _lines(reader))
+        else:
+            lines = (escaped(encode(line).decode(), ascii_only=writer.ascii_only) + "\n" for line in _lines(reader))
         while some := list(islice(lines, _AT_ONCE)):
             writer.write(some)
     except OSError as failed:
         error = failed
     error = close_out(out) or error
+    if isinstance(error, BrokenPipeError):
+        give_up(out)  # `| head` has seen enough, and the journal has them all
+        return ACCEPTED
     if error is not None:
         give_up(out)
         say(f"lipsync-async: the lines could not be written: {error.strerror or error}")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from attrs import Factory, define, frozen
+
+from lipsync_async.dispatch.lookup import STILL_WORKING, longest
 
 from .budget import Budget
 from .tally import Tally
@@ -16,18 +19,23 @@ if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
     from lipsync_async.dispatch.account import Event
     from lipsync_async.downloads.crew import DownloadStatistics
+    from lipsync_async.gateways import Gateway
 
 LATE = 30.0
 """Seconds of lateness from which on it is told."""
 WINDOW = 10.0
 """Seconds over which the rate is measured."""
 _WAITS = {
-    "requests in flight": "a reply: no more than {flying} requests may be in flight",
-    "gate": "the gate: a pause after {reason}",
-    "canary": "the answer to one trial request, after {reason}",
-    "running tasks": "a task to end: {running}",
-    "rate": "the pace: {pace}",
+    "requests in flight": "waiting for replies: {flying} requests are under way, the most at once",
+    "gate": "a pause after {reason}",
+    "canary": "one request goes ahead after {reason}",
+    "running tasks": "waiting for a task to end: {running}",
+    "rate": "keeping to {pace}",
 }
+_REPLIES = {"rate": "rate-limit", "capacity": "too-many-tasks"}
+"""What a refusal of that kind is called."""
+_SOON = 120.0
+"""Seconds; a time that is nearer is told with its seconds."""
 
 
 @frozen
@@ -58,7 +66,11 @@ class View:
     """Accepted a second."""
     refusals: Counter[str]
     waiting_for: str
-    left: float | None
+    outage: str = ""
+    """What keeps the gateway from being reached, when it is tried again and when that ends; "" while it answers."""
+    checking: str = ""
+    """How many lost replies are being looked up, and for how long yet."""
+    left: float | None = None
     """Seconds, estimated; None: nothing to go by."""
     stages: tuple[Stage, ...] = ()
     """Where tasks are waited for."""
@@ -79,7 +91,12 @@ class Monitor:
     budget: Budget | None = None
     _client: LipSyncClient | None = None
     _began: float = 0.0
-    _looked_up: set[str] = Factory(set)
+    gateway: Gateway | None = None
+    """Its times say how long a look-up may take."""
+    _looked_up: dict[str, float] = Factory(dict)
+    """By id: when the answer is certain, by the loop's clock."""
+    _trouble: Event | None = None
+    """The last pause, or failed try, since a usable answer."""
     _reason: str = "a refusal"
     _accepted: deque[tuple[float, int]] = Factory(deque)
     _most_running: int = 0
@@ -103,17 +120,35 @@ class Monitor:
                 self.budget.hear(event)
         elif event.name == "outcome":
             self.submitted += event.action == "accepted"
-            self._looked_up.discard(event.external_task_id or "")
+            self._looked_up.pop(event.external_task_id or "", None)
         elif event.name == "look_up":
-            self._looked_up.add(event.external_task_id or "")
-        elif event.name == "attempt" and event.action == "wait":
-            self._reason = f"a refusal for {event.kind or 'no reason given'}"
-            self.refusals[event.kind or "no reason given"] += 1
-        elif event.name == "attempt" and event.action == "look_up":
-            self._looked_up.add(event.external_task_id or "")
+            self._looked_up.setdefault(event.external_task_id or "", self._certain_at(event))
+        elif event.name == "pause" and event.message and event.left is not None:
+            self._trouble = event
+        elif event.name == "attempt":
+            self._hear_of_attempt(event)
+
+    def _hear_of_attempt(self, event: Event) -> None:
+        if event.action == "wait":
+            self._reason = f"a {_reply(event.kind)}"
+            self.refusals[event.kind or ""] += 1
+        elif event.action == "look_up":
+            self._looked_up[event.external_task_id or ""] = self._certain_at(event)
             self._reason = f"replies that did not come ({event.kind})"
-        elif event.name == "attempt" and event.action == "stop":
+        elif event.action == "stop":
             self._reason = f"a refusal for {event.kind}, to see whether it is meant"
+        if event.action not in {"retry", "look_up"}:
+            self._trouble = None
+        elif self._trouble is None or self._trouble.name == "attempt":
+            self._trouble = event
+
+    def _certain_at(self, event: Event) -> float:
+        """When it is known what became of a request whose reply was lost, where look-ups are answered."""
+        if self.gateway is None:
+            return event.at
+        status = event.http_status
+        going_on = event.kind in {"timeout", "cancelled"} or status in STILL_WORKING
+        return event.at + longest(self.gateway.settle_time, self.gateway.hold_time, may_go_on=going_on)
 
     def view(self) -> View:
         """How it stands now."""
@@ -124,12 +159,14 @@ class Monitor:
         done, pace = self.tally.total, _pace(learned.pace)
         flying, live = learned.in_flight, learned.live_tasks
         wait = _WAITS.get(self._wait(), "") if done < self.total else ""
-        running = "a try now and then" if learned.ceiling == math.inf else f"{learned.ceiling:.0f} may run"
+        running = (
+            "one is tried now and then" if learned.ceiling == math.inf else f"{learned.ceiling:.0f} may run at once"
+        )
         waiting_for = wait.format(flying=flying, running=running, pace=pace, reason=self._reason)
-        if self._looked_up and not flying and done + len(self._looked_up) >= self.total:
-            waiting_for = "look-ups: an answer counts after a while only"
         if self.stopping:
-            waiting_for = f"{flying} requests in flight (Ctrl-C again: ends at once)" if flying else ""
+            under_way = f"{flying:,} request{'' if flying == 1 else 's'} under way"
+            waiting_for = f"waiting for {under_way} (Ctrl-C again: ends at once)" if flying else ""
+        outage = "" if self.stopping or done >= self.total else self._outage(now)
         return View(
             title=self.title,
             done=done,
@@ -142,10 +179,32 @@ class Monitor:
             pace=pace,
             measured=measured,
             refusals=self.refusals,
-            waiting_for=waiting_for,
+            waiting_for="" if outage else waiting_for,
+            outage=outage,
+            checking=self._checking(now),
             left=None if self.stopping else self._left(measured),
             stages=self._stages() if self.tally.waits else (),
         )
+
+    def _outage(self, now: float) -> str:
+        """What is wrong, when it is tried again, and when nobody tries any more."""
+        event = self._trouble
+        if event is None:
+            return ""
+        told = event.message or f"no usable answer ({event.kind})"
+        if event.left is None:
+            return f"{told}, trying again"
+        again = event.at + event.seconds - now
+        told += f", trying again in {math.ceil(again)} s" if again > 0 else ", trying again now"
+        return f"{told}, giving up at {_moment(event.at + event.left - now)}"
+
+    def _checking(self, now: float) -> str:
+        lost = self._looked_up
+        if not lost:
+            return ""
+        left = max(lost.values()) - now
+        more = f", up to {clock(left)} more" if left >= 1 else ""
+        return f"checking {len(lost):,} lost repl{'y' if len(lost) == 1 else 'ies'}{more}"
 
     def _left(self, measured: float) -> float | None:
         """By the rate of accepted jobs; where tasks are waited for, by their durations and how many run at once."""
@@ -178,7 +237,8 @@ class Monitor:
         )
         if downloads is None:
             return stages
-        return (*stages, Stage("downloaded", downloads.done, counts["succeeded"] + fetching, _bytes(downloads)))
+        fetched = max(downloads.done, self.tally.fetched)  # also what an earlier run has fetched
+        return (*stages, Stage("downloaded", fetched, counts["succeeded"] + fetching, _bytes(downloads)))
 
     def _wait(self) -> str:
         return self._client.waiting_for() if self._client is not None else ""
@@ -205,7 +265,21 @@ def _told(counts: Counter[str], *names: str) -> str:
 
 
 def _pace(pace: float) -> str:
-    return "not held back" if pace == math.inf else f"{pace:.1f}/s"
+    return "no limit met" if pace == math.inf else f"{pace:.1f}/s"
+
+
+def _reply(kind: str | None) -> str:
+    return f"{_REPLIES.get(kind or '', kind or 'wait')} reply"
+
+
+def told_refusals(refusals: Counter[str]) -> str:
+    """`2 rate-limit replies, 1 too-many-tasks reply`."""
+    return ", ".join(f"{n:,} {_reply(kind) if n == 1 else _reply(kind)[:-1] + 'ies'}" for kind, n in refusals.items())
+
+
+def _moment(seconds: float) -> str:
+    """The time of day in so many seconds."""
+    return time.strftime("%H:%M:%S" if seconds < _SOON else "%H:%M", time.localtime(time.time() + seconds))
 
 
 def clock(seconds: float) -> str:

@@ -11,7 +11,7 @@ from .printing import say
 from .tally import Tally
 
 if TYPE_CHECKING:
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import AnyJournal
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     return resuming.run(args, resumed)
 
 
-def _in_doubt(journal: Journal) -> int:
+def _in_doubt(journal: AnyJournal) -> int:
     from lipsync_async.journal import State
 
     counts = journal.reader.counts()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
-from lipsync_async.journal import Reader
+from lipsync_async.journal import open_reader
 from lipsync_async.report.advice import advise
 from lipsync_async.report.facts import WORDS, Facts
 from lipsync_async.report.gathering import gather
@@ -32,11 +32,11 @@ def run(args: argparse.Namespace) -> int:
     Raises `LipSyncError` where there is no journal, or where the page may not be written.
     """
     if args.html is None:
-        with Reader(args.journal) as reader:
+        with open_reader(args.journal) as reader:
             facts = gather(reader)
         print(printable("\n".join(_summary(facts, args.journal))))
         return ACCEPTED
-    with Reader(args.journal) as reader:
+    with open_reader(args.journal) as reader:
         over = args.overwrite or _is_report(args.html)
         out = open_out(args.html, overwrite=over, journal=args.journal, option="--html")
         facts = gather(reader)

@@ -11,15 +11,16 @@ import select
 import stat
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any, TextIO
 
 from lipsync_async.endings import Ending, StillRunning, Succeeded, TaskFailed, TaskLost
 from lipsync_async.outcomes import Accepted, Outcome, Unknown
+from lipsync_async.rows import csv_line
 from lipsync_async.task_results import job_id, line_of, to_line
 
-from .printing import give_up, say
+from .printing import give_up, printable, say
 
 _MOST_QUEUED = 1_000
 _PAID = (Accepted, Unknown, Succeeded, TaskFailed, TaskLost, StillRunning)
@@ -37,6 +38,16 @@ def json_line(outcome: Outcome | Ending, *, ascii_only: bool = False) -> str:
     except UnicodeEncodeError:
         line = json.dumps(line_of(outcome), separators=(",", ":"), default=str)
     return f"{escaped(line, ascii_only=ascii_only)}\n"
+
+
+def is_table(name: object) -> bool:
+    """Whether results that go to a file of this name are a table, and no JSON."""
+    return isinstance(name, str) and name.lower().endswith(".csv")
+
+
+def table_line(values: Iterable[Any]) -> str:
+    """A row of a table, its line feed included, that any terminal may show."""
+    return f"{printable(csv_line(values)[:-1])}\n"
 
 
 def escaped(line: str, *, ascii_only: bool = False) -> str:
@@ -71,6 +82,7 @@ class Writer:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self.is_table = is_table(getattr(out, "name", None))
         try:
             out.flush()
             self._number: int | None = out.fileno()
@@ -81,6 +93,12 @@ class Writer:
         self._by_bytes = self._number is not None and (not self.ascii_only or _is_ascii_like(encoding))
         self.written = 0
         """Lines that are in the file as a whole."""
+
+    def line(self, result: Outcome | Ending) -> str:
+        """A result as it is written."""
+        if self.is_table:
+            return table_line(line_of(result).values())
+        return json_line(result, ascii_only=self.ascii_only)
 
     def write(self, lines: list[str]) -> None:
         """All of them, or it raises what writing raises; half a line is taken back where that can be done."""
@@ -199,8 +217,7 @@ class Results:
         self._writing.add_done_callback(self._written)
 
     def _write(self, outcomes: list[Outcome | Ending]) -> None:
-        ascii_only = self._writer.ascii_only
-        self._writer.write([json_line(outcome, ascii_only=ascii_only) for outcome in outcomes])
+        self._writer.write([self._writer.line(outcome) for outcome in outcomes])
 
     def _written(self, done: asyncio.Future[None]) -> None:
         self._writing = None

@@ -18,12 +18,13 @@ from .display import shown
 from .monitor import Monitor
 from .printing import say
 from .results import Results, close_out
+from .rows import writer_for
 from .submit import observer
 from .target import begin, open_out
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import AnyJournal
 
 
 @frozen
@@ -31,9 +32,9 @@ class Resumed:
     """What a command does with a journal."""
 
     monitor: Monitor
-    total: Callable[[Journal], int]
+    total: Callable[[AnyJournal], int]
     """How many results there will be."""
-    stream: Callable[[LipSyncClient, Journal], Any]
+    stream: Callable[[LipSyncClient, AnyJournal], Any]
     """The stream of results or outcomes."""
     summary: Callable[[], None]
     """Says how it went."""
@@ -42,10 +43,11 @@ class Resumed:
 def run(args: argparse.Namespace, resumed: Resumed, following: Following | None = None) -> int:
     """Writes a result line for each; gives the exit code. Raises `LipSyncError` where it cannot begin."""
     from lipsync_async.client import LipSyncClient
-    from lipsync_async.journal import Reader
+    from lipsync_async.journal import open_reader
 
-    gateway = gateway_for(args.gateway)
-    Reader(args.journal).close()  # it must exist: in a new one there is nothing to go on with
+    gateway = resumed.monitor.gateway = gateway_for(args.gateway)
+    # It must exist: in a new one there is nothing to go on with.
+    open_reader(args.journal, gateway=gateway.base_url, account=args.account).close()
     client = LipSyncClient(
         gateway,
         timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout)),
@@ -63,20 +65,21 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
 
 
 async def _run(args: argparse.Namespace, gateway: Gateway, client: LipSyncClient, out: TextIO, resumed: Resumed) -> int:
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import open_journal
 
-    monitor, tally, results = resumed.monitor, resumed.monitor.tally, Results(out)
+    monitor, tally, writer = resumed.monitor, resumed.monitor.tally, writer_for(out, json=args.json)
+    results = Results(out, writer)
 
     def on_interrupt() -> None:
         tally.interrupted = monitor.stopping = True
 
     interrupts = Interrupts(on_interrupt, results.tell_lost)
     try:
-        async with await Journal.open(args.journal, gateway=gateway.base_url, account=args.account) as journal, client:
+        async with await open_journal(args.journal, gateway=gateway.base_url, account=args.account) as journal, client:
             begin(out)
             monitor.total = resumed.total(journal)
             monitor.watch(client)
-            display = shown(monitor, quiet=args.quiet) if monitor.total else nullcontext()
+            display = shown(monitor, quiet=args.quiet, rows=writer) if monitor.total else nullcontext()
             with interrupts:
                 async with display, resumed.stream(client, journal) as stream:
                     interrupts.guard(stream)

@@ -1,4 +1,4 @@
-"""`submit`: the whole list is checked first, then sent; one result line a line."""
+"""`submit`: the whole list is checked first, then sent; one result line for each."""
 
 from __future__ import annotations
 
@@ -18,20 +18,25 @@ from lipsync_async.jobs import JobList, ListReport
 from lipsync_async.outcomes import Outcome
 from lipsync_async.wire.identity import SeenIds
 
+from .advice import Case, next_steps
 from .batch import GRACE, Booked, Earlier, Interrupts, Patience, Submission, interruptible, run_batch
 from .budget import Budget
-from .check import folder_of, made_first, price, tell_warnings
+from .check import made_first, price, tell_warnings
 from .display import shown
+from .faults import told_once
 from .monitor import Monitor
+from .plan import tell_plan
 from .printing import printable, say
 from .results import Results, close_out
+from .rows import writer_for
+from .sounds import as_typed, open_list
 from .tally import USAGE, Tally
 from .target import begin, look_at_folder, open_out, tell_of_space
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
     from lipsync_async.dispatch.account import Event, Observer
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import AnyJournal
 
 _SHOWN = 20
 """Faults that are shown before `check` is recommended."""
@@ -41,15 +46,22 @@ def run(args: argparse.Namespace) -> int:
     """Checks and submits; gives the exit code. Raises `LipSyncError` where nothing was sent."""
     gateway = gateway_for(args.gateway)
     args.wait = args.wait or args.download is not None
-    look_at_folder(args.download)
-    monitor = Monitor(f"{args.jobs} to {gateway.name}", 0, Tally(waits=args.wait))
+    if not args.dry_run:
+        look_at_folder(args.download)
+    title = f"{args.sounds or args.jobs} to {gateway.name}"
+    monitor = Monitor(title, 0, Tally(waits=args.wait), gateway=gateway)
     make_client(args, gateway, monitor, args.max_in_flight)  # no key is an error before anything else happens
-    with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under), uploads=args.upload is not None) as jobs:
-        out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
-        try:
-            return asyncio.run(_submit(args, gateway, jobs, out, monitor))
-        finally:
-            close_out(out)
+    with open_list(args) as jobs:
+        return tell_plan(args, gateway, jobs) if args.dry_run else send(args, gateway, jobs, monitor)
+
+
+def send(args: argparse.Namespace, gateway: Gateway, jobs: JobList, monitor: Monitor) -> int:
+    """Submits an open list; gives the exit code. Raises `LipSyncError` where nothing was sent."""
+    out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
+    try:
+        return asyncio.run(_submit(args, gateway, jobs, out, monitor))
+    finally:
+        close_out(out)
 
 
 async def _submit(args: argparse.Namespace, gateway: Gateway, jobs: JobList, out: TextIO, monitor: Monitor) -> int:
@@ -70,7 +82,7 @@ def make_client(args: argparse.Namespace, gateway: Gateway, monitor: Monitor, wi
             max_per_second=args.max_per_second,
             max_running_tasks=args.max_running_tasks,
         ),
-        retry=RetryPolicy(max_stall=args.max_stall),
+        retry=RetryPolicy(max_stall=args.max_stall, max_outage=args.max_outage),
         timeouts=Timeouts(total=args.timeout, connect=min(10.0, args.timeout), grace=GRACE),
         trust_env=True,
         trust_lookups=args.trust_lookup,
@@ -111,10 +123,10 @@ def describe(event: Event) -> str:
 
 def _booked(journal: str) -> Booked:
     """What earlier runs began."""
-    from lipsync_async.journal import Reader, State
+    from lipsync_async.journal import State, open_reader
 
     settled, left_open = SeenIds(), SeenIds()
-    with Reader(journal) as reader:
+    with open_reader(journal) as reader:
         for external_task_id in reader.settled_ids():
             settled.add(external_task_id)
         for record in reader.records_of({State.OPEN, State.UNKNOWN}):
@@ -139,9 +151,12 @@ class _Submit:
         self._out = out
         self._monitor = monitor
         self._tally = monitor.tally
+        self._is_part = getattr(args, "is_part", False)
+        """The list was cut: the journal is not told of its length."""
         self._budget = Budget(args.max_units)
         self._trouble = ""
-        self._results = Results(out)
+        self._writer = writer_for(out, json=args.json)
+        self._results = Results(out, self._writer)
         self._interrupts = Interrupts(self._on_interrupt, self._on_end)
 
     async def run(self) -> int:
@@ -157,22 +172,23 @@ class _Submit:
                 stack.push_async_callback(journal.aclose)
             report = await self._check(journal)
             if report is not None and not report.ok and not self._args.skip_invalid:
-                told = f"{report.broken} of {report.lines} lines are broken"
-                say(f"nothing was sent: {told} (--skip-invalid sends the rest)")
+                which = f"{report.broken:,} of {report.lines:,} lines cannot be sent"
+                rest = " (--skip-invalid sends the rest)" if report.jobs else ""
+                say(f"nothing was sent: {which}{rest}")
                 return USAGE
             await self._send(journal, report)
             self._tell_lost()
         self._say_how_it_went()
         return self._tally.exit_code()
 
-    async def _open_journal(self) -> Journal | None:
+    async def _open_journal(self) -> AnyJournal | None:
         if self._args.journal is None:
             return None
-        from lipsync_async.journal import Journal
+        from lipsync_async.journal import open_journal
 
-        return await Journal.open(self._args.journal, gateway=self._gateway.base_url, account=self._args.account)
+        return await open_journal(self._args.journal, gateway=self._gateway.base_url, account=self._args.account)
 
-    async def _check(self, journal: Journal | None) -> ListReport | None:
+    async def _check(self, journal: AnyJournal | None) -> ListReport | None:
         """Looks through the list; None where the journal says that this very list was found sound before."""
         args = self._args
         digest = ""
@@ -184,19 +200,21 @@ class _Submit:
         with interruptible():
             report = self._jobs.check(self._gateway, id_prefix=args.id_prefix, limit=args.limit)
         self._monitor.total = report.lines
-        for fault in report.faults[:_SHOWN]:
-            say(str(fault))
-        if report.fault_count > _SHOWN:
-            more = report.fault_count - _SHOWN
-            say(f"... and {more} more: lipsync-async check {shlex.quote(args.jobs)} shows them all")
+        causes = list(told_once(report.faults))
+        for fault in causes[:_SHOWN]:
+            say(fault)
+        if len(causes) > _SHOWN or report.fault_count > len(report.faults):
+            say(f"... and more: lipsync-async check {as_typed(args)} shows them all")
         tell_warnings(report, quiet=args.quiet)
-        say(f"{report.jobs} jobs, {price(report.units)}{made_first(report)}", quiet=args.quiet)
+        if report.ok or args.skip_invalid:
+            jobs = f"{report.jobs:,} job{'' if report.jobs == 1 else 's'}"
+            say(f"{jobs}, {price(report.units)}{made_first(report)}", quiet=args.quiet)
         tell_of_space(args.download, report.jobs)
-        if journal is not None and report.ok and not report.repeats:
+        if journal is not None and report.ok and not report.repeats and not self._is_part:
             await journal.remember_list(digest, report.lines)
         return report
 
-    async def _send(self, journal: Journal | None, report: ListReport | None) -> None:
+    async def _send(self, journal: AnyJournal | None, report: ListReport | None) -> None:
         from lipsync_async.config import RunOptions
 
         args, tally = self._args, self._tally
@@ -223,7 +241,7 @@ class _Submit:
         async with make_client(args, self._gateway, self._monitor, window) as client:
             self._monitor.watch(client)
             with self._interrupts as interrupts:
-                async with shown(self._monitor, quiet=args.quiet):
+                async with shown(self._monitor, quiet=args.quiet, rows=self._writer):
                     try:
                         await run_batch(
                             client,
@@ -258,7 +276,7 @@ class _Submit:
         self._trouble = f"stopped: the results could not be written ({results.why()}); {results.lost} lines are lost"
         results.tell_lost()
 
-    def _earlier(self, journal: Journal | None) -> Earlier | None:
+    def _earlier(self, journal: AnyJournal | None) -> Earlier | None:
         if journal is None or journal.reader.is_empty():
             return None
         longest = self._gateway.max_id_length
@@ -285,14 +303,21 @@ class _Submit:
             say(f"  {tally.cost()}", quiet=quiet)
         for reason in tally.reasons():
             say(f"  {reason}", quiet=quiet)
-        left = any(tally.counts[name] for name in ("not_sent", "unknown", "running"))
-        if left or tally.stopped or tally.interrupted:
-            say(self._how_to_go_on(), quiet=quiet and not tally.interrupted)
+        for line in next_steps(tally, self._case()):
+            say(line, quiet=quiet and not tally.interrupted)
+
+    def _case(self) -> Case:
+        args = self._args
+        return Case(
+            gateway=args.gateway,
+            journal=args.journal,
+            account=args.account,
+            wait=args.wait,
+            download=args.download,
+            capped=self._budget.refused,
+        )
 
     def _how_to_go_on(self) -> str:
-        args = self._args
-        if args.journal is not None:
-            return f"To resume, run the same command again: --journal {shlex.quote(args.journal)} knows what is done."
-        if args.wait:
-            return "What is running has a task: don't submit it again. With a --journal, `wait` goes on with it."
-        return "What is not_sent is safe to submit again; look up what is unknown first. A --journal does both."
+        if self._args.journal is not None:
+            return f"The same command goes on: --journal {shlex.quote(self._args.journal)} knows what is done."
+        return "Look up what has no line before you send it again. A --journal does that."

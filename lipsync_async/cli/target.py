@@ -5,21 +5,24 @@ All of it is found out before anything is opened for writing.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import stat
 import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryFile
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from lipsync_async.errors import ConfigurationError, JournalError
 from lipsync_async.jobs import JobList
 from lipsync_async.outcomes import RESULT_FIELDS
 
 from .printing import say, standard_output
+from .results import is_table, table_line
 
 JOURNAL_FILES = ("", "-wal", "-shm", "-journal", ".lock")
 """What a journal consists of, behind its name."""
@@ -28,6 +31,8 @@ USUAL_VIDEO = 10_000_000
 """Bytes that a video may take, as far as can be said before: 10 s in 1080p have about so many."""
 _NAMES = set(RESULT_FIELDS[:13])
 """Those of schema 1: a file that an earlier version wrote is one of results, too."""
+_MARK = "\ufeff"
+"""Begins a table, for spreadsheets take a file without it for one in an old encoding."""
 _PAID = frozenset({"accepted", "unknown", "succeeded", "failed", "lost", "running"})
 
 
@@ -98,6 +103,9 @@ def begin(out: TextIO) -> TextIO:
     """Empties a file that may be written over, now that there is something to write."""
     if out is not sys.stdout and out.seekable() and out.tell():
         out.truncate(0)
+    if is_table(getattr(out, "name", None)):
+        out.write(_MARK + table_line(RESULT_FIELDS))
+        out.flush()
     return out
 
 
@@ -148,17 +156,26 @@ def _refuse_loss(name: str, overwrite: bool, journal: str | None) -> None:
 
 def _is_of(path: Path, journal: str) -> bool:
     """Whether a file holds nothing but result lines of this journal, so that a run writes all of them again."""
-    from lipsync_async.journal import Reader
+    from lipsync_async.journal import open_reader
 
     try:
-        with Reader(journal) as reader, path.open("rb") as source:
-            for line in iter(lambda: source.readline(_LONGEST_LINE), b""):
-                told = _result(line)
-                if told is None or not _is_kept(told, reader):
-                    return False
-    except JournalError:
+        with open_reader(journal) as reader, path.open("rb") as source:
+            return all(told is not None and _is_kept(told, reader) for told in _told_in(path, source))
+    except (JournalError, UnicodeDecodeError, csv.Error):
         return False
-    return True
+
+
+def _told_in(path: Path, source: BinaryIO) -> Iterator[dict[str, object] | None]:
+    """Every result of a file; None for what is none."""
+    if not is_table(path.name):
+        yield from map(_result, iter(lambda: source.readline(_LONGEST_LINE), b""))
+        return
+    with TextIOWrapper(source, encoding="utf-8-sig", newline="") as text:
+        table = csv.DictReader(text)
+        yield {} if set(table.fieldnames or ()) >= _NAMES else None
+        # A row with too few cells is the last one, which a crash cut off; one with too many is another file's.
+        for row in table:
+            yield None if None in row else {} if None in row.values() else dict(row)
 
 
 def _result(line: bytes) -> dict[str, object] | None:

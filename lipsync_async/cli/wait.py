@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lipsync_async.config import Following
 
 from . import resuming
+from .advice import Case, next_steps
 from .monitor import Monitor
 from .printing import say
 from .tally import Tally
 from .target import look_at_folder
 
 if TYPE_CHECKING:
-    from lipsync_async.journal import Journal
+    from lipsync_async.journal import AnyJournal
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     return resuming.run(args, resumed, following)
 
 
-def _with_tasks(monitor: Monitor, journal: Journal) -> int:
+def _with_tasks(monitor: Monitor, journal: AnyJournal) -> int:
     """The jobs that have a task, or may have one."""
     from lipsync_async.journal import State
     from lipsync_async.tasks.ties import ties_of
@@ -53,6 +53,6 @@ def _say_how_it_went(args: argparse.Namespace, tally: Tally) -> None:
         say(f"  {tally.cost()}", quiet=args.quiet)
     for reason in tally.reasons():
         say(f"  {reason}", quiet=args.quiet)
-    if tally.counts["running"]:
-        again = f"lipsync-async wait {shlex.quote(args.journal)} --gateway {shlex.quote(args.gateway)}"
-        say(f"What is running goes on at the gateway: {again}", quiet=args.quiet)
+    case = Case(gateway=args.gateway, journal=args.journal, account=args.account, wait=True, download=args.download)
+    for line in next_steps(tally, case):
+        say(line, quiet=args.quiet)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 from yarl import URL
 
 from lipsync_async.config import RetryPolicy
@@ -24,13 +24,19 @@ from .admission import Admission
 from .brake import Brake, Order, Pause, Stop
 from .job import Job
 from .lookup import Inquiry
+from .lost import LostReplies
 from .pacing import Pacing
 from .queries import Queries, Wire
 from .registry import Registry
 from .trust import Trust
 
 LOG = logging.getLogger("lipsync_async")
-"""Silent until the user gives it a handler; it never sees a key or a sound."""
+"""The one logger of the library, silent until the user gives it a handler; it never sees a key or a sound.
+
+WARNING: something may have been charged and is not known, a batch ended, a video or an ending could not be kept.
+INFO: what takes long (a gate that is closed, lost replies that are looked up), and a batch that its caller ended.
+DEBUG: every refusal, and how the client was opened.
+"""
 LOG.addHandler(logging.NullHandler())
 
 
@@ -47,6 +53,10 @@ class Stoppable(Protocol):
         """Breaks off what is in flight."""
         ...
 
+    def break_off(self) -> None:
+        """Breaks off what is in flight, and what is being made for its jobs."""
+        ...
+
     def fail(self, error: Exception) -> None:
         """Ends intake, and raises the error when all is over."""
         ...
@@ -58,11 +68,17 @@ class Stoppable(Protocol):
 
 @frozen(kw_only=True)
 class Event:
-    """What the observer hook is told.
+    """What the observer hook is told; fields that say nothing of an event keep their defaults.
 
-    One `attempt` a try, one `look_up` a question, one `look` a question for a task that is waited for,
-    one `outcome` a job, one `pause` or `stop` a gate that moved;
-    one `source` whenever a call for a video or a text is `sent`, and one when it is `made`, `refused`, `cleared`
+    `attempt`: a try came back (`action` is what follows: `accept`, `wait`, `retry`, `look_up`, `refresh`, `fail`,
+    `stop`; `kind`, `http_status`, `seconds`).
+    `look_up`: the gateway was asked for a job whose reply was lost (`action`: what it said).
+    `outcome`: a job came out (`action`: `accepted`, `rejected`, `unknown`, `not_sent`; `attempt`, `kind`, `task_id`).
+    `look`: a task that is waited for was asked for (`action`: what it said).
+    `end`: a task was seen to end (`action`: `succeeded`, `failed`, `lost`; `kind`, `task_id`, `units`,
+    `estimated_units`), once a client, however many wait for it.
+    `pause`: nothing is sent for `seconds`. `stop`: all batches end (`kind`).
+    One `source` whenever a call for a video or a text is `sent`, and one when it is `made`, `refused`, `cleared`
     (surely not acted upon) or `unknown` (it may have been charged).
     """
 
@@ -74,17 +90,28 @@ class Event:
     action: str = ""
     kind: str | None = None
     task_id: str | None = None
-    """`outcome` only: the task of a job that was accepted."""
+    """`outcome` and `end` only: the task of a job that was accepted."""
     http_status: int | None = None
     seconds: float = 0.0
     """How long the try took, or the gate is closed."""
     source: str | None = None
     """`source` only: `video`, whose faces are identified, or `text`, which is spoken."""
     units: float | None = None
-    """`source` only: what was charged, where the gateway tells it."""
+    """`source` and `end` only: what was charged, where the gateway tells it."""
+    estimated_units: float | None = None
+    """`end` only: what the task should cost at list price, where its request is known."""
+    message: str = ""
+    """`attempt` and `pause` only: what went wrong, in the gateway's words or ours; "" for an accepted job."""
+    left: float | None = None
+    """`pause` only: seconds until the batch ends, where no usable answer comes; None: it does not end by that."""
 
 
 Observer = Callable[[Event], None]
+"""Called in the event loop, on the way of every job: it must be quick, and must not block.
+
+What it raises is logged once, and changes nothing.
+`lipsync_async.metrics.Metrics.observe` is one.
+"""
 
 
 class Account:
@@ -117,6 +144,7 @@ class Account:
         self.runs: set[Stoppable] = set()
         self.registry = Registry()
         self.trust = Trust()
+        self.lost = LostReplies(self.loop, wall_clock, LOG)
         self.queries = Queries(gateway, wire, credential, pacer, self.trust)
         self._salt = os.urandom(16)
         self._marked = -1
@@ -145,16 +173,22 @@ class Account:
         self.observe("stop", kind=stop.kind)
         if stop.kind is Kind.AUTH:
             self.credential.forget()
+            stop = self._with_origin(stop)
         if self.on_stop is not None:
             self.on_stop(stop)
         for run in tuple(self.runs):
             run.stop(stop)
 
-    def pause(self, seconds: float) -> None:
-        """Closes the gate for everybody; then one canary."""
+    def _with_origin(self, stop: Stop) -> Stop:
+        """A refusal of the key, with the word where the key came from."""
+        origin = self.credential.origin
+        return evolve(stop, message=f"{stop.message}; {origin}") if origin else stop
+
+    def pause(self, seconds: float, message: str = "", left: float | None = None) -> None:
+        """Closes the gate for everybody; then one canary. `message` and `left` are those of the brake's `Pause`."""
         self.pacer.close(self.loop.time(), seconds)
         LOG.info("the gate is closed for %.1f s, then one job goes first: %r", seconds, self.brake)
-        self.observe("pause", seconds=seconds)
+        self.observe("pause", seconds=seconds, message=message, left=left)
 
     async def renew(self, generation: int) -> Stop | None:
         """Asks for a new key in place of that generation's; a `Stop` where none comes."""
@@ -167,7 +201,7 @@ class Account:
     def obey(self, order: Order) -> None:
         """Does what the brake orders."""
         if isinstance(order, Pause):
-            self.pause(order.seconds)
+            self.pause(order.seconds, order.message, order.left)
         elif order is not None:
             self.pacer.lift(self.loop.time())  # the pause that ended the batch is none for what comes after it
             self.stop(order)

@@ -72,7 +72,7 @@ class Asking:
         """
         account = self._account
         if self._batch.jobbook is not None:
-            self._batch.jobbook.meet(job, account.trust, account.credential, account.mark)
+            await self._batch.jobbook.meet(job, account.trust, account.credential, account.mark)
         told = account.trust.told and inquiry.mark == account.mark and finding is Finding.NO_SUCH_TASK
         counts: bool | None = told or inquiry.naming
         if not counts:

@@ -47,7 +47,9 @@ class Batch:
     def faults(self, request: LipSyncRequest) -> tuple[Violation, ...]:
         """What forbids sending a request; that it lacks what can be made does not."""
         found = check(request, self.account.gateway)
-        errors = errors_of(found) if found else ()
+        if not found:
+            return ()
+        errors = errors_of(found)
         return tuple(errors) if self.maker is None else tuple(but_pending(errors, request, uploads=self.maker.uploads))
 
     def lacks(self, request: LipSyncRequest) -> bool:

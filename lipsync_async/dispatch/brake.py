@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from attrs import frozen
+from attrs import field, frozen
 
 from lipsync_async.config import RetryPolicy
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
@@ -41,6 +41,10 @@ class Pause:
     """Close the shared gate for so many seconds; then one canary."""
 
     seconds: float
+    message: str = field(default="", eq=False)
+    """What went wrong, for people."""
+    left: float | None = field(default=None, eq=False)
+    """Seconds until the batch is given up, where nothing changes; None: there is no such time."""
 
 
 @frozen
@@ -198,7 +202,7 @@ class Brake:
         self._pause = min(LONGEST_PAUSE, self._pause * 2 or 1.0)
         self._paused_at = now + self._pause
         left = since + self._patience - now
-        return Pause(min(self._pause, max(left, 0.0)))
+        return Pause(min(self._pause, max(left, 0.0)), message=result.message, left=max(left, 0.0))
 
     def unanswered(self, now: float) -> Stop | None:
         """A look-up got no answer while the gate is closed: where only look-ups are left, none else would end it."""
@@ -223,7 +227,7 @@ class Brake:
         if self._stops > verdict.confirmations:
             return self._stop(stop)
         self._stop_asked_at = now + CONFIRMATION_PAUSE
-        return Pause(CONFIRMATION_PAUSE)
+        return Pause(CONFIRMATION_PAUSE, message=result.message)
 
     def _stalled(self, now: float, sent_at: float, verdict: Verdict, result: Reply | Failure) -> Order:
         self._stops = 0

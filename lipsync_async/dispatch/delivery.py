@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from lipsync_async.errors import JournalError
+from lipsync_async.errors import ClaimLostError, JournalError
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Unknown
 from lipsync_async.terms import Kind
 
@@ -72,6 +72,8 @@ class Delivery:
         job.ended, job.outcome = True, outcome
         if job.claimed:
             self._batch.release(job)
+            if self._batch.jobbook is not None:
+                self._batch.jobbook.let_go(job)
         if account.accepted is not None and isinstance(outcome, Accepted) and not outcome.replayed:
             account.accepted(job, outcome)
         if account.observer is not None:
@@ -126,7 +128,7 @@ class Delivery:
                 hook.cancel()
 
     def _settled(self, job: Job, outcome: Outcome, error: JournalError | None) -> None:
-        if error is not None:
+        if error is not None and not isinstance(error, ClaimLostError):  # that is the fate of one job
             self._stop(Stop(Kind.STORAGE, str(error)))  # the intent is on record: the next run looks it up
         if not job.ended:
             self.tell(job, outcome)

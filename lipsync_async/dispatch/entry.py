@@ -6,19 +6,25 @@ import math
 
 import msgspec
 
-from lipsync_async.errors import Violation
+from lipsync_async.errors import JournalError, Violation
+from lipsync_async.given import id_given
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
 from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, core_fingerprint, derive_id
 
 from .batch import Batch
+from .brake import Stop
 from .endings import unfinished
 from .job import NOTHING, Job
-from .jobbook import UNHASHABLE, hash_sound
-from .lookup import Ambiguity, Inquiry
+from .jobbook import UNHASHABLE, Jobbook, hash_sound
+from .lookup import AFTER_HOLD, NOT_FOUNDS, Ambiguity, Inquiry
 from .steps import SEND, End, Join, Next, Park
 
+ASK_AGAIN = 1.0
+"""Seconds between two questions for a job that another process has."""
+_LAST_SHARE = 1.0 - (NOT_FOUNDS - 1) * AFTER_HOLD
+"""The last not-found that counts comes this share of the settle time before `AFTER_HOLD` alone would have it."""
 READS = 3
 """How often a sound is read where the machine is to blame."""
 
@@ -38,9 +44,9 @@ class Entry:
         job.begun = True
         self.taken += 1
         if job.inquiry is not None:
-            return self._resume(job)
+            return await self._resume(job)
         faults = self._batch.faults(job.request)
-        given = job.id or getattr(job.request, "external_task_id", None)
+        given = job.id or id_given(job.request)
         if given and self._batch.jobbook is None and (faults or not self._batch.lacks(job.request)):
             job.id = given
         else:
@@ -52,7 +58,14 @@ class Entry:
                 job.id = job.id or self._nameless()
                 faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
         refused = self._refuse(job, faults) if faults or not job.unique else None
-        return End(refused, write=False) if refused is not None else self.claim(job)
+        if refused is not None:
+            return End(refused, write=False)
+        return await self.claim_again(job)
+
+    async def claim_again(self, job: Job) -> Next:
+        """The next step of a job that is in order, whoever may write the journal."""
+        jobbook = self._batch.jobbook
+        return self.claim(job) if jobbook is None or not jobbook.shared else await self.claim_among(jobbook, job)
 
     def claim(self, job: Job) -> Next:
         """The next step of a job that is in order: one id is one job, whichever call hands it in."""
@@ -64,18 +77,41 @@ class Entry:
             self._batch.release(job)  # what is known of the id is what the other knows: this one has nothing to add
             return End(_same_for(job, before.outcome), write=False)
         known = self._recall(job, first_time=True)
-        if known is not None:
-            return known
+        return known or self._go_on(job)
+
+    async def claim_among(self, jobbook: Jobbook, job: Job) -> Next:
+        """The same where other processes write the journal: one id is one job in all of them."""
+        if self._batch.stopped is not None:
+            left = _left_elsewhere(job) if job.elsewhere else unfinished(job, Kind.CANCELLED, "the batch was cancelled")
+            return End(left, write=False)
+        first = None if job.elsewhere else self._batch.claim(job)
+        if first is not None:
+            return self._join(job, first)
+        job.waits_for = None
+        try:
+            replayed = await jobbook.take(job, retry_rejected=self._batch.options.retry_rejected)
+        except JournalError as error:
+            return Stop(Kind.STORAGE, str(error))
+        if job.elsewhere:
+            return Park(self._account.loop.time() + ASK_AGAIN)
+        if replayed is not None:
+            return End(replayed, write=False)
+        return self._take_up(job) if job.inquiry is not None else self._recall_here(job) or self._go_on(job)
+
+    def _go_on(self, job: Job) -> Next:
         return SEND if job.inquiry is None else self._take_up(job)
 
     def sweep(self, job: Job) -> Outcome:
         """How a job comes out that no worker is left for."""
         if job.waits_for is not None:
             return _left_by(job, job.waits_for)
+        if job.elsewhere:
+            return _left_elsewhere(job)
         if not job.begun:
             self.taken += 1
-            job.id = job.id or getattr(job.request, "external_task_id", None) or self._nameless()
-            if not self._batch.faults(job.request):
+            job.id = job.id or id_given(job.request) or self._nameless()
+            shared = self._batch.jobbook is not None and self._batch.jobbook.shared
+            if not shared and not self._batch.faults(job.request):  # another process's word would have to be waited for
                 first = self._batch.claim(job)
                 if first is not None:
                     return _left_by(job, first)
@@ -88,12 +124,17 @@ class Entry:
         """Stands for the id of a job that is too broken to have one."""
         return f"invalid:{self.taken}"
 
-    def _resume(self, job: Job) -> Next:
+    async def _resume(self, job: Job) -> Next:
         """It comes from the journal, to be looked up; where another run has it under way, that run tells its end."""
         assert job.inquiry is not None
-        if self._batch.claim(job) is None:
-            return self._take_up(job)
         ambiguity = job.inquiry.ambiguity
+        if self._batch.jobbook is not None and self._batch.jobbook.shared:
+            first = self._batch.claim(job)
+            if first is None:
+                self._batch.release(job)
+                return await self.claim_among(self._batch.jobbook, job)
+        elif self._batch.claim(job) is None:
+            return self._take_up(job)
         return End(unfinished(job, ambiguity.kind, ambiguity.message), write=False)
 
     def _take_up(self, job: Job) -> Park:
@@ -102,6 +143,11 @@ class Entry:
         assert inquiry is not None
         inquiry.since = account.loop.time()
         job.resumed = True
+        if job.orphan:
+            # The dead one's request may still be on its way. Look-ups may find its task from now on, but none proves
+            # absence before the hold time and the settle time have passed since its lease was over.
+            gateway = account.gateway
+            inquiry.held_until = inquiry.since + gateway.hold_time + _LAST_SHARE * gateway.settle_time
         if job.ended_at is not None and inquiry.held_until == -math.inf and not account.trust.told:
             # Anew, whatever the wall clock says: it may have been set forward since.
             inquiry.held_until = inquiry.since + account.gateway.hold_time
@@ -170,11 +216,15 @@ class Entry:
                 return End(replayed, write=False)
             if job.inquiry is not None:
                 return None
+        return self._recall_here(job)
+
+    def _recall_here(self, job: Job) -> End | None:
+        """What this client knows of the job."""
         before = self._account.registry.recall(job.id)
         outcome = None if before is None else _remembered(job, before)
         if outcome is None:
             return None
-        return End(outcome, write=isinstance(outcome, Accepted) and jobbook is not None)
+        return End(outcome, write=isinstance(outcome, Accepted) and self._batch.jobbook is not None)
 
 
 def _remembered(job: Job, before: Job) -> Outcome | None:
@@ -226,6 +276,12 @@ def is_same(job: Job, other: Job) -> bool:
 def _same_for(job: Job, outcome: Rejected | Unknown) -> Outcome:
     """What the job of its id that it waited for came out as."""
     return msgspec.structs.replace(outcome, line=job.line)
+
+
+def _left_elsewhere(job: Job) -> Outcome:
+    """Its batch ended while another process has it."""
+    text = "a job of this external_task_id may be under way in another process"
+    return Unknown(**job.told(), kind=Kind.CANCELLED, message=text)
 
 
 def _left_by(job: Job, first: Job) -> Outcome:

@@ -34,6 +34,8 @@ class Job:
         "resumed",
         "reads",
         "waits_for",
+        "elsewhere",
+        "orphan",
         "doubtful",
         "inquiry",
         "ambiguity",
@@ -74,6 +76,10 @@ class Job:
         """How often its sound could not be read, for want of something on this machine."""
         self.waits_for: Job | None = None
         """A job of the same id that is under way, in this call or another."""
+        self.elsewhere = False
+        """Another process has it: it is claimed again and again until that one has ended it, or has died."""
+        self.orphan = False
+        """It was left open by a process that may have sent it at the last moment of its lease."""
         self.doubtful = False
         """An attempt, in this run or an earlier one, may have been acted upon: a task of its id is its own."""
         self.inquiry: Inquiry | None = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from lipsync_async.errors import JournalError
-from lipsync_async.journal import AnyJournal, Record, State, Try
+from lipsync_async.journal import AnyJournal, Elsewhere, Record, State, Try
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.request.audio import AudioBytes, AudioFile
@@ -26,17 +26,28 @@ UNHASHABLE = (AttributeError, IndexError, TypeError, ValueError, OSError)
 """What hashing a request raises that is too broken to be sent, or whose file is gone or changed."""
 
 
+_SHORT = 256 * 1024
+"""Bytes of a sound that are hashed at once: a third of a millisecond, and two hops to a thread cost a quarter."""
+
+
 async def hash_sound(request: LipSyncRequest) -> None:
-    """Reads a file's or bytes' sound, and a local video, in a thread; the digests are kept. Raises `OSError`."""
+    """Reads a file's or bytes' sound, and a local video, in a thread where it is long; the digests are kept.
+
+    Raises `OSError`.
+    """
     sound = request.face_choose[0].sound_file
     if isinstance(sound, AudioFile | AudioBytes):
-        await asyncio.to_thread(sound.digest)
+        if sound.size <= _SHORT:
+            sound.digest()  # as the upload reads it: a slice of it costs less than a thread
+        else:
+            await asyncio.to_thread(sound.digest)
     if request.source is not None and request.source.file is not None:
         await asyncio.to_thread(request.source.file.digest)
 
 
 MAY_BE_CHARGED = frozenset({State.ACCEPTED, State.UNKNOWN, State.OPEN})
 """States after which other content under the same id is not sent."""
+_IN_DOUBT = frozenset({State.OPEN, State.UNKNOWN})
 _registries: WeakKeyDictionary[AnyJournal, Registry] = WeakKeyDictionary()
 
 
@@ -47,6 +58,9 @@ class Jobbook:
         self._journal = journal
         self._blank: bool | None = None
         self._met: set[bytes] = set()
+        self._known: set[str] = set()
+        self.shared = journal.needs_claims
+        """Other processes may write it: a job is claimed before anything else."""
         journal.runs += 1
         self.registry = _registries.setdefault(journal, Registry())
         """The ids that are under way in any run of this journal."""
@@ -71,62 +85,82 @@ class Jobbook:
         if not job.fingerprint:
             job.fingerprint, job.core = fingerprints(job.request)
         record = None if first and self.is_blank() else self._journal.recall(job.id)
-        if record is None:
+        return None if record is None else _judge(job, record, retry_rejected=retry_rejected)
+
+    async def take(self, job: Job, *, retry_rejected: bool) -> Outcome | None:
+        """The same with a shared journal, where the job is claimed first; `job.elsewhere`: another process has it.
+
+        Raises `JournalError`.
+        """
+        if not job.fingerprint and job.request is not NOTHING:
+            job.fingerprint, job.core = fingerprints(job.request)
+        claim = await self._journal.take(job.id)
+        job.elsewhere = isinstance(claim, Elsewhere)
+        if job.elsewhere or claim.record is None:
             return None
-        exactly = record.fingerprint == job.fingerprint
-        if exactly:
-            job.core = job.core or record.core or b""
-        if record.state in MAY_BE_CHARGED and not exactly and not _is_same(record, job):
-            return _exists_already(record, job)
-        if record.state is State.ACCEPTED:
-            return outcome_of(record, job.line)
-        if record.state is State.REJECTED and exactly and not retry_rejected:
-            return outcome_of(record, job.line)
-        _take_up(job, record)
-        return None
+        job.orphan = claim.record.state is State.OPEN
+        if job.request is NOTHING and claim.record.state not in _IN_DOUBT:
+            return outcome_of(claim.record, job.line)  # it was to be looked up, and somebody has seen to it
+        return _judge(job, claim.record, retry_rejected=retry_rejected)
+
+    def let_go(self, job: Job) -> None:
+        """The job came out: where nothing was written of it, another process may have it."""
+        if self.shared:
+            self._journal.let_go(job.id)
+
+    @property
+    def guard(self) -> Callable[[], bool] | None:
+        """Says right before the first byte leaves whether it may; None: always."""
+        return self._journal.may_send if self.shared else None
+
+    async def meet_id(self, external_task_id: str) -> None:
+        """Looks whether the id was ever intended, where that has to be waited for; `holds` knows it from then on."""
+        if self.shared:
+            with suppress(JournalError):
+                if await self._journal.find(external_task_id) is not None:
+                    self._known.add(external_task_id)
 
     def holds(self, external_task_id: str) -> bool:
         """Whether a job of that id was ever intended with this journal, by whichever process."""
+        if self.shared:
+            return external_task_id in self._known
         with suppress(JournalError):
             return self._journal.recall(external_task_id) is not None
         return False
 
-    def unresolved(self) -> Iterator[Job]:
+    def unresolved(self) -> Iterator[Job] | AsyncIterator[Job]:
         """What earlier runs left open or unknown, as jobs whose next step is a look-up."""
-        for state in (State.UNKNOWN, State.OPEN):
-            for record in self._journal.reader.records(state):
-                job = Job(NOTHING, record.external_task_id, record.line)
-                job.fingerprint, job.core = record.fingerprint, record.core or b""
-                _take_up(job, record)
-                yield job
+        if self.shared:
+            return self._unresolved_elsewhere()
+        return (_in_doubt(one) for state in (State.UNKNOWN, State.OPEN) for one in self._journal.reader.records(state))
 
-    def meet(self, job: Job, trust: Trust, credential: Credential, mark: bytes) -> None:
+    async def _unresolved_elsewhere(self) -> AsyncIterator[Job]:
+        async for record in self._journal.each_of((State.UNKNOWN, State.OPEN)):
+            yield _in_doubt(record)
+
+    async def meet(self, job: Job, trust: Trust, credential: Credential, mark: bytes) -> None:
         """Names a witness for the job's key out of the journal; `mark` is the present key's, in this process.
 
         Of a job that an earlier run sent it is found out whether that was with the present key.
         If it was another, its witness shows whether both keys belong to one account.
         """
-        inquiry, key = job.inquiry, credential.mark(self._journal.reader.salt)
+        inquiry, key = job.inquiry, credential.mark(self._journal.salt)
         assert inquiry is not None
         if inquiry.mark == job.key == key:
             inquiry.mark = mark
         wanted = key if inquiry.mark == mark else inquiry.mark
         if wanted not in self._met and not (trust.told and wanted == key):
             self._met.add(wanted)
-            self._name_witness(trust, wanted, inquiry.mark)
-
-    def _name_witness(self, trust: Trust, key: bytes, mark: bytes) -> None:
-        for record in self._journal.reader.records(State.ACCEPTED):
-            if record.task_id and (record.key or b"") == key:
-                trust.remember(mark, record.external_task_id, record.task_id)
-                return
+            record = await self._journal.find_witness(wanted)
+            if record is not None and record.task_id:
+                trust.remember(inquiry.mark, record.external_task_id, record.task_id)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def intend(self, job: Job, credential: Credential) -> asyncio.Future[None]:
         """Durable before the first byte leaves. Raises `JournalError` when awaited."""
         job.core = job.core or core_fingerprint(job.request)
-        job.key = credential.mark(self._journal.reader.salt)
+        job.key = credential.mark(self._journal.salt)
         return self._journal.write(self._record(job, State.OPEN))
 
     def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
@@ -202,6 +236,29 @@ def _core_of(job: Job) -> bytes:
 
 def _not_waited_for(_: JournalError | None) -> None:
     """A line that is lost costs a look-up, and no more."""
+
+
+def _judge(job: Job, record: Record, *, retry_rejected: bool) -> Outcome | None:
+    """What a record makes of the job: an outcome to tell again; or None, and it is looked up, or sent."""
+    exactly = record.fingerprint == job.fingerprint
+    if exactly:
+        job.core = job.core or record.core or b""
+    if record.state in MAY_BE_CHARGED and not exactly and job.request is not NOTHING and not _is_same(record, job):
+        return _exists_already(record, job)
+    if record.state is State.ACCEPTED:
+        return outcome_of(record, job.line)
+    if record.state is State.REJECTED and exactly and not retry_rejected:
+        return outcome_of(record, job.line)
+    _take_up(job, record)
+    return None
+
+
+def _in_doubt(record: Record) -> Job:
+    """A job of which nothing is known but its record."""
+    job = Job(NOTHING, record.external_task_id, record.line)
+    job.fingerprint, job.core = record.fingerprint, record.core or b""
+    _take_up(job, record)
+    return job
 
 
 def _is_same(record: Record, job: Job) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 from attrs import evolve
 
 from lipsync_async.config import RunOptions
 from lipsync_async.errors import DuplicateIdError
+from lipsync_async.given import expect, expect_jobs, id_given
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.identity import bare, derive_id
 
@@ -16,30 +18,96 @@ from .jobbook import UNHASHABLE, hash_sound
 from .run import YIELD_EVERY
 from .streaming import Requests, each
 
+_PIECE = 1024
+"""Requests of a list in memory that are looked at before others get their turn: a tenth of a millisecond's work."""
 
-async def index(jobs: Requests, options: RunOptions, max_id_length: int) -> list[Job]:
-    """Returns the jobs of the list, each id once; those that are too broken to have one come last.
 
-    Raises `DuplicateIdError`.
+class Listed:
+    """The jobs of a list, each id once; those that are too broken to have one come last.
+
+    A job is made when it is pulled, so that the first one need not wait until a million are made.
     """
-    listed: dict[str, Job] = {}
-    nameless: list[Job] = []
-    count = 0
+
+    def __init__(self) -> None:
+        self._named: dict[str, LipSyncRequest] = {}
+        self._nameless: list[LipSyncRequest] = []
+        self.jobs: list[Job] = []
+        """Those that were pulled."""
+
+    def __len__(self) -> int:
+        return len(self._named) + len(self._nameless)
+
+    def __iter__(self) -> Iterator[Job]:
+        """To be called once."""
+        for name, request in self._named.items():
+            yield self._make(request, name)
+        for request in self._nameless:
+            yield self._make(request, "")
+
+    def _make(self, request: LipSyncRequest, name: str) -> Job:
+        job = Job(request, name)
+        job.derived = not id_given(request)
+        self.jobs.append(job)
+        return job
+
+    def add_all(self, requests: list[LipSyncRequest]) -> bool:
+        """Adds all at once where each has an id of its own that is new; else none of them, and returns False."""
+        try:
+            named = {request.external_task_id: request for request in requests}
+        except (AttributeError, TypeError):  # what is no request comes out as rejected
+            return False
+        plain = (
+            len(named) == len(requests)
+            and all(type(name) is str and name for name in named)
+            and self._named.keys().isdisjoint(named)
+        )
+        if plain:
+            self._named.update(named)  # type: ignore[arg-type] # None is no name
+        return plain
+
+    def add(self, request: LipSyncRequest, name: str) -> None:
+        """Adds one; the same content once more is the same job. Raises `DuplicateIdError`."""
+        if not name:
+            self._nameless.append(request)
+            return
+        first = self._named.setdefault(name, request)
+        if first is not request and _content(first) != _content(request):
+            text = f"{name} stands for different content in one list; nothing was sent"
+            raise DuplicateIdError(text, external_task_id=name)
+
+
+async def index(jobs: Requests, options: RunOptions, max_id_length: int) -> Listed:
+    """Returns the jobs of the list.
+
+    Raises `DuplicateIdError`, and `WrongArgumentError` for what is no list.
+    """
+    expect_jobs(jobs)
+    expect("options", options, RunOptions)
+    listed = Listed()
+    async for requests in _pieces(jobs):
+        if not listed.add_all(requests):
+            for count, request in enumerate(requests, 1):
+                listed.add(request, id_given(request) or await _derived(request, options, max_id_length))
+                if not count % YIELD_EVERY:
+                    await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    return listed
+
+
+async def _pieces(jobs: Requests) -> AsyncIterator[list[LipSyncRequest]]:
+    """The requests, some at a time: few where somebody's code makes them, for that may take long."""
+    if type(jobs) is list or type(jobs) is tuple:  # a subclass may run code of its own
+        for start in range(0, len(jobs), _PIECE):
+            yield list(jobs[start : start + _PIECE])
+        return
+    piece: list[LipSyncRequest] = []
     async for request in each(jobs):
-        count += 1
-        if not count % YIELD_EVERY:
-            await asyncio.sleep(0)
-        given = getattr(request, "external_task_id", None)  # what is no request comes out as rejected
-        job = Job(request, given or await _derived(request, options, max_id_length))
-        job.derived = not given
-        if not job.id:
-            nameless.append(job)
-            continue
-        first = listed.setdefault(job.id, job)
-        if first is not job and _content(first.request) != _content(request):
-            text = f"{job.id} stands for different content in one list; nothing was sent"
-            raise DuplicateIdError(text, external_task_id=job.id)
-    return [*listed.values(), *nameless]
+        piece.append(request)
+        if len(piece) == YIELD_EVERY:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
 
 
 async def _derived(request: LipSyncRequest, options: RunOptions, max_id_length: int) -> str:

@@ -58,6 +58,14 @@ class Ambiguity:
         return self.kind is Kind.DUPLICATE_ID
 
 
+def longest(settle_time: float, hold_time: float, *, may_go_on: bool) -> float:
+    """Seconds until absence is proven, or not, where every look-up gets its answer.
+
+    `may_go_on`: the gateway may still be working on the request.
+    """
+    return max(settle_time, hold_time + (NOT_FOUNDS - 1) * AFTER_HOLD * settle_time) if may_go_on else settle_time
+
+
 def may_go_on(result: Reply | Failure) -> bool:
     """Whether the gateway may still be working on a request that ended so: we, or it, stopped waiting."""
     if isinstance(result, Failure):

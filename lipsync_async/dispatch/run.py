@@ -17,6 +17,7 @@ from functools import partial
 
 from lipsync_async.config import RunOptions
 from lipsync_async.errors import LipSyncError
+from lipsync_async.given import expect
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Kind
 from lipsync_async.wire.flight import Flight
@@ -56,6 +57,7 @@ class Run:
         jobbook: Jobbook | None = None,
         maker: Maker | None = None,
     ) -> None:
+        expect("options", options, RunOptions)
         self._account = account
         self._batch = batch = Batch(account, options or RunOptions(), jobbook, maker)
         self._intake: Intake[LipSyncRequest | Job, Job] = Intake(source, window)
@@ -175,8 +177,8 @@ class Run:
         step: Next
         if not job.begun:
             step = await self._entry.look_over(job)
-        elif job.waits_for is not None:
-            step = self._entry.claim(job)
+        elif job.waits_for is not None or job.elsewhere:
+            step = await self._entry.claim_again(job)
         else:
             step = SEND if job.inquiry is None else ASK
         while not isinstance(step, _LAST):

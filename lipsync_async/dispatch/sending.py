@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable
 
 from attrs import evolve
+from multidict import CIMultiDict
 
-from lipsync_async.errors import HookError, JournalError, LipSyncError
+from lipsync_async.errors import ClaimLostError, HookError, JournalError, LipSyncError
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 from lipsync_async.wire import encode
+from lipsync_async.wire.bodies import Body
 from lipsync_async.wire.faces import session_is_gone
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import LOOK_UP_PROTOCOL, judge
@@ -21,7 +23,9 @@ from .batch import Batch
 from .brake import SameRejection, Stop
 from .endings import accepted, ambiguous, rejected, unfinished
 from .job import Job
+from .jobbook import Jobbook
 from .lookup import Inquiry, may_go_on
+from .lost import latest
 from .retry import next_delay
 from .steps import SEND, End, Next, Park
 
@@ -60,6 +64,8 @@ class Sending:
         if not isinstance(result, _RESULTS):
             account.give_back(sent_at)
             return result
+        if isinstance(result, Reply) and result.external_task_id not in {None, job.id} and not account.echoes:
+            await self._meet_stranger(result)
         verdict = self._judge(job, result)
         if verdict.confirm_by == "get":
             try:
@@ -75,6 +81,11 @@ class Sending:
         if stop is None:
             return step
         return End(step.outcome, stop=stop) if isinstance(step, End) else stop
+
+    async def _meet_stranger(self, reply: Reply) -> None:
+        """The reply names another job: a journal of many processes is asked before the verdict."""
+        if self._batch.jobbook is not None and reply.external_task_id is not None:
+            await self._batch.jobbook.meet_id(reply.external_task_id)
 
     def _judge(self, job: Job, result: Reply | Failure) -> Verdict:
         account = self._account
@@ -130,16 +141,38 @@ class Sending:
         job.attempts += 1
         job.sent_at = account.wall_clock()
         job.first_sent_at = job.first_sent_at or job.sent_at
-        stop: Stop | None = None
+        stop: Stop | Park | None = None
         if batch.jobbook is not None:
             try:
                 await batch.jobbook.intend(job, account.credential)
+            except ClaimLostError:
+                job.elsewhere = True
+                stop = Park(account.loop.time())
             except JournalError as error:
                 stop = Stop(Kind.STORAGE, str(error))
         if stop is not None or batch.stopped is not None:
             job.attempts -= 1
             return stop or SEND
-        return await account.wire.post(account.create_url, headers, encode(job.request, job.id), flight)
+        body = encode(job.request, job.id)
+        if batch.jobbook is None or batch.jobbook.guard is None:
+            return await account.wire.post(account.create_url, headers, body, flight)
+        return await self._post_guarded(batch.jobbook, job, headers, body, flight)
+
+    async def _post_guarded(
+        self, jobbook: Jobbook, job: Job, headers: CIMultiDict[str], body: Body, flight: Flight
+    ) -> Reply | Failure | Next:
+        """With a look at the lease right before the first byte: the intent may have been long ago by now."""
+        account = self._account
+        flight.guard = jobbook.guard
+        try:
+            result = await account.wire.post(account.create_url, headers, body, flight)
+        finally:
+            held_back, flight.guard, flight.held_back = flight.held_back, None, False
+        if not held_back:
+            return result
+        job.attempts -= 1
+        jobbook.cleared(job)
+        return Park(account.loop.time())
 
     # -- what is learned --------------------------------------------------------------------------------------------
 
@@ -172,6 +205,7 @@ class Sending:
                 kind=verdict.kind,
                 http_status=result.status if isinstance(result, Reply) else None,
                 seconds=now - sent_at,
+                message="" if verdict.action is Action.ACCEPT else result.message,
             )
         return stop
 
@@ -289,6 +323,7 @@ class Sending:
             self._batch.jobbook.cleared(job)  # surely refused: a later run has nothing to adopt
         if policy == "report" or self._batch.stopped is not None:
             return End(unfinished(job, ambiguity.kind, ambiguity.message))
+        account.lost.add(latest(inquiry, account.gateway.settle_time, trusted=account.trust.holds))
         return Park(account.when_to_ask(inquiry))
 
 

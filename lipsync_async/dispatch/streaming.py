@@ -15,9 +15,10 @@ import anyio
 from attrs import frozen
 
 from lipsync_async.config import RunOptions
-from lipsync_async.errors import ClientClosedError
+from lipsync_async.errors import ClientClosedError, WrongArgumentError
 from lipsync_async.gateways import Gateway
-from lipsync_async.journal import AnyJournal, InlineJournal, Journal
+from lipsync_async.given import expect_callable, shown
+from lipsync_async.journal import AnyJournal, Journal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Outcome
 from lipsync_async.terms import Kind
@@ -53,7 +54,8 @@ What it raises ends the run, which raises it when what was in flight has come ou
 Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
 Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
 """Requests; or jobs, where a line of a list is to reach the outcome."""
-JournalLike = str | os.PathLike[str] | Journal | InlineJournal
+JournalLike = str | os.PathLike[str] | AnyJournal
+"""A path, a URL such as `postgresql://user@host/database`, or a journal that is open."""
 
 
 MakeMaker = Callable[[AnyJournal | None, RunOptions | None], Maker]
@@ -145,6 +147,7 @@ class OutcomeStream:
         watch: Callable[[Job, Outcome], None] | None = None,
         make_maker: MakeMaker | None = None,
     ) -> None:
+        expect_callable("on_progress", on_progress)
         self._ready_account = ready
         self._watch = watch
         self._make_maker = make_maker
@@ -294,10 +297,12 @@ class Opened:
     """
 
     def __init__(self, journal: JournalLike | AnyJournal | None, gateway: Gateway, account: str) -> None:
+        if journal is not None and not isinstance(journal, str | os.PathLike) and not hasattr(journal, "recall"):
+            raise WrongArgumentError(f"journal must be a path or an open Journal, not {shown(journal)}")
         self._given = journal
         self._gateway = gateway
         self._account = account
-        self._shared: AbstractAsyncContextManager[Journal] | None = None
+        self._shared: AbstractAsyncContextManager[AnyJournal] | None = None
 
     def again(self, journal: AnyJournal | None) -> Opened:
         """The same, of which the journal is open already."""

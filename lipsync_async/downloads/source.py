@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 from attrs import frozen
 
+from lipsync_async.about import user_agent
 from lipsync_async.endings import DownloadKind
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.wire.texts import message
@@ -25,8 +26,6 @@ from .heads import Again, GiveUp, Redirect, Take, Version, judge
 from .session import Proxies, refusal_in
 
 MOST_REDIRECTS = 5
-AGENT = "lipsync-async"
-"""What a file host is told of us; some refuse what has no name."""
 
 Key = Callable[[], Awaitable[Mapping[str, str]]]
 """Gives the headers that carry the key, of which `Authorization` alone is sent."""
@@ -165,7 +164,7 @@ class Source:
                 response.close()
 
     async def _headers(self, hop: Hop, asked: Asked) -> dict[str, str]:
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": AGENT}
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": user_agent()}
         if asked.offset and asked.version is not None:
             headers |= {"Range": f"bytes={asked.offset}-", "If-Range": asked.version.etag}
         if hop.with_key and self._key is not None:

@@ -12,7 +12,8 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any, Protocol
 
-from lipsync_async.errors import ConfigurationError
+from lipsync_async.errors import ConfigurationError, WrongArgumentError
+from lipsync_async.given import shown
 
 from .folder import Folder
 
@@ -39,11 +40,20 @@ class Store(Protocol):
 def store_for(to: str | os.PathLike[str] | Store, *, owner: str | None = None) -> Store:
     """The store that a user means: a path, an address such as `s3://bucket/prefix`, or a store.
 
-    Raises `ConfigurationError` where obstore is needed and missing, or the address is not known to it.
+    Raises `ConfigurationError` where obstore is needed and missing, or the address is not known to it, and
+    `WrongArgumentError` for what is none.
     """
+    expect_store(to)
     if isinstance(to, str) and "://" in to:
         return ObjectStore(to)
     return Folder(to, owner=owner) if isinstance(to, str | os.PathLike) else to
+
+
+def expect_store(to: object) -> None:
+    """Raises `WrongArgumentError` for what no video can be put into; None is no fault here."""
+    if to is not None and not isinstance(to, str | os.PathLike) and not hasattr(to, "put"):
+        told = "must be a folder, an address such as s3://bucket/prefix, or an object with put"
+        raise WrongArgumentError(f"the place of videos {told}, not {shown(to)}")
 
 
 class ObjectStore:

@@ -132,9 +132,9 @@ def _no_list(head: bytes) -> str:
 
 
 def _refuse_json_document(first: bytes, name: str) -> None:
-    """One JSON value over many lines is not one object a line."""
+    """One JSON value over many lines is not one object per line."""
     if first.startswith(b"["):
-        raise JobListError(f"{name} is a JSON array, and must be one object a line: jq -c '.[]' makes it so")
+        raise JobListError(f"{name} is a JSON array, and must be one object per line: jq -c '.[]' makes it so")
     line, feed, rest = first.partition(b"\n")
     if not line.startswith(b"{") or not feed or not rest.strip() or line.rstrip().endswith(b"}"):
         return
@@ -142,7 +142,7 @@ def _refuse_json_document(first: bytes, name: str) -> None:
         json.loads(line)
     except ValueError:
         if rest.lstrip().startswith((b'"', b"}")):
-            text = "holds JSON objects over several lines (pretty-printed), and must be one object a line"
+            text = "holds JSON objects over several lines (pretty-printed), and must be one object per line"
             raise JobListError(f"{name} {text}: jq -c . makes it so") from None
 
 

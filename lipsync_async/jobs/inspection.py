@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from lipsync_async.errors import JobListError, Violation
 from lipsync_async.gateways import Gateway
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.request.checks import IDENTIFY_UNITS, SPEECH_UNITS, estimated_units
+from lipsync_async.request.checks import IDENTIFY_UNITS, SPEECH_UNITS, cut_units, estimated_units
 from lipsync_async.wire.identity import SeenIds, derive_id, fingerprint, name_of_speech, name_of_video
 
 from .compact import Firsts
+from .plain import PlainLine
 from .report import KEPT_FAULTS, JobLine, LineFault, ListReport, conflict
 
 Tell = Callable[[LineFault], object]
 """Hears of every fault as it is found."""
-Lines = Callable[[Gateway | None], Iterator[JobLine]]
+Lines = Callable[[Gateway | None], Iterator[JobLine | PlainLine]]
 """The list from its beginning, with all that is to be said of each line; called once or twice."""
 
 
@@ -41,6 +42,9 @@ class Inspection:
         repeated = SeenIds()
         for line in self._lines():
             report.lines += 1
+            if isinstance(line, PlainLine):
+                self._take_plain(line, repeated)
+                continue
             identified = self._identify(line)
             self._note(line, line.violations)
             if identified is None:
@@ -58,6 +62,14 @@ class Inspection:
             self._sort_out(repeated)
         return report
 
+    def _take_plain(self, line: PlainLine, repeated: SeenIds) -> None:
+        """One without a fault, and without a request where it gives its id: making one is half of what a line costs."""
+        name = line.given_id or self._id_of(line.request)
+        if not self._ids.add(name):
+            repeated.add(name)
+        self._report.jobs += 1
+        self._report.units += cut_units(line.start, line.end)
+
     def _count_sources(self, request: LipSyncRequest) -> None:
         """What is paid for before the jobs are: once a video, and once a text."""
         report = self._report
@@ -68,13 +80,13 @@ class Inspection:
             report.texts += 1
             report.units += SPEECH_UNITS
 
-    def _lines(self) -> Iterator[JobLine]:
+    def _lines(self) -> Iterator[JobLine | PlainLine]:
         for count, line in enumerate(self._all_lines(self._gateway)):
             if count == self._limit:
                 return
             yield line
 
-    def _identify(self, line: JobLine) -> tuple[str, LipSyncRequest] | None:
+    def _identify(self, line: JobLine | PlainLine) -> tuple[str, LipSyncRequest] | None:
         if line.request is None or line.errors:
             return None
         try:
@@ -109,7 +121,7 @@ class Inspection:
                 report.broken += 1
                 self._note(line, (conflict(name, earlier),))
 
-    def _note(self, line: JobLine, violations: Iterable[Violation]) -> None:
+    def _note(self, line: JobLine | PlainLine, violations: Iterable[Violation]) -> None:
         report = self._report
         for violation in violations:
             if violation.severity == "warning":

@@ -24,6 +24,7 @@ from .file import Unchanged, head_of, narrow, sniff, stamp, wide_encoding
 from .inspection import Inspection, Tell
 from .jsonl import given_id, json_record, json_records, numbered
 from .lines import read_line
+from .plain import PlainLine, plain_line
 from .record import PIECE, Record, too_long
 from .report import JobLine, ListReport
 from .rules import VERSION, found_in
@@ -31,6 +32,8 @@ from .table import csv_records
 from .values import SoundFolder
 
 STDIN = "-"
+_LONGEST_ID = 64
+"""Characters, as the strictest gateway has it."""
 
 
 class JobList:
@@ -151,10 +154,26 @@ class JobList:
 
     def __iter__(self) -> Generator[JobLine, None, None]:
         """Every line that is not blank, as it reads; `lines` also says whether it keeps the rules."""
-        read = csv_records if self.format == "csv" else json_records
-        with self._opened() as source, closing(read(source)) as records:
-            for record in records:
-                yield self._read(record)
+        for line in self._glance(_LONGEST_ID):
+            if isinstance(line, PlainLine):
+                request = line.request
+                yield JobLine(line.line, request, (), line.given_id, None, request)
+            else:
+                yield line
+
+    def _glance(self, longest: int) -> Generator[JobLine | PlainLine, None, None]:
+        """Every line that is not blank, as it reads. `longest`: of an id that is plainly right, in characters."""
+        with self._opened() as source:
+            if self.format == "csv":
+                with closing(csv_records(source)) as records:
+                    for record in records:
+                        yield self._read(record)
+                return
+            for number, raw in numbered(source):
+                if raw is None:
+                    yield self._read(too_long(number))
+                else:
+                    yield plain_line(number, raw, longest) or self._read(json_record(number, raw))
 
     def where(self, wanted: Callable[[str], bool], limit: int | None = None) -> Iterator[JobLine]:
         """Of the first `limit` lines those whose given id is `wanted` ("" where none is); the others cost little."""
@@ -169,10 +188,31 @@ class JobList:
                 elif wanted(given_id(raw)):
                     yield self._read(json_record(number, raw))
 
-    def lines(self, gateway: Gateway | None = None) -> Iterator[JobLine]:
+    def part(self, wanted: Callable[[JobLine], bool]) -> JobList:
+        """The same list with only the lines that are wanted: all others are blank, so that numbers stay what they were.
+
+        It is a list of its own, to be closed. Raises `JobListError`.
+        """
+        starts = {line.line: wanted(line) for line in self}
+        spooled = tempfile.NamedTemporaryFile(prefix="lipsync-jobs-")  # noqa: SIM115 - it lives as long as the list
+        try:
+            keep = True  # what stands before the first line: the header of a table
+            with self._opened() as source:
+                for number, raw in enumerate(source, 1):
+                    keep = starts.get(number, keep)
+                    spooled.write(raw if keep else b"\n")
+            spooled.flush()
+            part = JobList(Path(spooled.name), name=self.name, base=self.base, spooled=spooled, origin=self.origin)
+        except BaseException:
+            spooled.close()
+            raise
+        part._folder, part.format = self._folder, self.format
+        return part
+
+    def lines(self, gateway: Gateway | None = None) -> Iterator[JobLine | PlainLine]:
         """Every line with all its violations; `gateway` as for `checks.check`."""
-        for line in self:
-            if line.read is None:
+        for line in self._glance(_LONGEST_ID if gateway is None else gateway.max_id_length):
+            if isinstance(line, PlainLine) or line.read is None:
                 yield line
             else:
                 found = found_in(line.read, line.violations, gateway, uploads=self._folder.uploads)

@@ -102,8 +102,8 @@ def _why(raw: bytes, error: json.JSONDecodeError) -> str:
     """What JSON's reader says, and the cure of what is seen often."""
     if error.msg.startswith("Extra data"):
         if raw.endswith(b"},"):
-            return "is not JSON: a comma stands behind the object; one object a line, and nothing between them"
-        return f"is not JSON: more stands behind its end (column {error.colno}); one object a line"
+            return "is not JSON: a comma stands behind the object; one object per line, and nothing between them"
+        return f"is not JSON: more stands behind its end (column {error.colno}); one object per line"
     if raw.startswith((b"{'", b"{ '")):
         return "is not JSON but Python: names and texts stand in double quotes; json.dumps writes them so"
     return f"is not JSON: {error.msg} (column {error.colno})"

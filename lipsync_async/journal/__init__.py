@@ -8,8 +8,13 @@ It imports the package's errors and nothing else of it.
 Start to read at `record`, then `store`, then `face`.
 """
 
+from .claim import holder_of
+from .claims import Elsewhere, Settled, Taken
 from .entries import Entry
 from .face import AnyJournal, InlineJournal, Journal
+from .looks import AnyReader
+from .opening import is_url, open_journal, open_reader
+from .pruning import prune
 from .reader import Reader
 from .record import Record, State, Try, iter_result_lines
 from .settling import settle
@@ -17,14 +22,23 @@ from .store import Store
 
 __all__ = [
     "AnyJournal",
+    "AnyReader",
+    "Elsewhere",
     "Entry",
     "InlineJournal",
     "Journal",
     "Reader",
     "Record",
+    "Settled",
     "State",
     "Store",
+    "Taken",
     "Try",
+    "holder_of",
+    "is_url",
     "iter_result_lines",
+    "open_journal",
+    "open_reader",
+    "prune",
     "settle",
 ]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from queue import SimpleQueue
@@ -16,7 +16,9 @@ from typing import Any, Self
 from lipsync_async.errors import JournalError
 
 from . import entries
+from .claims import Claim
 from .entries import Entry, EntryRow
+from .looks import AnyReader
 from .reader import MEMORY, Reader
 from .record import Record, State
 from .rows import Row, to_row
@@ -37,7 +39,9 @@ class AnyJournal(ABC):
 
     failed: JournalError | None = None
     """What broke the journal; from then on every write raises it, for what comes after a lost write proves nothing."""
-    reader: Reader
+    needs_claims = False
+    """Other processes may write it at the same time: a job is claimed before it is sent."""
+    reader: AnyReader
     """Sees what is durable: `records`, `counts`, `note`, `knows_list`; each may read the disk at once."""
     runs = 0
     """How many runs have begun to write to it since it was opened.
@@ -68,9 +72,35 @@ class AnyJournal(ABC):
         """
         return self.reader.recall(external_task_id)
 
+    async def find(self, external_task_id: str) -> Record | None:
+        """The same for one who can wait. Raises `JournalError`."""
+        return self.recall(external_task_id)
+
+    async def find_witness(self, key: bytes) -> Record | None:
+        """An accepted job that was sent with the key of that mark, or None. Raises `JournalError`."""
+        accepted = self.reader.records(State.ACCEPTED)
+        return next((record for record in accepted if record.task_id and (record.key or b"") == key), None)
+
+    async def each_of(self, states: Collection[State]) -> AsyncIterator[Record]:
+        """The jobs that are in one of these states, for one who can wait. Raises `JournalError`."""
+        for record in self.reader.records_of(states):
+            yield record
+
     def records_of(self, states: Collection[State]) -> Iterator[Record]:
         """The jobs that are in one of these states on disk, in the order of first arrival. Raises `JournalError`."""
         return self.reader.records_of(states)
+
+    async def take(self, external_task_id: str) -> Claim:
+        """Claims the job among the processes that share the journal. Raises `JournalError`."""
+        raise NotImplementedError
+
+    def let_go(self, external_task_id: str) -> None:  # noqa: ARG002
+        """Gives the claim back; nothing where there are no claims."""
+        return
+
+    def may_send(self) -> bool:
+        """Whether a first byte may leave now."""
+        return True
 
     @abstractmethod
     def post(self, record: Record, done: Done | None = None) -> None:
@@ -214,8 +244,10 @@ class Journal(AnyJournal):
     @staticmethod
     def shared(
         path: str | os.PathLike[str], *, gateway: str, account: str = "default", network: bool | None = None
-    ) -> AbstractAsyncContextManager[Journal]:
-        """The journal at `path`, open once for all who use it in this loop at the same time: `async with` gives it.
+    ) -> AbstractAsyncContextManager[AnyJournal]:
+        """The journal at `path`, or at a URL, open once for all who use it in this loop at the same time.
+
+        `async with` gives it.
 
         The first opens it and the last to leave closes it; nobody else may.
         Raises `JournalError` as `open` does, where another event loop of this process has it, or once it has failed.

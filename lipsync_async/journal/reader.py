@@ -7,19 +7,21 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from lipsync_async.errors import JournalError
 
 from . import entries, schema
+from .claim import holder_of
 from .entries import Entry
 from .files import File, connected, disconnected, size, stat
+from .looks import AnyReader
 from .place import locate
 from .record import Record, State
 from .rows import DamagedRowError, Row, from_row, from_unsealed, is_text, storable
 from .schema import APPLICATION_ID, ENTRIES, JOURNAL_ID, SALT, SALT_BYTES, SEALED, selected
 from .trace import read_trace
-from .trouble import SQLITE_ERRORS, blank, damaged, damaged_row, explain, foreign, missing, newer
+from .trouble import SQLITE_ERRORS, absent, blank, damaged, damaged_row, explain, foreign, missing, newer
 
 MEMORY = ":memory:"
 _PAGE = 500
@@ -30,7 +32,7 @@ WHERE seq > ? AND state IN ('accepted', 'rejected') ORDER BY seq LIMIT {_PAGE}""
 _ENTRY = "SELECT kind, name, state, value, checksum, seq FROM entries WHERE kind = ?"
 
 
-class Reader:
+class Reader(AnyReader):
     """A look at the journal at `path`, beside a writer or without one; for one thread.
 
     It claims nothing, changes nothing, and sees what was durable at each call.
@@ -60,15 +62,6 @@ class Reader:
             Reader.close(self)
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.path}>"
-
     @property
     def journal_id(self) -> str:
         """Which journal it is: an id of its own, wherever its file is; "" in a journal of schema 1."""
@@ -84,6 +77,10 @@ class Reader:
         """The account's label."""
         return self._value("account") or ""
 
+    def holder(self) -> str:
+        """Who writes it now, in words; "" where nobody does."""
+        return holder_of(self.path) or ""
+
     def recall(self, external_task_id: str) -> Record | None:
         """The job of that id, or None: a point lookup of some 10 µs. Raises `JournalError`."""
         rows = self._rows(f"{self._select} WHERE external_task_id = ?", (storable(external_task_id),))
@@ -92,13 +89,6 @@ class Reader:
     def is_empty(self) -> bool:
         """Whether it holds no job at all. Raises `JournalError`."""
         return not self._rows("SELECT 1 FROM jobs LIMIT 1")
-
-    def records(self, state: State | None = None) -> Iterator[Record]:
-        """All jobs, or those of one state, in the order of first arrival. Raises `JournalError`.
-
-        Read in pages, so a million take no memory; each job shows as it was when its page was read.
-        """
-        return self.records_of(tuple(State) if state is None else (state,))
 
     def records_of(self, states: Collection[State]) -> Iterator[Record]:
         """The jobs that are in one of these states, as `records` gives them."""
@@ -266,8 +256,8 @@ class Reader:
 def _refuse_empty(path: str) -> None:
     """Before SQLite opens it: beside an empty file it would throw the -wal away."""
     found = stat(path)
-    if found is None or found.st_size:
+    if path == MEMORY or (found is not None and found.st_size):
         return
     if size(f"{path}-wal") or read_trace(path).made:
-        raise missing(path, "empty")
-    raise blank(path)
+        raise missing(path, "gone" if found is None else "empty")
+    raise absent(path) if found is None else blank(path)

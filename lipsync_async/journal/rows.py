@@ -135,7 +135,7 @@ def checksum(*values: Any) -> int:
 def storable(value: Any) -> Any:
     """As text what a gateway may say and SQLite cannot hold: half a surrogate pair, a giant number. Else as it is."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
         return str(value)
     return value

@@ -10,8 +10,9 @@ from threading import Lock
 
 from lipsync_async.errors import JournalError
 
-from .face import Journal
+from .face import AnyJournal, Journal
 from .files import identity, stat
+from .opening import is_url, open_journal
 from .place import locate
 from .trouble import elsewhere, strange
 
@@ -24,7 +25,7 @@ class _Entry:
         self.owner = owner
         self.loop = asyncio.get_running_loop()
         self.users = 0
-        self.opening: asyncio.Task[Journal] | None = None
+        self.opening: asyncio.Task[AnyJournal] | None = None
         self.closing: asyncio.Task[None] | None = None
 
     def is_of(self, path: str) -> bool:
@@ -42,12 +43,13 @@ _entries: list[_Entry] = []
 @asynccontextmanager
 async def share(
     path: str | os.PathLike[str], *, gateway: str, account: str = "default", network: bool | None = None
-) -> AsyncIterator[Journal]:
+) -> AsyncIterator[AnyJournal]:
     """See `Journal.shared`."""
-    entry = await _enter(_home(path), (gateway, account))
+    home = f"{os.fspath(path)} {gateway} {account}" if is_url(path) else _home(path)
+    entry = await _enter(home, (gateway, account))
     try:
         if entry.opening is None:
-            opener = Journal.open(path, gateway=gateway, account=account, network=network)
+            opener = open_journal(path, gateway=gateway, account=account, network=network)
             entry.opening = entry.loop.create_task(opener)
         yield await _opened(entry)
     finally:
@@ -84,7 +86,7 @@ async def _enter(path: str, owner: tuple[str, str]) -> _Entry:
             raise elsewhere(path)
 
 
-async def _opened(entry: _Entry) -> Journal:
+async def _opened(entry: _Entry) -> AnyJournal:
     assert entry.opening is not None
     try:
         journal = await asyncio.shield(entry.opening)
@@ -111,7 +113,9 @@ async def _bury(entry: _Entry) -> None:
     """A loop that was closed with its journal open leaves a thread that ends by itself: wait for that."""
     opening = entry.opening
     if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
-        await asyncio.to_thread(opening.result().abandon)
+        journal = opening.result()
+        if isinstance(journal, Journal):
+            await asyncio.to_thread(journal.abandon)
     _forget(entry)
 
 

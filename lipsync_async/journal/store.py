@@ -112,6 +112,21 @@ class Store(Reader):
         """Keep that the list of that digest, of so many jobs, was checked; durable on return. Raises `JournalError`."""
         self._keep(f"list:{digest}", str(count))
 
+    def prune(self, old: str, before: float, at_once: int) -> int:
+        """Deletes the jobs that the query `old` names, and what is kept for them; returns how many.
+
+        Raises `JournalError`.
+        """
+        count = 0
+        while names := self._rows(old, (before, at_once)):
+            self._transact(lambda: self._forget(names))
+            count += len(names)
+        return count
+
+    def _forget(self, names: Sequence[Row]) -> None:
+        self._connection.executemany("DELETE FROM entries WHERE name = ?", names)
+        self._connection.executemany("DELETE FROM jobs WHERE external_task_id = ?", names)
+
     def checkpoint(self) -> None:
         """Bring what is in the -wal file into the main file, so that a copy of that alone lacks nothing older.
 

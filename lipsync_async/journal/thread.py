@@ -92,7 +92,7 @@ def settle(waiter: asyncio.Future[Any] | None, result: Any, error: Exception | N
     if error is None:
         waiter.set_result(result)
     else:
-        waiter.set_exception(JournalError(*error.args) if isinstance(error, JournalError) else error)
+        waiter.set_exception(type(error)(*error.args) if isinstance(error, JournalError) else error)
 
 
 def nothing(_: object) -> None:

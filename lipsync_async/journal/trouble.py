@@ -153,6 +153,11 @@ def newer(path: str, version: int, known: int) -> JournalError:
     )
 
 
+def absent(path: str) -> JournalError:
+    """There is no file of that name."""
+    return JournalError(f"there is no journal {path}: name the file that the run had as its --journal")
+
+
 def blank(path: str) -> JournalError:
     """There is nothing to read."""
     return JournalError(f"the journal {path} is empty: no list was run with it")

@@ -40,7 +40,8 @@ def _find_out(facts: Facts, journal: str) -> Iterator[Advice]:
     doubtful = facts.counts["unknown"] + facts.counts["open"]
     if doubtful:
         first = "Once no run has the journal any more, look" if facts.counts["open"] else "Look"
-        text = f"{_jobs(doubtful)} may have been paid for. {first} them up before anything is sent again."
+        them = "it" if doubtful == 1 else "them"
+        text = f"{_jobs(doubtful)} may have been paid for. {first} {them} up before anything is sent again."
         yield Advice(text, _to_gateway(facts, "reconcile", journal))
 
 
@@ -77,7 +78,8 @@ def _mend(facts: Facts, journal: str) -> Iterator[Advice]:
         text = "the table says why. Mend the sound or the video, and submit them under a new id."
         yield Advice(f"{_jobs(others)} failed: {text}" if not failed else f"{_jobs(others)} failed otherwise: {text}")
     if facts.counts["rejected"]:
-        text = f"{_jobs(facts.counts['rejected'])} {_were(facts.counts['rejected'])} refused: correct them in the list."
+        text = f"{_jobs(facts.counts['rejected'])} {_were(facts.counts['rejected'])} refused"
+        text += f": correct {'it' if facts.counts['rejected'] == 1 else 'them'} in the list."
         yield Advice(f"{text} What is not changed is sent again with --retry-rejected alone.", _submit(facts, journal))
     if facts.counts["lost"]:
         yield Advice(f"Tasks that the gateway does not find any more: {number(facts.counts['lost'])}. Ask it for them.")

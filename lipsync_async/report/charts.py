@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from html import escape
 
-from .facts import ENDED, REFUSED, SUBMITTED, WORDS, Facts
+from .facts import ENDED, NEVER_RAN, REFUSED, SUBMITTED, WORDS, Facts
 from .texts import clock, number, seconds
 from .timeline import Timeline
 
@@ -38,16 +38,38 @@ def over_time(timeline: Timeline, zone: tzinfo) -> str:
     """Bars for every series, one below the other over the same time."""
     drawn = [*_SERIES, *(one for one in _REFUSALS if any(timeline.counts(one[0])))]
     figures = [_series(timeline, *one, zone) for one in drawn if any(timeline.counts(one[0]))]
+    running = running_tasks(timeline)
+    if any(timeline.counts(ENDED)) and any(running):
+        told = (
+            f"at most {number(max(running))} at once; one that was not seen to end counts on, a failed one is left out"
+        )
+        figures.insert(1, _spans(timeline, "Running tasks", told, running, "idle", zone))
     return "".join(figures)
 
 
+def running_tasks(timeline: Timeline) -> list[int]:
+    """How many tasks ran at the end of each span: what was submitted, less what has ended by then."""
+    level, levels = 0, []
+    series = (timeline.counts(one) for one in (SUBMITTED, NEVER_RAN, ENDED))
+    for submitted, never_ran, ended in zip(*series, strict=True):
+        level += submitted - never_ran - ended
+        levels.append(max(0, level))  # the gateway's clock may be ahead of ours
+    return levels
+
+
 def _series(timeline: Timeline, series: int, title: str, colour: str, zone: tzinfo) -> str:
-    counts, step, begin = timeline.counts(series), timeline.step, timeline.begin
+    counts = timeline.counts(series)
+    most = f"{number(sum(counts))} in all, at most {number(max(counts))} in {seconds(timeline.step)}"
+    return _spans(timeline, title, most, counts, colour, zone)
+
+
+def _spans(timeline: Timeline, title: str, told: str, counts: Sequence[int], colour: str, zone: tzinfo) -> str:
+    """Bars over the timeline's spans."""
+    step, begin = timeline.step, timeline.begin
     end = begin + len(counts) * step
     form = "%H:%M:%S" if end - begin < 86_400 else "%Y-%m-%d %H:%M"
     names = [clock(begin + span * step, zone, form) for span in range(len(counts))]
-    most = f"{number(sum(counts))} in all, at most {number(max(counts))} in {seconds(step)}"
-    return _bars(title, most, counts, names, (clock(begin, zone), clock(end, zone)), colour)
+    return _bars(title, told, counts, names, (clock(begin, zone), clock(end, zone)), colour)
 
 
 def durations(lasted: Sequence[float]) -> str:

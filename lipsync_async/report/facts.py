@@ -12,7 +12,7 @@ from lipsync_async.task_results import Money
 from .picking import Fair, Reason, Row, Sample, Slowest
 from .timeline import Timeline
 
-SUBMITTED, ENDED, REFUSED = range(3)
+SUBMITTED, ENDED, REFUSED, NEVER_RAN = range(4)
 """The series of the timeline."""
 
 
@@ -118,7 +118,7 @@ class Facts:
     """Requests that made no task, by kind."""
     recovered: int = 0
     """Jobs whose reply was lost, and whose task a look-up found."""
-    timeline: Timeline = Factory(lambda: Timeline(3))
+    timeline: Timeline = Factory(lambda: Timeline(4))
     learned: Learned = Factory(Learned)
     failures: Fair[Reason] = Factory(Fair)
     unfinished: Sample = Factory(Sample)

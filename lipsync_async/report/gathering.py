@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from lipsync_async.endings import Download, Downloaded, DownloadFailed, Ended, Succeeded, TaskFailed, TaskLost
-from lipsync_async.journal import Reader, Record, State
+from lipsync_async.journal import AnyReader, Record, State
 from lipsync_async.task_results import charged_units
 from lipsync_async.tasks.durations import Durations
 from lipsync_async.tasks.freshness import Freshness
@@ -16,7 +16,7 @@ from lipsync_async.tasks.learning import Learning, Lesson
 from lipsync_async.tasks.taskbook import LEARNED, VIDEO, read_download, read_ending, read_lessons
 from lipsync_async.tasks.ties import TASK, ties_of
 
-from .facts import ENDED, REFUSED, SUBMITTED, Facts, Learned
+from .facts import ENDED, NEVER_RAN, REFUSED, SUBMITTED, Facts, Learned
 from .picking import REASONS, Reason, Row
 from .texts import LONGEST, told
 
@@ -37,7 +37,7 @@ _CAME_OUT = {
 _FIGURES = re.compile(r"\d+")
 
 
-def gather(reader: Reader) -> Facts:
+def gather(reader: AnyReader) -> Facts:
     """All that a page tells. Raises `JournalError` where the journal cannot be read."""
     gathering = _Gathering(reader)
     records = reader.records()
@@ -47,7 +47,7 @@ def gather(reader: Reader) -> Facts:
 
 
 class _Gathering:
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: AnyReader) -> None:
         lists = reader.list_lengths()
         self._reader = reader
         self._ties = ties_of(reader)
@@ -72,6 +72,8 @@ class _Gathering:
     def _add(self, record: Record, ending: Ended | None, video: Download | None) -> None:
         facts = self.facts
         facts.timeline.add(SUBMITTED, record.last_intent_at)
+        if not _is_seen_to_run(record, ending):
+            facts.timeline.add(NEVER_RAN, record.last_intent_at)
         facts.recovered += record.recovered
         if record.history:
             self._add_tries(record)
@@ -155,6 +157,13 @@ class _Gathering:
             refund.given_back += max(0.0, (ending.estimated_units or 0.0) - charged)
 
 
+def _is_seen_to_run(record: Record, ending: Ended | None) -> bool:
+    """Whether it is known from when to when its task ran: of a failed one nobody tells when it ended."""
+    if record.state is not State.ACCEPTED:
+        return False
+    return ending is None or (isinstance(ending, Succeeded) and ending.ended_at is not None)
+
+
 def _row(record: Record, ending: Ended | None = None, video: Download | None = None, message: str = "") -> Row:
     return Row(
         name=record.external_task_id,
@@ -178,7 +187,7 @@ def _took(record: Record, ending: Succeeded) -> float | None:
     return took if 0 <= took < math.inf else None
 
 
-def _learned(reader: Reader) -> Learned:
+def _learned(reader: AnyReader) -> Learned:
     durations, freshness = Durations(), Freshness()
     learning = Learning(durations, freshness)
     for lesson in _lessons(reader):
@@ -191,7 +200,7 @@ def _learned(reader: Reader) -> Learned:
     )
 
 
-def _lessons(reader: Reader) -> Iterator[Lesson]:
+def _lessons(reader: AnyReader) -> Iterator[Lesson]:
     for lesson in read_lessons(reader.entry(LEARNED, LEARNED)):
         if 0 <= lesson.lasted < math.inf:
             yield lesson

@@ -131,7 +131,13 @@ def _money(facts: Facts) -> Iterator[str]:
         tiles.append(_tile(_units(refund.given_back), "refunded or not charged", text))
     doubtful = facts.counts["unknown"] + facts.counts["open"]
     if doubtful:
-        tiles.append(_tile(f"{number(doubtful)} jobs", "in doubt", "may have been charged, and are not counted here"))
+        tiles.append(
+            _tile(
+                f"{number(doubtful)} job{'' if doubtful == 1 else 's'}",
+                "in doubt",
+                "may have been charged, and are not counted here",
+            )
+        )
     yield f'<h2>Money</h2>\n<ul class="tiles">{"".join(tiles)}</ul>\n'
 
 

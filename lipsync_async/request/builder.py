@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast, overload
 
 from attrs import evolve, field, frozen
 
 from lipsync_async.errors import InvalidRequestError, Violation
 from lipsync_async.gateways import Gateway
+from lipsync_async.given import whole
 from lipsync_async.models import FaceChoice, LipSyncRequest, Sound, SpeechSource, VideoSource
 
 from .audio import AudioBytes, AudioFile
@@ -143,7 +144,7 @@ class RequestBuilder:
         Without `end` the cut ends with the sound, at most 60000 ms after `start`.
         `end` is required if the length of the sound is not known: for an id, a URL, or a file that does not tell it.
         """
-        return evolve(self, start=start, end=end, insert=insert)
+        return evolve(self, start=whole(start), end=whole(end), insert=whole(insert))
 
     def volume(self, sound: float = 1, original: float = 1) -> RequestBuilder:
         """Sets the volume of the sound and of the video's own sound, from 0 to 2; not every gateway takes fractions."""
@@ -174,20 +175,58 @@ class RequestBuilder:
         """
         return self._violations(self._request(), gateway, facts)
 
+    @overload
     def build(
-        self, gateway: Gateway | None = None, facts: Facts | None = None, *, uploads: bool = False
-    ) -> LipSyncRequest:
+        self,
+        gateway: Gateway | None = None,
+        facts: Facts | None = None,
+        *,
+        uploads: bool = False,
+        on_invalid: None = None,
+    ) -> LipSyncRequest: ...
+    @overload
+    def build(
+        self,
+        gateway: Gateway | None = None,
+        facts: Facts | None = None,
+        *,
+        uploads: bool = False,
+        on_invalid: Callable[[InvalidRequestError], object],
+    ) -> LipSyncRequest | None: ...
+    def build(
+        self,
+        gateway: Gateway | None = None,
+        facts: Facts | None = None,
+        *,
+        uploads: bool = False,
+        on_invalid: Callable[[InvalidRequestError], object] | None = None,
+    ) -> LipSyncRequest | None:
         """Returns the request.
 
         `uploads`: the client has some, so a sound file may be larger than a create takes.
         Without `gateway` only the rules of all gateways are checked; the client checks those of its own gateway later.
         Raises `InvalidRequestError` with all errors; warnings do not raise.
+        `on_invalid` is called with that error in place of raising it, and None is returned: so one bad voice does not
+        end a generator that makes jobs for a `stream`.
         """
+        made = self.build_or_violations(gateway, facts, uploads=uploads)
+        if isinstance(made, LipSyncRequest):
+            return made
+        known = self._external_task_id if isinstance(self._external_task_id, str) else None
+        error = InvalidRequestError(list(made), external_task_id=known)
+        if on_invalid is None:
+            raise error
+        on_invalid(error)
+        return None
+
+    def build_or_violations(
+        self, gateway: Gateway | None = None, facts: Facts | None = None, *, uploads: bool = False
+    ) -> LipSyncRequest | tuple[Violation, ...]:
+        """Returns the request, or all errors that there are; never raises. The parameters are those of `build`."""
         request = self._request()
         errors = but_pending(errors_of(self._violations(request, gateway, facts)), request, uploads=uploads)
         if errors:
-            known = self._external_task_id if isinstance(self._external_task_id, str) else None
-            raise InvalidRequestError(errors, external_task_id=known)
+            return tuple(errors)
         mark_if_clean(request)
         return request
 

@@ -149,7 +149,7 @@ async def _until_told(sandbox: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with sandbox:
-        _say(f"listening on {sandbox.base_url}\nvideos at {sandbox.file_url}")
+        _say(f"listening on {sandbox.base_url}\nvideos at {sandbox.file_url}\nAPI key: {sandbox.api_key}")
         await stop.wait()
 
 

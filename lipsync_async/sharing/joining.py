@@ -36,6 +36,11 @@ class Sharing:
         self._pacer: SharedPacer | None = None
         self._telling = True
 
+    @property
+    def wanted(self) -> bool:
+        """Whether limits are to be shared."""
+        return self._store is not None
+
     async def pacer(self, limits: Limits) -> SharedPacer | None:
         """The pacer in place of the client's own, after its first exchange; None where nothing is shared.
 

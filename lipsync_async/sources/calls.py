@@ -18,7 +18,7 @@ from .calling import Manner, identify, speak
 class SourceCalls:
     """The calls about videos and texts; each is paid by itself (contract, section 7)."""
 
-    def _ready(self) -> Account:
+    def _at_work(self) -> Account:
         raise NotImplementedError
 
     async def identify_faces(
@@ -39,7 +39,7 @@ class SourceCalls:
         `OutcomeUnknownError` (its reply was lost and it may have been charged: it is not sent again by itself);
         where the gateway makes it a task, `TaskFailedError`, `TaskError` or `WaitTimeoutError` as well.
         """
-        account, video = self._ready(), VideoSource(url=video_url, video_id=video_id)
+        account, video = self._at_work(), VideoSource(url=video_url, video_id=video_id)
         _refuse(errors_of(video_faults("video", video)))
         manner = Manner(timeout=timeout, task_id=task_id, extra_body=extra_body)
         return await identify(account, video, manner)
@@ -61,7 +61,7 @@ class SourceCalls:
         `language` is `en` or `zh`, and `speed` from 0.8 to 2.
         The other parameters, and what is raised, are those of `identify_faces`.
         """
-        account = self._ready()
+        account = self._at_work()
         source = SpeechSource(text=text, voice_id=voice_id, language=language, speed=speed)
         _refuse(errors_of(speech_faults("speech", source)))
         manner = Manner(timeout=timeout, task_id=task_id, extra_body=extra_body)

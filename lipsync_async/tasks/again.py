@@ -7,7 +7,7 @@ run, with or without the caller's leave to submit again, tells of one job and no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from attrs import frozen
 
 from lipsync_async.dispatch.account import LOG
 from lipsync_async.endings import FailureKind, TaskFailed
-from lipsync_async.errors import JournalError
+from lipsync_async.errors import ConfigurationError, JournalError
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome, Unknown
 from lipsync_async.terms import Kind
@@ -26,6 +26,9 @@ from .taskbook import Taskbook
 
 MOST_AGAIN = 3
 """Times that a job is submitted again."""
+
+MAY_BE_SUBMITTED_AGAIN = frozenset({FailureKind.CAPACITY, FailureKind.GATEWAY})
+"""Where the same content may succeed."""
 
 
 @frozen
@@ -173,3 +176,13 @@ class Again:
         else:
             self._done(it, failed, found)
         return True
+
+
+def kinds_of(resubmit: Collection[str]) -> frozenset[FailureKind]:
+    """Leave for these kinds. Raises `ConfigurationError` for a kind that would fail again, or is none."""
+    names = {resubmit} if isinstance(resubmit, str) else set(resubmit)
+    wrong = sorted(names - {kind.value for kind in MAY_BE_SUBMITTED_AGAIN})
+    if wrong:
+        allowed = " and ".join(sorted(MAY_BE_SUBMITTED_AGAIN))
+        raise ConfigurationError(f"resubmit knows {allowed}, not {', '.join(map(repr, wrong))}")
+    return frozenset(map(FailureKind, names))

@@ -14,10 +14,11 @@ from lipsync_async.dispatch.run import YIELD_EVERY
 from lipsync_async.dispatch.streaming import Jobs, JournalLike, OnProgress, Opened, OutcomeStream, Requests
 from lipsync_async.downloads.crew import Crew
 from lipsync_async.downloads.fetcher import Fetcher, FetchOptions
-from lipsync_async.downloads.store import store_for
+from lipsync_async.downloads.store import expect_store, store_for
 from lipsync_async.endings import Downloaded, Ending, FailureKind, Result, Succeeded, TaskState
-from lipsync_async.errors import ConfigurationError, TaskError, TaskNotFoundError
+from lipsync_async.errors import TaskError, TaskNotFoundError
 from lipsync_async.gateways import Gateway
+from lipsync_async.given import expect_seconds
 from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
@@ -26,15 +27,15 @@ from lipsync_async.terms import Failure, Kind
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
 
-from .again import Resubmission
+from .again import Resubmission, kinds_of
 from .fates import ENDED, Sign, judge_task, state_of
 from .fetching import Fetching, Target, video_url
 from .follower import Follower, FollowingStatistics
 from .results import ResultStream, Watch
 from .slots import Slots
 from .taskbook import Taskbook
-from .waiting import Waiting
-from .wanted import TaskLike, Wanted, sound_of, wanted_of
+from .waiting import Waiting, Waits
+from .wanted import TaskLike, Wanted, expect_tasks, sound_of, wanted_of
 
 Waitable = TaskLike | Rejected | Unknown | NotSent
 """What `wait_many` takes: an outcome without a task comes back as it is."""
@@ -48,12 +49,28 @@ class TaskCalls:
     _when_to_look: Following
     _follower: Follower | None = None
 
+    def __init__(self) -> None:
+        self._waits = Waits()
+
     # What the client brings along.
 
     def _ready(self) -> Account:
         raise NotImplementedError
 
-    async def submit(self, request: LipSyncRequest) -> Accepted:
+    def _at_work(self) -> Account:
+        raise NotImplementedError
+
+    def _begun(self) -> Account:
+        raise NotImplementedError
+
+    async def submit(
+        self,
+        request: LipSyncRequest,
+        *,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> Accepted:
         """As the client has it."""
         raise NotImplementedError
 
@@ -112,7 +129,9 @@ class TaskCalls:
         Returns the ending of each, by `external_task_id`, or by task id where no other is known; none is raised.
         """
         endings: dict[str, Ending] = {}
-        waiting = Waiting(self._follow(), collect(endings))
+        expect_tasks(tasks)
+        expect_seconds("timeout", timeout)
+        waiting = self._begin_waiting(endings)
         given = tuple(tasks.values() if isinstance(tasks, Mapping) else tasks)
         try:
             for number, one in enumerate(given, 1):
@@ -125,12 +144,23 @@ class TaskCalls:
         finally:
             waiting.leave()
 
-    async def run(self, request: LipSyncRequest, *, timeout: float | None = 3600.0) -> Succeeded:
+    async def run(
+        self,
+        request: LipSyncRequest,
+        *,
+        timeout: float | None = 3600.0,
+        journal: JournalLike | None = None,
+        account: str = "default",
+        options: RunOptions | None = None,
+    ) -> Succeeded:
         """Submits one job and waits for its video, for at most `timeout` seconds after it was accepted.
 
+        `journal`, `account` and `options` are those of `submit`.
         Raises what `submit` and `wait` raise; an error of `wait` names the task, which `wait` can go on with.
         """
-        return await self._wait_for(self._accepted_now(await self.submit(request)), timeout)
+        expect_seconds("timeout", timeout)  # before anything is paid for
+        accepted = await self.submit(request, journal=journal, account=account, options=options)
+        return await self._wait_for(self._accepted_now(accepted), timeout)
 
     async def run_many(
         self,
@@ -139,6 +169,7 @@ class TaskCalls:
         timeout: float | None = None,
         resubmit: Collection[str] = (),
         download: Target | None = None,
+        on_progress: OnProgress | None = None,
         journal: JournalLike | None = None,
         account: str = "default",
         options: RunOptions | None = None,
@@ -150,19 +181,20 @@ class TaskCalls:
         at most three times, under the ids `<id>-r1` ..., and pays again; its ending tells of the `earlier` ones.
         `download`: where each video is put when its task has succeeded: a folder, an address such as
         `s3://bucket/prefix` (the extra `store`), or an object with `put`; `Succeeded.download` says what came of it.
+        `on_progress` is called after each outcome, when a job is accepted for example, and not again when it ends.
         With a `journal` an earlier run is resumed: what ended is told again, and the other tasks are waited for.
         Returns, by `external_task_id`, each task's ending, or the outcome of a job that was not accepted; raises none.
         Raises what `submit_many` raises.
         """
-        self._ready()
+        self._at_work()
         options = options or RunOptions()
         listed = await index(jobs, options, self._gateway.max_id_length)
         opened = Opened(journal, self._gateway, account)
         found: dict[str, Result] = {}
-        async with self._results(listed, opened, timeout, resubmit, download, None, options) as results:
+        async with self._results(listed, opened, timeout, resubmit, download, on_progress, options) as results:
             async for result in results:
                 found[job_id(result)] = result
-        return TaskResults({job.id: found[job.id] for job in listed if job.id in found} | found)
+        return TaskResults({job.id: found[job.id] for job in listed.jobs if job.id in found} | found)
 
     def follow(
         self,
@@ -194,8 +226,7 @@ class TaskCalls:
         *,
         whole_journal: bool = False,
     ) -> ResultStream:
-        kinds = _kinds_of(resubmit)
-        account = self._ready()
+        kinds, account = _waiting_for(timeout, resubmit, download), self._ready() if jobs is None else self._at_work()
 
         def outcomes(journal: AnyJournal | None, watch: Watch) -> OutcomeStream:
             return self._outcomes(jobs, opened.again(journal), on_progress, options, watch)
@@ -204,7 +235,7 @@ class TaskCalls:
             async def submit(request: LipSyncRequest) -> Outcome:
                 found: dict[str, Outcome] = {}
                 try:
-                    await self.submit_many([request], found, journal=journal, options=options)  # type: ignore[arg-type]
+                    await self.submit_many([request], found, journal=journal, options=options)
                 except asyncio.CancelledError:  # its grace is over, and the job has come out
                     if not found:
                         raise
@@ -216,15 +247,17 @@ class TaskCalls:
             assert download is not None
             return Fetching(account, download, tell, taskbook=taskbook, trust_env=self._trust_env)
 
-        return ResultStream(
-            self._follow,
-            outcomes,
-            opened,
-            wall_clock=account.wall_clock,
-            timeout=timeout,
-            resubmission=resubmission,
-            fetching=None if download is None else fetching,
-            whole_journal=whole_journal,
+        return self._waits.add(
+            ResultStream(
+                self._follow,
+                outcomes,
+                opened,
+                wall_clock=account.wall_clock,
+                timeout=timeout,
+                resubmission=resubmission,
+                fetching=None if download is None else fetching,
+                whole_journal=whole_journal,
+            )
         )
 
     async def download(self, task: TaskLike, to: Target) -> Downloaded:
@@ -249,9 +282,10 @@ class TaskCalls:
     def following(self) -> FollowingStatistics:
         """Returns what was learned about tasks: how long they take, and how late the gateway tells their ends.
 
-        Raises `ClientClosedError` outside of `async with`.
+        From any thread. Raises `ClientClosedError` where the client has not begun, or was closed.
         """
-        return self._follow().statistics()
+        account, follower = self._begun(), self._follower
+        return (Follower(account, self._when_to_look) if follower is None else follower).statistics()
 
     def _follow(self) -> Follower:
         account = self._ready()
@@ -260,14 +294,18 @@ class TaskCalls:
         return self._follower
 
     async def _wait_for(self, wanted: Wanted, timeout: float | None) -> Succeeded:
+        expect_seconds("timeout", timeout)
         endings: dict[str, Ending] = {}
-        waiting = Waiting(self._follow(), collect(endings))
+        waiting = self._begin_waiting(endings)
         waiting.add(wanted)
         try:
             await waiting.finish(timeout)
         finally:
             waiting.leave()
         return _succeeded(endings[wanted.task_id])
+
+    def _begin_waiting(self, endings: dict[str, Ending]) -> Waiting:
+        return self._waits.add(Waiting(self._follow(), collect(endings)))
 
     def _accepted_now(self, outcome: Accepted) -> Wanted:
         """A task whose job has just come out: it is new, unless an earlier run or a lost reply made it."""
@@ -327,17 +365,11 @@ def _succeeded(ending: Ending) -> Succeeded:
     return ending
 
 
-MAY_BE_SUBMITTED_AGAIN = frozenset({FailureKind.CAPACITY, FailureKind.GATEWAY})
-
-
-def _kinds_of(resubmit: Collection[str]) -> frozenset[FailureKind]:
-    """Raises `ConfigurationError` for a kind that would fail again, or is none."""
-    names = {resubmit} if isinstance(resubmit, str) else set(resubmit)
-    wrong = sorted(names - {kind.value for kind in MAY_BE_SUBMITTED_AGAIN})
-    if wrong:
-        allowed = " and ".join(sorted(MAY_BE_SUBMITTED_AGAIN))
-        raise ConfigurationError(f"resubmit knows {allowed}, not {', '.join(map(repr, wrong))}")
-    return frozenset(map(FailureKind, names))
+def _waiting_for(timeout: float | None, resubmit: Collection[str], download: Target | None) -> frozenset[FailureKind]:
+    """The kinds to submit again. Raises `ConfigurationError` for what cannot be waited for so."""
+    expect_seconds("timeout", timeout)
+    expect_store(download)
+    return kinds_of(resubmit)
 
 
 async def _look(account: Account, wanted: Wanted) -> tuple[TaskReply | Failure, Sign]:

@@ -32,6 +32,10 @@ Target = str | os.PathLike[str] | Store
 """Where videos go: a folder, an address such as `s3://bucket/prefix` (the extra `store`), or a store."""
 
 
+ASK_AGAIN = 1.0
+"""Seconds between two questions for a video that another process fetches."""
+
+
 class Fetching:
     """The downloads of one call; an async context manager."""
 
@@ -101,15 +105,36 @@ class Fetching:
             task.cancel()
 
     async def _fetch(self, ending: Succeeded) -> None:
-        found = await self._crew.fetch(ending.external_task_id, ending.task_id, lambda: self._renew(ending))
-        if found.error() is not None:
-            LOG.warning("%s", found.error())
-        written = asyncio.Event()
-        if self._taskbook is not None and ending.external_task_id is not None:
-            self._taskbook.keep_download(found, ending.external_task_id, written.set)
-            await written.wait()
+        name, taskbook = ending.external_task_id, self._taskbook
+        found = None
+        if taskbook is not None and name is not None:
+            found = await self._turn(taskbook, name, ending)
+        try:
+            if found is None:
+                found = await self._crew.fetch(name, ending.task_id, lambda: self._renew(ending))
+                if found.error() is not None:
+                    LOG.warning("%s", found.error())
+                written = asyncio.Event()
+                if taskbook is not None and name is not None:
+                    taskbook.keep_download(found, name, written.set)
+                    await written.wait()
+        finally:
+            if taskbook is not None and name is not None:
+                taskbook.has_fetched(name)
         self._tasks.pop(asyncio.current_task())  # type: ignore[arg-type]
         self._tell(msgspec.structs.replace(ending, download=found))
+
+    async def _turn(self, taskbook: Taskbook, name: str, ending: Succeeded) -> Download | None:
+        """Waits while another process fetches it; what that one got, or None: it is to be fetched."""
+        while True:
+            try:
+                ours = await taskbook.may_fetch(name)
+            except JournalError as error:  # fetching once more costs nothing
+                LOG.warning("whether the video of task %s is fetched elsewhere is not known: %s", ending.task_id, error)
+                return None
+            if ours:
+                return self._on_record(ending)
+            await asyncio.sleep(ASK_AGAIN)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """It was told, unless it was broken off."""

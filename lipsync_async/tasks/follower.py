@@ -16,8 +16,11 @@ from attrs import evolve, frozen
 
 from lipsync_async.config import Following
 from lipsync_async.dispatch.account import LOG, Account
-from lipsync_async.endings import Ended, Ending, StillRunning, TaskLost, TaskState
+from lipsync_async.dispatch.job import Job
+from lipsync_async.endings import Ended, Ending, StillRunning, TaskFailed, TaskLost, TaskState
 from lipsync_async.outcomes import Accepted
+from lipsync_async.request.checks import sent_units
+from lipsync_async.task_results import charged_units
 from lipsync_async.terms import Failure
 from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
@@ -273,13 +276,28 @@ class Follower:
         self._ended[task.task_id] = ending
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
-        self._free_slot(task, ending, took)
+        job = self._account.registry.recall(ending.external_task_id or "")
+        self._free_slot(task, ending, job, took)
+        if self._account.observer is not None:
+            self._observe(ending, job)
         self._tell(task.task_id, ending)
 
-    def _free_slot(self, task: Followed, ending: Ended, took: float | None) -> None:
+    def _observe(self, ending: Ended, job: Job | None) -> None:
+        outcome = None if job is None else job.outcome
+        ours = isinstance(outcome, Accepted) and outcome.task_id == ending.task_id
+        self._account.observe(
+            "end",
+            external_task_id=ending.external_task_id,
+            task_id=ending.task_id,
+            action=ending.name,
+            kind=ending.kind if isinstance(ending, TaskFailed) else None,
+            units=charged_units(ending),
+            estimated_units=sent_units(job.request) if job is not None and ours else None,
+        )
+
+    def _free_slot(self, task: Followed, ending: Ended, job: Job | None, took: float | None) -> None:
         """The pacer counts the tasks that this client's own creates made; `took`: the seconds that it ran, if known."""
         account = self._account
-        job = account.registry.recall(ending.external_task_id or "")
         outcome = None if job is None else job.outcome
         if isinstance(outcome, Accepted) and outcome.task_id == ending.task_id and not outcome.replayed:
             now = account.loop.time()

@@ -63,18 +63,20 @@ class Freshness:
     @property
     def seconds(self) -> float:
         """Seconds within which this gateway tells nine ends of ten, at least; 0.0 as long as nothing is known."""
-        if self._cached is None:
+        seconds = self._cached
+        if seconds is None:
             told = self._told.quantile(MOSTLY)
-            self._cached = self._from_bunches() if told is None else told
-        return self._cached
+            self._cached = seconds = self._from_bunches() if told is None else told
+        return seconds
 
     def _from_bunches(self) -> float:
         """The pause between two moments, less the looks' own: it is no measure of the gateway."""
-        if len(self._spans) < ENOUGH:
+        spans = tuple(self._spans)  # another thread may ask, and a deque that changes meanwhile raises
+        if len(spans) < ENOUGH:
             return 0.0
-        moments = fewest_moments(self._spans)
-        if len(moments) < 2 or len(self._spans) < A_BUNCH * len(moments):
+        moments = fewest_moments(spans)
+        if len(moments) < 2 or len(spans) < A_BUNCH * len(moments):
             return 0.0
-        widths = sorted(seen - before for before, seen in self._spans)
+        widths = sorted(seen - before for before, seen in spans)
         pause = (moments[-1] - moments[0]) / (len(moments) - 1)
         return min(LATEST, max(0.0, pause - widths[len(widths) // 2]))

@@ -44,7 +44,7 @@ COLD = 30.0
 EARLIEST = 0.08
 """The share of tasks that end before the first look."""
 SHARE_OF_MEDIAN = 0.05
-PRICE = 0.005
+PRICE = 0.004
 """What a look is worth: so many median durations of lag."""
 SPAN = 0.15
 """Median durations over which ends are counted."""

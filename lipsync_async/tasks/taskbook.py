@@ -27,7 +27,7 @@ from lipsync_async.endings import (
     Video,
 )
 from lipsync_async.errors import JournalError
-from lipsync_async.journal import AnyJournal, Entry, Record, State
+from lipsync_async.journal import AnyJournal, Elsewhere, Entry, Record, State
 from lipsync_async.outcomes import Outcome
 
 from .learning import Lesson
@@ -35,6 +35,8 @@ from .ties import TASK, Ties, tied, ties_of, to_tie
 
 VIDEO = "video"
 """The kind of those that hold what became of a video's file."""
+_FETCHING = "\x01video "
+"""Begins the name under which a video is claimed; no job's id can begin so."""
 LEARNED = "learned"
 """The kind and the name of the one that holds what was learned."""
 LEARN_EVERY = 32
@@ -90,6 +92,16 @@ class Taskbook:
         entry = self.journal.reader.entry(VIDEO, external_task_id)
         found = None if entry is None else read_download(entry)
         return found if found is not None and found.task_id == task_id else None
+
+    async def may_fetch(self, external_task_id: str) -> bool:
+        """Whether the video is this process's to fetch; another one may be at it. Raises `JournalError`."""
+        if not self.journal.needs_claims:
+            return True
+        return not isinstance(await self.journal.take(_FETCHING + external_task_id), Elsewhere)
+
+    def has_fetched(self, external_task_id: str) -> None:
+        """It is over, however it ended."""
+        self.journal.let_go(_FETCHING + external_task_id)
 
     def fetched(self) -> Iterator[str]:
         """The ids of the jobs whose videos are on record, in the order of first arrival. Raises `JournalError`."""

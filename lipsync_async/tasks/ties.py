@@ -9,7 +9,7 @@ import msgspec
 from attrs import Factory, define
 
 from lipsync_async.endings import TaskFailed
-from lipsync_async.journal import Entry, Reader
+from lipsync_async.journal import AnyReader, Entry
 
 AGAIN = "again"
 """The kind of these entries."""
@@ -32,13 +32,13 @@ def to_tie(job: str, number: int, later: str) -> Entry:
     return Entry(kind=AGAIN, name=f"{number} {job}", state="", value=msgspec.json.encode(later))
 
 
-def tied(reader: Reader, job: str, number: int) -> str | None:
+def tied(reader: AnyReader, job: str, number: int) -> str | None:
     """The id of the job's so-manieth submission after the first, where it was begun. Raises `JournalError`."""
     entry = reader.entry(AGAIN, f"{number} {job}")
     return None if entry is None else _read(entry)[2]
 
 
-def ties_of(reader: Reader) -> Ties:
+def ties_of(reader: AnyReader) -> Ties:
     """All ties between a task that is on record as failed and the next; others tell nothing. Raises `JournalError`.
 
     Where the failure cannot be read, nobody would tell of the next submission but itself.

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol, TypeVar
+from weakref import WeakSet
 
 import msgspec
 
@@ -208,3 +210,38 @@ class Waiting:
             self._tasks[it.task_id] = it
             return False
         return True
+
+
+class Patient(Protocol):
+    """A call that waits for tasks."""
+
+    def stop(self) -> None:
+        """Ends patience: what has not ended is told as still running."""
+        ...
+
+    def abort(self) -> None:
+        """The same without grace for what is submitted meanwhile."""
+        ...
+
+
+P = TypeVar("P", bound=Patient)
+
+
+class Waits:
+    """The calls of one client that wait for tasks, as long as somebody holds them."""
+
+    def __init__(self) -> None:
+        self._all: WeakSet[Patient] = WeakSet()
+
+    def add(self, wait: P) -> P:
+        """Returns it."""
+        self._all.add(wait)
+        return wait
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Nobody waits any longer."""
+        for wait in tuple(self._all):
+            if at_once:
+                wait.abort()
+            else:
+                wait.stop()

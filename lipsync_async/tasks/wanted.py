@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from lipsync_async.dispatch.job import Job
 from lipsync_async.endings import Ended, StillRunning, TaskState
+from lipsync_async.errors import WrongArgumentError
+from lipsync_async.given import expect_text, shown
 from lipsync_async.journal import Record
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted
@@ -29,11 +33,22 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def wanted_of(task: TaskLike) -> Wanted:
-    """What is known of a task by what names it."""
+    """What is known of a task by what names it. Raises `WrongArgumentError` for what names none."""
     if isinstance(task, str):
+        expect_text("task", task)
         return Wanted(task_id=task)
+    if not isinstance(getattr(task, "task_id", None), str):
+        told = "must be a task id, or the outcome or ending of a job that has a task"
+        raise WrongArgumentError(f"task {told}, not {shown(task)}")
     created_at = task.created_at if isinstance(task, Accepted | TaskState) else None
     return Wanted(task_id=task.task_id, external_task_id=task.external_task_id, created_at=created_at)
+
+
+def expect_tasks(tasks: object) -> None:
+    """Raises `WrongArgumentError` for what is no list of tasks."""
+    if isinstance(tasks, str | bytes) or not isinstance(tasks, Iterable):
+        told = "tasks must be a list of outcomes or task ids, or the result of submit_many"
+        raise WrongArgumentError(f"{told}, not {shown(tasks)}: wait(task) takes one")
 
 
 def wanted_of_job(job: Job, outcome: Accepted, now: float) -> Wanted:

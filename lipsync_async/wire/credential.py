@@ -12,9 +12,11 @@ from hashlib import blake2b
 import msgspec
 from multidict import CIMultiDict
 
-from lipsync_async.errors import ConfigurationError, HookError
+from lipsync_async.errors import ConfigurationError, HookError, WrongArgumentError
 from lipsync_async.gateways import Gateway
 from lipsync_async.terms import Kind
+
+from .tokens import KlingKey
 
 KEY_PATIENCE = 60.0
 """Seconds for an async callable to give a key: every job waits for it."""
@@ -35,8 +37,11 @@ class Headers(CIMultiDict[str]):
 class Credential:
     """The API key, or what gives it; a new one is asked for once per generation, by whoever comes first."""
 
-    def __init__(self, key: ApiKey) -> None:
+    def __init__(self, key: ApiKey, *, agent: str | None = None, origin: str = "") -> None:
         self._key = key
+        self._agent = {} if agent is None else {"User-Agent": agent}
+        self.origin = origin
+        """Where the key comes from, in words; "" where nobody said."""
         self._lock = asyncio.Lock()
         self._asked = 0
         self._waiting = 0
@@ -122,6 +127,7 @@ class Credential:
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
+                **self._agent,
             }
         )
 
@@ -180,17 +186,50 @@ def account_of(key: str) -> str:
     return key
 
 
-def find_key(gateway: Gateway, given: str | None) -> str:
+def find_key(gateway: Gateway, given: str | None) -> ApiKey:
     """Returns `given`, else the value of the gateway's variable, else that of `LIPSYNC_API_KEY`; a blank key is none.
 
+    Kling's own pair, where it is set, comes before `LIPSYNC_API_KEY`.
     Raises `ConfigurationError`, with the names of the variables, if there is no key.
     """
-    names = dict.fromkeys((gateway.key_variable, FALLBACK_VARIABLE))
-    found = next((key for key in (given, *map(os.environ.get, names)) if key and key.strip()), None)
-    del given  # the frame of an error holds no key
+    if given is not None and not isinstance(given, str):
+        raise WrongArgumentError(f"api_key must be a text, or a function that returns one, not {_kind_of(given)}")
+    names = variables_of(gateway)
+    own, fallback = map(os.environ.get, (gateway.key_variable, FALLBACK_VARIABLE))
+    if not any(key and key.strip() for key in (given, own)) and (pair := _pair(gateway)) is not None:
+        return pair
+    found = next((key for key in (given, own, fallback) if key and key.strip()), None)
+    del given, own, fallback  # the frame of an error holds no key
     if found is not None:
         try:
             return usable_key(found)
         finally:
             del found
-    raise ConfigurationError(f"no API key: give api_key=, or set {' or '.join(names)}", kind=Kind.AUTH)
+    told = f"no API key: set {' or '.join(names)}, or give api_key= in Python"
+    raise ConfigurationError(told, kind=Kind.AUTH)
+
+
+def _pair(gateway: Gateway) -> KlingKey | None:
+    """What makes tokens, where the environment has an access key and its secret; None where it has not both."""
+    access, secret = (os.environ.get(name, "").strip() for name in gateway.pair_variables or ("", ""))
+    return KlingKey(access, secret) if access and secret else None
+
+
+def _kind_of(given: object) -> str:
+    return f"of the type {type(given).__name__}"
+
+
+def variables_of(gateway: Gateway) -> tuple[str, ...]:
+    """The environment variables that a gateway's key may stand in, the first that holds one counts."""
+    return tuple(dict.fromkeys((gateway.key_variable, FALLBACK_VARIABLE)))
+
+
+def origin_of_key(gateway: Gateway, given: ApiKey | None) -> str:
+    """Where the key comes from, in words; "" where there is none. The key itself is not kept."""
+    if given is not None and given != "":
+        return "the key is from the function that api_key= names" if callable(given) else "the key is that of api_key="
+    own, fallback = (os.environ.get(name, "").strip() for name in (gateway.key_variable, FALLBACK_VARIABLE))
+    if not own and _pair(gateway) is not None:
+        return f"the key is made of {' and '.join(gateway.pair_variables or ())}"
+    found = gateway.key_variable if own else FALLBACK_VARIABLE if fallback else ""
+    return found and f"the key is that of {found}"

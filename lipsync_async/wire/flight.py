@@ -6,7 +6,7 @@ One watchdog looks at all requests twice a second, which costs nothing a request
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ TICK = 0.5
 class Flight:
     """One request under way; a worker keeps one for all its jobs."""
 
-    __slots__ = ("aborted", "begun", "phase", "sound_fault", "task")
+    __slots__ = ("aborted", "begun", "guard", "held_back", "phase", "sound_fault", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
@@ -30,6 +30,17 @@ class Flight:
         self.aborted: Kind | None = None
         """Why the watchdog, or a batch that ends, broke it off."""
         self.sound_fault: OSError | None = None
+        self.guard: Callable[[], bool] | None = None
+        """Asked right before the first byte of a create can be acted upon; where it says no, nothing leaves."""
+        self.held_back = False
+        """It said no."""
+
+    def sending(self) -> None:
+        """The last bytes of a create leave now. Raises `ConnectionAbortedError` where they must not."""
+        if self.guard is not None and not self.guard():
+            self.held_back = True
+            raise ConnectionAbortedError("held back: this process may have lost its claim")
+        self.phase = Phase.SENT
 
     def begin(self, now: float) -> None:
         """A new request."""

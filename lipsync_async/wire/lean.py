@@ -174,7 +174,7 @@ def _write(protocol: ResponseHandler, prepared: Prepared, body: bytes, flight: F
     if transport is None or transport.is_closing():
         raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
     if flight is not None:
-        flight.phase = Phase.SENT
+        flight.sending()
     transport.write(prepared.around(body))
 
 

@@ -6,7 +6,9 @@ It never retries, follows no redirect, reads at most 1 MiB of a reply, decompres
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
 import ssl
 import time
 import warnings
@@ -19,6 +21,7 @@ from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
+from lipsync_async.about import user_agent
 from lipsync_async.config import Limits, Timeouts
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.request.audio.machine import is_machines_fault
@@ -188,9 +191,23 @@ def explain(error: Exception, flight: Flight, headers: Mapping[str, str]) -> Fai
     if flight.sound_fault is not None:
         kind = Kind.STORAGE if is_machines_fault(flight.sound_fault) else Kind.VALIDATION
         return Failure(kind=kind, phase=flight.phase, message=str(flight.sound_fault))
-    text = text_without_key(f"{type(error).__name__}: {error}", headers)
+    text = text_without_key(_unreachable(error) or f"{type(error).__name__}: {error}", headers)
     text = _PASSWORD.sub("//", text)
     return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text)[:300])
+
+
+def _unreachable(error: Exception) -> str:
+    """`cannot reach 127.0.0.1:8904 (connection refused)`; "" for another fault."""
+    if not isinstance(error, aiohttp.ClientConnectorError) or isinstance(error, aiohttp.ClientSSLError):
+        return ""
+    cause = error.os_error
+    if isinstance(cause, socket.gaierror):
+        why = "no such host is known"
+    elif cause.errno is not None:
+        why = os.strerror(cause.errno).lower()
+    else:
+        why = str(cause) or type(cause).__name__
+    return f"cannot reach {error.host}:{error.port} ({why})"
 
 
 def _kind_of(error: Exception) -> Kind:
@@ -211,6 +228,11 @@ def make_session() -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
+
+
+def agent_of(session: aiohttp.ClientSession) -> str | None:
+    """The User-Agent of our requests; None where the session has one, which stays."""
+    return None if "User-Agent" in session.headers else user_agent()
 
 
 def warn_of_small_pool(session: aiohttp.ClientSession, limits: Limits) -> None:

@@ -49,7 +49,7 @@ class Upload(aiohttp.Payload):
         if body.sound is not None:
             await writer.write(body.head)
             await self._write_sound(writer, body.sound)
-        flight.phase = Phase.SENT
+        flight.sending()
         try:
             # without drain: what raises here was not handed over
             await writer.write(body.tail if body.sound is not None else body.head, drain=False)

@@ -16,9 +16,11 @@ from lipsync_async.cli.arguments import make_parser
 from .helpers import command
 
 COMMANDS = (
+    "template",
     "check",
     "submit",
     "wait",
+    "retry",
     "reconcile",
     "look-up",
     "faces",
@@ -27,6 +29,9 @@ COMMANDS = (
     "report",
     "journal",
     "journal export",
+    "journal prune",
+    "feed",
+    "work",
     "demo",
     "sandbox",
 )

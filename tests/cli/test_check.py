@@ -33,7 +33,7 @@ def test_every_fault_has_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len(lines) == 2201
     assert lines[0].startswith("line 2: is not JSON")
     assert lines[-1] == "line 1102: face_choose[0].sound_volume: must be from 0 to 2"
-    assert "1102 lines: 1 jobs, 1101 broken" in captured.err
+    assert "1,102 lines: 1 job, 1,101 broken" in captured.err
 
 
 def test_a_warning_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

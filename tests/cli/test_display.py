@@ -6,6 +6,7 @@ import asyncio
 import io
 import math
 import sys
+import time
 from collections import Counter
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import pytest
 from attrs import evolve
 from rich.console import Console
 
+from lipsync_async import CHAINHUB
 from lipsync_async.cli import display
 from lipsync_async.cli.display import plain, print_table, render
 from lipsync_async.cli.monitor import Monitor, View, clock
@@ -34,7 +36,8 @@ VIEW = View(
     pace="18.7/s",
     measured=18.2,
     refusals=Counter(rate=1200, capacity=30),
-    waiting_for="the pace: 18.7/s",
+    waiting_for="keeping to 18.7/s",
+    checking="checking 12 lost replies, up to 0:45 more",
     left=3600.0,
 )
 
@@ -47,24 +50,36 @@ def drawn(view: View, width: int) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])
-def test_five_lines_fit_the_terminal(width: int) -> None:
+def test_six_lines_fit_the_terminal(width: int) -> None:
     """Whatever its width: none is wrapped, and the figures are not cut off at 80 columns."""
     lines = drawn(VIEW, width)
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert max(map(len, lines)) <= width
     if width >= 80:
-        assert "412345 of 1000000  1:06:40" in lines[0]
-        assert lines[2].strip().endswith("12 in doubt  64 in flight")
-        assert lines[3].strip() == "18.2/s accepted, pace 18.7/s, 1000 tasks not seen to end; about 1:00:00 left"
-        assert lines[4].strip() == "waiting for the pace: 18.7/s; told to wait: 1200 for rate, 30 for capacity"
+        assert "412,345 of 1,000,000  1:06:40" in lines[0]
+        assert [line.strip() for line in lines[2:]] == [
+            "412,000 accepted, 300 rejected, 40 unknown, 5 not sent",
+            "checking 12 lost replies, up to 0:45 more",
+            "64 under way, 18.2/s accepted, 1,000 running; about 1:00:00 left",
+            "keeping to 18.7/s; 1,200 rate-limit replies, 30 too-many-tasks replies",
+        ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_an_outage_is_told_whole(width: int) -> None:
+    """It is what a person has to act on, so it may take more than one line; what else is wanted comes after it."""
+    outage = "cannot reach 127.0.0.1:8920 (connection refused), trying again in 8 s, giving up at 07:59:10"
+    lines = drawn(evolve(VIEW, outage=outage, waiting_for=""), width)
+    text = " ".join(line.strip() for line in lines)
+    assert outage in text
+    assert max(map(len, lines)) <= width
 
 
 def test_what_is_nothing_is_not_said() -> None:
     """At the beginning there is little to say."""
-    view = evolve(VIEW, counts=Counter(), looked_up=0, refusals=Counter(), waiting_for="", left=None, done=0)
-    assert plain(view) == (
-        "0 of 1000000: 0 accepted, 64 in flight; 18.2/s accepted, pace 18.7/s, 1000 tasks not seen to end"
-    )
+    view = evolve(VIEW, counts=Counter(), refusals=Counter(), waiting_for="", checking="", left=None, done=0)
+    assert plain(view) == "0 of 1,000,000: 0 accepted; 64 under way, 18.2/s accepted, 1,000 running"
+    assert plain(evolve(view, in_flight=0, measured=0.0, live_tasks=0)) == "0 of 1,000,000: 0 accepted"
 
 
 def test_a_plain_line_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,12 +119,12 @@ class Pacing:
     ("waits", "values", "told"),
     [
         ("", {}, ""),
-        ("rate", {"pace": 18.71}, "the pace: 18.7/s"),
-        ("requests in flight", {"in_flight": 64}, "a reply: no more than 64 requests may be in flight"),
-        ("running tasks", {"ceiling": 30}, "a task to end: 30 may run"),
-        ("running tasks", {}, "a task to end: a try now and then"),
-        ("gate", {}, "the gate: a pause after a refusal for rate"),
-        ("canary", {}, "the answer to one trial request, after a refusal for rate"),
+        ("rate", {"pace": 18.71}, "keeping to 18.7/s"),
+        ("requests in flight", {"in_flight": 64}, "waiting for replies: 64 requests are under way, the most at once"),
+        ("running tasks", {"ceiling": 30}, "waiting for a task to end: 30 may run at once"),
+        ("running tasks", {}, "waiting for a task to end: one is tried now and then"),
+        ("gate", {}, "a pause after a rate-limit reply"),
+        ("canary", {}, "one request goes ahead after a rate-limit reply"),
     ],
 )
 def test_it_says_what_the_gate_waits_for_and_why(waits: str, values: dict[str, Any], told: str) -> None:
@@ -126,8 +141,76 @@ def test_it_says_what_the_gate_waits_for_and_why(waits: str, values: dict[str, A
     assert view.refusals == {"rate": 1}
 
 
+def views_of(*events: Event, at: float, monkeypatch: pytest.MonkeyPatch, gateway: Any = CHAINHUB) -> View:
+    """What is said at that moment of a batch of which these events were heard."""
+
+    class Clock:
+        def time(self) -> float:
+            return at
+
+    monkeypatch.setattr("lipsync_async.cli.monitor.asyncio.get_running_loop", Clock)
+    monkeypatch.setattr("lipsync_async.cli.monitor.time.time", lambda: 1_000_000.0)
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monitor = Monitor("x", 9, Tally(), gateway=gateway)
+    monitor.watch(cast("Any", Pacing("gate")))
+    for event in events:
+        monitor.observe(event)
+    return monitor.view()
+
+
+REFUSED = "cannot reach 127.0.0.1:8920 (connection refused)"
+FAILED = Event(name="attempt", at=0.0, external_task_id="a", action="retry", kind="connection", message=REFUSED)
+PAUSED = Event(name="pause", at=10.0, seconds=8.0, message=REFUSED, left=300.0)
+
+
+@pytest.mark.parametrize(
+    ("events", "at", "told"),
+    [
+        ((FAILED,), 1.0, f"{REFUSED}, trying again"),
+        ((FAILED, PAUSED), 10.5, f"{REFUSED}, trying again in 8 s, giving up at 13:51"),
+        ((FAILED, PAUSED), 17.5, f"{REFUSED}, trying again in 1 s, giving up at 13:51"),
+        ((FAILED, PAUSED), 18.0, f"{REFUSED}, trying again now, giving up at 13:51"),
+        ((FAILED, PAUSED, FAILED), 18.0, f"{REFUSED}, trying again now, giving up at 13:51"),
+        ((FAILED, evolve(PAUSED, left=100.0)), 10.0, f"{REFUSED}, trying again in 8 s, giving up at 13:48:20"),
+        ((FAILED, PAUSED, evolve(FAILED, action="accept")), 20.0, ""),
+        ((FAILED, PAUSED, evolve(FAILED, action="wait")), 20.0, ""),
+        ((evolve(PAUSED, left=None),), 10.0, ""),
+        ((), 10.0, ""),
+    ],
+)
+def test_an_outage_says_what_is_wrong_and_until_when(
+    events: tuple[Event, ...], at: float, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is tried again, and when nobody tries any more; a word of the gateway's ends it."""
+    view = views_of(*events, at=at, monkeypatch=monkeypatch)
+    assert view.outage == told
+    assert bool(view.waiting_for) == (not told)
+
+
+@pytest.mark.parametrize(
+    ("events", "at", "told"),
+    [
+        ([("a", "timeout")], 10.0, "checking 1 lost reply, up to 2:10 more"),
+        ([("a", "connection"), ("b", "server")], 15.0, "checking 2 lost replies, up to 0:45 more"),
+        ([("a", "connection")], 59.0, "checking 1 lost reply, up to 0:01 more"),
+        ([("a", "connection")], 61.0, "checking 1 lost reply"),
+        ([], 0.0, ""),
+    ],
+)
+def test_lost_replies_are_counted_and_timed(
+    events: list[tuple[str, str]], at: float, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the last of them is certain: longer where the gateway may still be working on it."""
+    heard = [
+        Event(name="attempt", at=0.0, external_task_id=name, action="look_up", kind=kind, message="x")
+        for name, kind in events
+    ]
+    assert views_of(*heard, at=at, monkeypatch=monkeypatch).checking == told
+
+
 def test_it_follows_look_ups_and_stops() -> None:
-    """What is being looked up is counted until it comes out; a batch that ends waits for its requests in flight."""
+    """What is being looked up is counted until it comes out; a batch that ends waits for what is under way."""
 
     async def look() -> list[str]:
         monitor = Monitor("x", 1, Tally())
@@ -136,15 +219,14 @@ def test_it_follows_look_ups_and_stops() -> None:
         told = []
         for event in ("attempt", "look_up", "outcome"):
             monitor.observe(Event(name=event, at=0.0, external_task_id="a", action="look_up", kind="timeout"))
-            told += [f"{monitor.view().looked_up} {monitor.view().waiting_for}"]
+            told += [monitor.view().checking]
         monitor.observe(Event(name="attempt", at=0.0, external_task_id="a", action="stop", kind="auth"))
         client.waits, client.values["in_flight"], monitor.stopping = "gate", 2, True
         return [*told, monitor.view().waiting_for]
 
     first, second, third, last = asyncio.run(look())
-    assert first == second == "1 look-ups: an answer counts after a while only"
-    assert third == "0 the pace: not held back"
-    assert last == "2 requests in flight (Ctrl-C again: ends at once)"
+    assert (first, second, third) == ("checking 1 lost reply", "checking 1 lost reply", "")
+    assert last == "waiting for 2 requests under way (Ctrl-C again: ends at once)"
 
 
 def test_the_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

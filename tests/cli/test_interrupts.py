@@ -100,9 +100,9 @@ def test_a_reader_that_goes_away_is_3(tmp_path: Path, lipsync_sandbox: Sandbox) 
     assert lipsync_sandbox.ledger.tasks < len(MANY)
 
 
-@pytest.mark.parametrize("arguments", [("check",), ("status",), ("journal", "export")])
-def test_other_commands_take_it_quietly(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    """`check | head` and its like show no traceback."""
+@pytest.mark.parametrize(("arguments", "code"), [(("check",), 3), (("status",), 0), (("journal", "export"), 0)])
+def test_other_commands_take_it_quietly(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    """`check | head` and its like show no traceback; where something is only shown, it is no failure."""
     from lipsync_async.journal import Record, State, Store
 
     path = tmp_path / "run.db"
@@ -119,6 +119,6 @@ def test_other_commands_take_it_quietly(arguments: tuple[str, ...], tmp_path: Pa
         process.stdout.readline()
         process.stdout.close()
         err = process.stderr.read()
-    assert process.returncode == 3
+    assert process.returncode == code
     assert "Traceback" not in err
     assert "Exception ignored" not in err

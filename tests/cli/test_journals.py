@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 from hashlib import blake2b
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lipsync_async.cli import main
-from lipsync_async.journal import Reader, Record, State, Store
+from lipsync_async.journal import Reader, Record, State, Store, holder_of
 from lipsync_async.outcomes import RESULT_FIELDS
 from lipsync_async.sandbox import Sandbox
 
@@ -47,13 +48,75 @@ def test_status_shows_the_batch(tmp_path: Path, capsys: pytest.CaptureFixture[st
         record("d", State.NOT_SENT),
         *[record(f"e{number}", State.OPEN) for number in range(25)],
     )
-    assert main(["status", str(path)]) == 0
+    assert main(["status", str(path)]) == 3
     out = capsys.readouterr().out
-    assert "gateway http://127.0.0.1, account default, 29 jobs begun" in out
+    assert "gateway http://127.0.0.1, account default, 29 jobs begun\nno run is at work on it now\n" in out
+    assert "left: 1 job to send again, 27 jobs to look up\n" in out
     assert "accepted 1 paid for" in " ".join(out.split())
     assert "1 sent timeout slow" in " ".join(out.split())
     assert "1971-01-01" in out
     assert "6 more: lipsync-async journal export" in out
+
+
+@pytest.mark.parametrize(
+    ("records", "lists", "code", "left"),
+    [
+        ([("a", State.ACCEPTED)], [1], 0, "nothing"),
+        ([("a", State.ACCEPTED), ("b", State.REJECTED)], [2], 1, "nothing"),
+        ([("a", State.ACCEPTED), ("b", State.REJECTED)], [5], 3, "3 jobs of the list never begun"),
+        ([("a", State.NOT_SENT), ("b", State.UNKNOWN)], [2], 3, "1 job to send again, 1 job to look up"),
+        ([("a", State.UNKNOWN), ("b", State.OPEN), ("c", State.REJECTED)], [3], 4, "2 jobs to look up"),
+        ([("a", State.ACCEPTED)], [1, 7], 0, "nothing"),
+    ],
+)  # fmt: skip
+def test_status_ends_as_the_batch_did(
+    records: list[tuple[str, State]],
+    lists: list[int],
+    code: int,
+    left: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And counts what is left; of two lists nobody can say how many jobs were never begun."""
+    path = tmp_path / "run.db"
+    store = Store(path, gateway="http://127.0.0.1")
+    store.write(
+        [record(name, state, **({"task_id": name} if state is State.ACCEPTED else {})) for name, state in records]
+    )
+    for length in lists:
+        store.remember_list(f"digest{length}", length)
+    store.close()
+    assert main(["status", str(path)]) == code
+    out = capsys.readouterr().out
+    assert f"\nleft: {left}\n" in out
+    assert ("2 lists, or versions of one, were written to this journal (1, 7 jobs)" in out) == (len(lists) == 2)
+    assert ("says what to do next" in out) == (left != "nothing")
+
+
+def test_status_says_that_a_run_is_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it has under way is not in doubt; when it has ended, it is."""
+    path = tmp_path / "run.db"
+    store = Store(path, gateway="http://127.0.0.1")
+    store.write([record("a", State.OPEN)])
+    assert main(["status", str(path)]) == 5
+    during = capsys.readouterr().out
+    store.close()
+    assert main(["status", str(path)]) == 4
+    assert "running now: pid" in during
+    assert "under way in the run that is at work now" in during
+    assert "no run is at work on it now" in capsys.readouterr().out
+
+
+def test_another_process_that_has_the_journal_is_named(tmp_path: Path) -> None:
+    """By the lock on its side file, which ends with its holder; a look leaves it as it is."""
+    path = tmp_path / "run.db"
+    journal(path)
+    assert holder_of(str(path)) == ""
+    with (tmp_path / "run.db.lock").open("rb") as side:
+        fcntl.flock(side, fcntl.LOCK_EX)
+        assert holder_of(str(path)).startswith("pid ")
+    assert holder_of(str(path)) == ""
+    assert holder_of(str(tmp_path / "none.db")) == ""
 
 
 def test_no_journal_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

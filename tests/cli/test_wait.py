@@ -69,11 +69,11 @@ def test_a_task_that_still_runs_is_5(
     assert submit(tmp_path, lipsync_sandbox, "--wait", "--wait-timeout", "0.2", jobs=1) == 5
     captured = capsys.readouterr()
     assert told(captured) == [("j0", "running")]
-    assert "To resume" in captured.err
+    assert f"next: 1 task still running: lipsync-async wait {tmp_path}/j.db --gateway" in captured.err
     code = main(["wait", str(tmp_path / "j.db"), "--gateway", lipsync_sandbox.base_url, "--wait-timeout", "0.2"])
     captured = capsys.readouterr()
     assert (code, told(captured)) == (5, [("j0", "running")])
-    assert "What is running goes on at the gateway: lipsync-async wait" in captured.err
+    assert "next: 1 task still running: lipsync-async wait" in captured.err
     assert len(lipsync_sandbox.ledger.entries) == 1
 
 

@@ -90,7 +90,7 @@ def test_every_ending_on_record_is_told_and_counted(
     assert go_on(tmp_path, lipsync_sandbox) == 1
     assert told(capsys) == ["a succeeded", "b failed", "c lost"]
     assert lipsync_sandbox.ledger.queries == 0
-    assert main(["status", str(tmp_path / "run.db")]) == 0
+    assert main(["status", str(tmp_path / "run.db")]) == 1
     shown = capsys.readouterr().out.split()
     assert [shown[shown.index(name) + 1] for name in ("succeeded", "failed", "lost")] == ["1", "1", "1"]
     assert main(["journal", "export", str(tmp_path / "run.db")]) == 0

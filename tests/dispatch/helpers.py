@@ -183,6 +183,9 @@ def batch_at(
 class Jobbook:
     """Notes what would be written, in memory; `broken` makes every intent fail."""
 
+    shared = False
+    guard = None
+
     def __init__(self, *, broken: bool = False, on_intent: Callable[[], None] | None = None) -> None:
         self.broken = broken
         self.on_intent = on_intent
@@ -202,9 +205,15 @@ class Jobbook:
         """Whether an earlier run told or left it."""
         return external_task_id in self.known or external_task_id in self.left_open
 
-    def meet(self, job: Job, trust: Trust, credential: Credential, mark: bytes) -> None:
+    async def meet(self, job: Job, trust: Trust, credential: Credential, mark: bytes) -> None:
         """Noted."""
         self.notes.append(f"met {job.id}")
+
+    async def meet_id(self, external_task_id: str) -> None:
+        """No other process writes it."""
+
+    def let_go(self, job: Job) -> None:
+        """No other process waits for it."""
 
     async def intend(self, job: Job, credential: Credential) -> None:
         """Noted, or refused."""
@@ -242,6 +251,9 @@ class Stopped:
 
     def abort(self) -> None:
         """Nothing is in flight."""
+
+    def break_off(self) -> None:
+        """Nor is anything made."""
 
     def fail(self, error: Exception) -> None:
         """Nobody calls it."""

@@ -183,16 +183,17 @@ def test_what_matters_is_logged_at_its_level(caplog: pytest.LogCaptureFixture) -
     tell(always=answering(reply(b"", 500)), job=request("job-doubt"))
     tell(always=answering(reply({"code": 1102, "message": "empty"}, 429)), job=request("job-stop"))
     told = [(level, text) for level, text in levels(caplog.records) if not text.startswith("open: ")]
-    assert [level for level, _ in told] == ["DEBUG", "WARNING", "DEBUG", "INFO", "DEBUG", "WARNING"]
-    assert "job-doubt" in told[1][1]
+    assert [level for level, _ in told] == ["DEBUG", "INFO", "WARNING", "DEBUG", "INFO", "DEBUG", "WARNING"]
+    assert told[1][1].startswith("1 reply was lost")
+    assert "job-doubt" in told[2][1]
     assert "(quota): empty" in told[-1][1]
 
 
 def test_details_are_only_made_when_they_are_wanted(caplog: pytest.LogCaptureFixture) -> None:
-    """At INFO no attempt is told."""
+    """At INFO no attempt is told, but that a reply is looked up."""
     caplog.set_level(logging.INFO)
     tell(always=answering(reply(b"", 500)))
-    assert [level for level, _ in levels(caplog.records)] == ["WARNING"]
+    assert [level for level, _ in levels(caplog.records)] == ["INFO", "WARNING"]
 
 
 def test_a_batch_that_its_caller_stops_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -252,7 +252,7 @@ def test_a_disk_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
     def fail(_: object) -> Iterable[object]:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(joblist, "json_records", fail)
+    monkeypatch.setattr(joblist, "numbered", fail)
     with pytest.raises(JobListError, match="Input/output"):
         jobs.check()
 

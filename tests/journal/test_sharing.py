@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lipsync_async.errors import JournalError
-from lipsync_async.journal import Journal, State
+from lipsync_async.journal import AnyJournal, Journal, State
 from lipsync_async.journal import sharing as sharing_module
 from tests.journal.helpers import GATEWAY, job, join_threads, open_store
 
@@ -28,7 +28,7 @@ def nothing_is_left() -> Iterator[None]:
 def test_users_at_the_same_time_share_one_journal(path: Path) -> None:
     """A hundred requests open it once; the last one to leave closes it, and the next opens it anew."""
 
-    async def request(number: int) -> Journal:
+    async def request(number: int) -> AnyJournal:
         async with Journal.shared(path, gateway=GATEWAY) as journal:
             await journal.write(job(f"job-{number}"))
             return journal

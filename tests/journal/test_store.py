@@ -171,7 +171,7 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     """A path in a directory that does not exist says what to create."""
     with pytest.raises(JournalError, match=r"directory of the journal .*none.* does not exist"):
         open_store(tmp_path / "none" / "run.db")
-    with pytest.raises(JournalError, match="cannot be opened"):
+    with pytest.raises(JournalError, match="there is no journal"):
         Reader(tmp_path / "none.db")
     (tmp_path / "folder").mkdir()
     with pytest.raises(JournalError, match=r"is a directory|cannot be opened"):

@@ -61,6 +61,8 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         assert process.stdout is not None
         said = process.stdout.readline().split()
         assert said[:2] == ["listening", "on"]
+        assert process.stdout.readline().startswith("videos at http://127.0.0.1:")
+        assert process.stdout.readline() == "API key: sandbox-key\n"
         headers = {"Authorization": "Bearer sandbox-key", "Content-Type": "application/json"}
         with urllib.request.urlopen(
             urllib.request.Request(said[2] + ROUTE, raw(job("a")), headers), timeout=5

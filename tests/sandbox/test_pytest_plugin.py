@@ -35,6 +35,15 @@ def test_with_options(lipsync_sandbox):
         assert json.load(reply)["code"] == 1102
     assert lipsync_sandbox.ledger.refused == {1102: 1}
 
+@pytest.mark.lipsync_sandbox(store_delay=60.0, time_scale=60.0)
+def test_the_gateway_is_ready(lipsync_gateway, lipsync_sandbox):
+    import os
+    from lipsync_async import LipSyncClient
+    assert lipsync_gateway.base_url == lipsync_sandbox.base_url
+    assert os.environ["LIPSYNC_API_KEY"] == lipsync_sandbox.api_key
+    assert (lipsync_gateway.settle_time, lipsync_gateway.hold_time) == (2.0, 3.0)
+    assert "sandbox" in repr(LipSyncClient(lipsync_gateway))
+
 @pytest.mark.lipsync_sandbox("positional")
 def test_with_a_mistake(lipsync_sandbox):
     pass
@@ -64,5 +73,5 @@ def test_the_fixture_and_its_marker(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert "2 passed, 1 error" in run.stdout, run.stdout + run.stderr
+    assert "3 passed, 1 error" in run.stdout, run.stdout + run.stderr
     assert "takes options by name" in run.stdout

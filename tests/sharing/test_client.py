@@ -68,10 +68,14 @@ def test_what_stops_one_stops_all_and_is_told_once(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with RawServer(always=by_key) as server:
-            async with client(server.url, place, "dead") as one, client(server.url, place) as two:
+            async with (
+                client(server.url, place, "dead") as one,
+                client(server.url, place) as two,
+                client(server.url, place) as ended,
+            ):
                 working = asyncio.create_task(two.submit_many(jobs(400, "b")))
                 await asyncio.sleep(1.0)
-                one.stop()
+                ended.stop()
                 await asyncio.sleep(1.0)
                 assert not working.done()
                 await one.submit_many(jobs(5, "a"))

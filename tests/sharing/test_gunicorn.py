@@ -1,10 +1,9 @@
-"""The README's service in four workers of gunicorn: they share the account's limits, and nothing else is needed."""
+"""The service of the docs in four workers of gunicorn: they share the account's limits, and nothing else is needed."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -22,17 +21,16 @@ from lipsync_async.sharing.file import NAME
 
 pytest.importorskip("gunicorn", reason="gunicorn is not installed: pip install gunicorn")
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SERVICE = (Path(__file__).parents[2] / "examples" / "service_aiohttp.py").read_text(encoding="utf-8")
 WORKERS, JOBS = 4, 60
-PLAIN = 'LipSyncClient("chainhub")'
+PLAIN, JOURNAL = "LipSyncClient(GATEWAY)", ', journal="service.db"'
 
 
 def service(url: str, place: Path) -> str:
-    """The README's service, at another gateway, with the one word that it says workers need."""
-    code: str
-    (code,) = [text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "aiohttp import web" in text]
-    assert PLAIN in code
-    return code.replace(PLAIN, f'LipSyncClient("{url}", shared="file:{place}")')
+    """The example at another gateway, with the one word that workers need; a journal has one writer."""
+    assert PLAIN in SERVICE
+    assert JOURNAL in SERVICE
+    return SERVICE.replace(PLAIN, f'LipSyncClient("{url}", shared="file:{place}")').replace(JOURNAL, "")
 
 
 def book(place: Path) -> Book:
@@ -63,7 +61,7 @@ async def dub(address: Path, place: Path) -> list[int]:
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def one(number: int) -> int:
-            job = {"session": f"s-{number}", "face": "0", "audio": "a"}
+            job = {"id": f"job-{number}", "session": "s", "face": "0", "audio": "a"}
             async with session.post("http://service/dub", json=job) as answer:
                 return answer.status
 
@@ -81,7 +79,7 @@ def test_four_workers_share_the_limits(gateway: Sandbox, tmp_path: Path) -> None
     paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"LIPSYNC_API_KEY": gateway.api_key, "PYTHONPATH": paths}
     words = [sys.executable, "-m", "gunicorn", "-w", str(WORKERS), "-k", "aiohttp.GunicornWebWorker"]
-    words += ["--bind", f"unix:{address}", "--timeout", "300", "--graceful-timeout", "60", "app:app"]
+    words += ["--bind", f"unix:{address}", "--timeout", "300", "--graceful-timeout", "60", "app:application()"]
     with subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr is not None

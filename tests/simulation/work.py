@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 
 from lipsync_async.dispatch.streaming import Progress
-from lipsync_async.errors import HookError, JobError, LipSyncError
+from lipsync_async.errors import ClientClosedError, HookError, JobError, LipSyncError
 from lipsync_async.journal import InlineJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import NotSent, Outcome, Rejected, Unknown
@@ -81,7 +81,7 @@ class Work(Invariants):
         async def one(job: LipSyncRequest) -> None:
             try:
                 report.hear(await client.submit(job))
-            except HookError:
+            except (ClientClosedError, HookError):  # a client that was stopped takes no new work
                 report.pulled -= 1
             except LipSyncError as error:
                 report.hear(_outcome_of(error, job))
@@ -130,8 +130,8 @@ class Work(Invariants):
                 outcome: Outcome = await client.submit(job, journal=journal, options=self.options)
         except TimeoutError:
             return False
-        except HookError:
-            return True  # the caller's own
+        except (ClientClosedError, HookError):
+            return True  # it was stopped, and says nothing of the job; or the error is the caller's own
         except LipSyncError as error:
             outcome = _outcome_of(error, job)
         except (Exception, asyncio.CancelledError):

@@ -27,7 +27,7 @@ from lipsync_async import (
     VideoSource,
     WaitTimeoutError,
 )
-from lipsync_async.errors import ConfigurationError, InvalidRequestError, LipSyncError
+from lipsync_async.errors import ClientClosedError, InvalidRequestError, LipSyncError
 from lipsync_async.terms import Kind
 from tests.loopback.acts import KEY, client
 from tests.loopback.hurried import hurry
@@ -432,7 +432,8 @@ def test_a_client_that_is_closed_asks_nothing() -> None:
 
     async def main() -> None:
         caller = LipSyncClient("http://127.0.0.1:9", api_key=KEY)
-        with pytest.raises(ConfigurationError):
+        await caller.aclose()
+        with pytest.raises(ClientClosedError):
             await caller.identify_faces(video_url=URL)
 
     hurry(main())

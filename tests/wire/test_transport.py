@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -240,7 +241,21 @@ def test_every_error_has_its_kind(error: Exception, kind: Kind) -> None:
     flight.begin(0.0)
     failure = explain(error, flight, HEADERS)
     assert (failure.kind, failure.phase) == (kind, Phase.CONNECTING)
-    assert failure.message.startswith(type(error).__name__)
+    assert failure.message.startswith((type(error).__name__, "cannot reach h:1 ("))
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), "connection refused"),
+        (socket.gaierror(-2, "Name or service not known"), "no such host is known"),
+        (OSError("Multiple exceptions: ..."), "Multiple exceptions: ..."),
+    ],
+)
+def test_a_gateway_that_cannot_be_reached_is_named(error: OSError, why: str) -> None:
+    """By host and port, and why in the system's own words."""
+    failure = explain(aiohttp.ClientConnectorError(CONNECTION_KEY, error), Flight(), HEADERS)
+    assert failure.message == f"cannot reach h:1 ({why})"
 
 
 def test_a_failure_shows_no_secret() -> None:

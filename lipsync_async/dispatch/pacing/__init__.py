@@ -46,7 +46,8 @@ So what is seen is neither how many run nor how many may; both are believed, eac
   `p (1 - p)`; of 20 tasks of 60 to 180 s whose ends are never seen, it is 1.8 tasks. It does not add up with time.
 - *How many may* (`allowance`): a weight for every number. A refusal says that as many run as may; an acceptance, that
   fewer do. A number weighs more, the likelier it makes the reply; and for each number, the reply also says how many
-  run, for as long as the same tasks are in doubt.
+  run, for as long as the same tasks are in doubt. A number that the user told outweighs all others until a reply
+  speaks clearly against it: then a refusal is more likely to say that one task more ran.
 - *When to send* (`ceiling`): when the chance of a refusal has fallen far enough. An empty place costs what it could
   have done until its end were seen, a refusal costs a request: the later ends are seen, the greater a chance is borne.
 

@@ -4,11 +4,14 @@ A refusal says that as many run as may, an acceptance that fewer do.
 How many run is known only roughly (`running`), so each reply weighs a number by how likely it makes that reply (Bayes).
 A limit may change: with every reply a small share of all weight is spread anew around what is believed.
 So there is always some weight on a greater number, and it grows until it is worth a request to find out.
+Where the user told a number, a limit that changes becomes that one again, nine times in ten: a refusal that came of a
+task more than was thought must not lower it for long, for a place fewer is lost until a request finds it again.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from itertools import pairwise
 
 CHANGES = 0.004
@@ -18,6 +21,8 @@ A_LITTLE, A_LOT = 0.05, 0.5
 FIRST = 0.15
 """How far at most the limit is off, as a logarithm, when it is first inferred; SURE where all tasks were young."""
 SURE = 0.03
+HELD = 0.9
+"""The weight of the number that the user told, among all that a limit may be or become."""
 LEAST = 1e-9
 """The likelihood of a reply is never less: what is believed may be wrong."""
 UNSURE = 0.25
@@ -68,10 +73,12 @@ def _spread(around: float, spread: float) -> list[float]:
 class Allowance:
     """The weights, all together 1.0; and for each number, what replies say of the tasks that run if it is the limit."""
 
-    __slots__ = ("_kept", "_learned_at", "_moved", "_place", "_sure", "_weights", "accepted", "span")
+    __slots__ = ("_kept", "_learned_at", "_moved", "_place", "_sure", "_told", "_weights", "accepted", "span")
 
-    def __init__(self, around: float, spread: float) -> None:
-        self._weights = _spread(max(1.0, around), spread)
+    def __init__(self, around: float, spread: float, told: float = math.inf) -> None:
+        """About so many may run, off by a `spread` (a logarithm); `told`: the user's number, infinity where none is."""
+        self._told = bisect_left(NUMBERS, told)
+        self._weights = self._held(_spread(max(1.0, around), spread))
         self._moved = [0.0] * len(NUMBERS)  # by how many tasks the number that runs is moved
         self._sure = [0.0] * len(NUMBERS)  # the part of its variance that is taken away
         self._learned_at = -math.inf
@@ -92,6 +99,14 @@ class Allowance:
     def more(self) -> float:
         """The weight of greater numbers."""
         return sum(self._weights[self._place + 1 :])
+
+    def _held(self, weights: list[float]) -> list[float]:
+        """The same with the greater part on the number that the user told."""
+        if self._told >= len(NUMBERS):
+            return weights
+        weights = [(1.0 - HELD) * weight for weight in weights]
+        weights[self._told] += HELD
+        return weights
 
     def _fade(self, now: float) -> float:
         return self._kept * math.exp((self._learned_at - now) / self.span)
@@ -133,8 +148,9 @@ class Allowance:
         changed, self.accepted = self._changed(), 0
         middle, stays = self._mean(), 1.0 - changed
         little, lot = _spread(middle, A_LITTLE), _spread(middle, A_LOT)
+        becomes = self._held([(near + far) / 2.0 for near, far in zip(little, lot, strict=True)])
         for place, weight in enumerate(self._weights):
-            new = stays * weight + changed * (little[place] + lot[place]) / 2.0
+            new = stays * weight + changed * becomes[place]
             kept = stays * weight / new
             self._weights[place] = new
             self._moved[place] *= kept

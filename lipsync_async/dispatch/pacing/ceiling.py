@@ -205,9 +205,9 @@ class Ceiling:
     def _infer(self, now: float) -> None:
         mean, _ = self._running.estimate(now)
         if self._full:
-            self._allowance = Allowance(min(self._cap, self._full), SURE)
+            self._allowance = Allowance(min(self._cap, self._full), SURE, self._cap)
         else:
-            self._allowance = Allowance(min(self._cap, mean), FIRST)
+            self._allowance = Allowance(min(self._cap, mean), FIRST, self._cap)
         self._apply()
 
     def _learn(self, now: float, in_flight: int, *, refused: bool) -> None:

@@ -5,7 +5,7 @@ Start to read at `preflight.check`, which applies them all.
 """
 
 from .limits import MAX_CUT, MIN_CUT, SLACK
-from .money import IDENTIFY_UNITS, SPEECH_UNITS, billed_units, estimated_units, sent_units
+from .money import IDENTIFY_UNITS, SPEECH_UNITS, billed_units, cut_units, estimated_units, sent_units
 from .origin import NOT_IDENTIFIED, NOT_SPOKEN, but_pending, speech_faults, too_large_sound, video_faults
 from .preflight import check, errors_of, mark_if_clean, warnings_of
 from .sound import clip_length
@@ -26,6 +26,7 @@ __all__ = [
     "but_pending",
     "check",
     "clip_length",
+    "cut_units",
     "errors_of",
     "estimated_units",
     "insert_window",

@@ -27,6 +27,11 @@ def billed_units(request: LipSyncRequest) -> float:
     return 0.5 * max(1, steps)
 
 
+def cut_units(start: int, end: int) -> float:
+    """The same for one cut, in milliseconds."""
+    return 0.5 * max(1, -((start - end) // _STEP))
+
+
 def estimated_units(request: LipSyncRequest) -> float:
     """`sent_units`; where a text is still to be spoken, by a guess at how long that takes."""
     speech = request.speech

@@ -13,6 +13,7 @@ from attrs import evolve
 
 from lipsync_async.errors import Violation
 from lipsync_async.gateways import Gateway
+from lipsync_async.given import no_request
 from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource
 
 from .extra import extra_faults, watermark_faults
@@ -37,7 +38,7 @@ def check(request: LipSyncRequest, gateway: Gateway | None = None, facts: Facts 
     Never raises, whatever the fields contain.
     """
     if not isinstance(request, LipSyncRequest):
-        return [Violation("", "not_a_request", f"must be a LipSyncRequest, not {type_name(request)}")]
+        return [Violation("", "not_a_request", no_request(request))]
     profile = _STRICTEST if gateway is None else gateway
     if request.checked and facts is None and len(request.external_task_id or "") <= profile.max_id_length:
         return []

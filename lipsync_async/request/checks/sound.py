@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from lipsync_async.errors import Violation
 from lipsync_async.gateways import Gateway
 from lipsync_async.models import FaceChoice
@@ -25,6 +27,7 @@ _LOOKS = {
 }
 """The containers that are refused, and what a message calls them; a profile may take AAC."""
 
+_LONGEST_PATH = 200
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 _looks_like_path = re.compile(
     r"(?is)[~.]{0,2}[/\\].*|[a-z]:[/\\].*|.*\.(?:mp3|wav|wave|m4a|mp4|aac|mov|flac|ogg|opus|wma)"
@@ -58,12 +61,18 @@ def voice_faults(path: str, face: FaceChoice, profile: Gateway) -> Iterator[Viol
 
 def _sound_faults(path: str, sound: object, profile: Gateway) -> Iterator[Violation]:
     if isinstance(sound, AudioFile | AudioBytes):
-        yield from _clip_faults(path, sound.info, clip_length(sound), profile)
+        place = f": {_shortened(str(sound.path))!r}" if isinstance(sound, AudioFile) else ""
+        for one in _clip_faults(path, sound.info, clip_length(sound), profile):
+            yield evolve(one, message=f"{one.message}{place}")
     elif isinstance(sound, str):
         yield from _text_faults(path, sound)
     else:
         told = f"must be a URL, a Base64 text, audio_file(path) or audio_bytes(data), not {type_name(sound)}"
         yield Violation(path, "not_a_sound", told)
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= _LONGEST_PATH else f"...{path[-_LONGEST_PATH:]}"
 
 
 # ---- a sound that is given as text -----------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from typing import TypeGuard
 from attrs import field, frozen, validators
 
 from lipsync_async.errors import Violation
+from lipsync_async.given import shown
 from lipsync_async.models import FaceChoice
 from lipsync_async.request.faces import Face
 
 from .limits import INTERVAL_SLACK, MAX_CUT, MAX_INTEGER, MIN_CUT, SLACK
-from .values import type_name, warning
+from .values import warning
 
 _TIMES = ("sound_start_time", "sound_end_time", "sound_insert_time")
 
@@ -82,16 +83,17 @@ def timing_faults(path: str, face: FaceChoice, length: int | None) -> Iterator[V
         yield from _end_faults(f"{path}.sound_end_time", end, length)
 
 
+_SECONDS = 60
+"""A cut of so few milliseconds is one in seconds, it seems."""
+
+
 def _is_time(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and -MAX_INTEGER <= value <= MAX_INTEGER
 
 
 def _time_faults(path: str, time: object) -> Iterator[Violation]:
-    if isinstance(time, float) and time.is_integer():
-        told = "must be whole milliseconds as an int: gateways refuse 2000.0, write 2000"
-        yield Violation(path, "not_an_integer", told)
-    elif isinstance(time, bool) or not isinstance(time, int):
-        yield Violation(path, "not_an_integer", f"must be whole milliseconds as an int, not {type_name(time)}")
+    if isinstance(time, bool) or not isinstance(time, int):
+        yield Violation(path, "not_an_integer", f"must be whole milliseconds, not {shown(time)}")
     elif time < 0:
         yield Violation(path, "negative_time", "must be 0 ms or more")
     elif time > MAX_INTEGER:
@@ -101,6 +103,7 @@ def _time_faults(path: str, time: object) -> Iterator[Violation]:
 def _window_faults(path: str, start: int, end: int) -> Iterator[Violation]:
     if end - start < MIN_CUT:
         told = f"must be at least 2000 ms after sound_start_time: {start + MIN_CUT} or more, not {end}"
+        told += " (times are in milliseconds)" if 0 < end - start <= _SECONDS else ""
         yield Violation(path, "window_too_short", told)
     elif end - start > MAX_CUT:
         told = f"must be at most 60000 ms after sound_start_time: {start + MAX_CUT} or less, not {end}"

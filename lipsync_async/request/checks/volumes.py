@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from lipsync_async.errors import Violation
 from lipsync_async.gateways import Gateway
+from lipsync_async.given import shown
 
-from .values import type_name, warning
+from .values import warning
 
 VOLUMES = ("sound_volume", "original_audio_volume")
 
@@ -20,7 +21,7 @@ def is_plain_volume(volume: object) -> bool:
 def volume_faults(path: str, volume: object, profile: Gateway) -> Iterator[Violation]:
     """The faults of one volume; the gateway's profile decides on fractions and on zero."""
     if isinstance(volume, bool) or not isinstance(volume, int | float) or volume != volume:
-        found = "NaN" if isinstance(volume, float) else type_name(volume)
+        found = "NaN" if isinstance(volume, float) else shown(volume)
         yield Violation(path, "not_a_number", f"must be a number from 0 to 2, not {found}")
     elif not 0 <= volume <= 2:
         yield Violation(path, "volume_out_of_range", "must be from 0 to 2")

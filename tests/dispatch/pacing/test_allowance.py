@@ -135,3 +135,26 @@ def test_weights_are_weights(replies: list[tuple[float, float, float, bool]], gu
         mean, left = allowance.running(now, running, variance)
         assert abs(mean) < 1e6
         assert 0.0 < left <= variance + 0.03
+
+
+@pytest.mark.parametrize(("told", "least", "most"), [(20.0, 20, 20), (float("inf"), 1, 19)])
+def test_a_refusal_that_comes_too_early_does_not_lower_what_the_user_told(told: float, least: int, most: int) -> None:
+    """Refused where 19 +- 0.9 were believed: one more ran than was thought; where nothing is told, fewer may."""
+    allowance = Allowance(19, FIRST, told)
+    allowance.learn(0.0, 19.0, 0.8, refused=True)
+    assert least <= allowance.tasks <= most
+
+
+def test_an_account_that_allows_less_than_the_user_told_is_found_out() -> None:
+    """Refused where exactly ten run, the ten are believed at the second refusal, and after a hundred replies."""
+    allowance = Allowance(10, FIRST, 20)
+    for turn in range(100):
+        running = min(10, allowance.tasks - (turn % 4 > 0))
+        allowance.learn(60.0 * turn, running, 0.0, refused=running >= 10)
+        assert turn < 1 or allowance.tasks <= 11
+
+
+def test_what_is_told_may_lie_between_two_numbers_or_beyond_all() -> None:
+    """The next one is meant; a number above all is none."""
+    assert Allowance(27, SURE, 27).tasks >= 27
+    assert Allowance(20, FIRST, 10 * GREATEST).tasks == Allowance(20, FIRST).tasks

@@ -11,7 +11,7 @@ from lipsync_async.terms import Kind
 
 def pacer(**limits: float) -> Pacer:
     """A new one, its dice loaded."""
-    return Pacer(Limits(**limits), dice=lambda: 0.5)  # type: ignore[arg-type]
+    return Pacer(Limits(**limits), dice=lambda: 0.5)
 
 
 def send(p: Pacer, now: float) -> float:

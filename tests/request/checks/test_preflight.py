@@ -29,7 +29,7 @@ def test_everything_at_once() -> None:
         audio_id="a",
         sound_file="data:audio/mp3;base64,AAAA",
         sound_start_time=-1,
-        sound_end_time=0.0,  # type: ignore[arg-type]
+        sound_end_time=0.0,
         sound_insert_time=True,
         sound_volume=3,
         original_audio_volume=0.5,

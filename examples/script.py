@@ -1,0 +1,32 @@
+"""A script for a list of any length: it reads line by line, and prints each outcome."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from lipsync_async import Accepted, LipSyncClient, RequestBuilder
+
+VOICES = Path(__file__).parent / "voices.jsonl"
+
+
+def jobs():
+    template = RequestBuilder().session("825465778199224380").face("0")
+    with VOICES.open(encoding="utf-8") as lines:
+        for voice in map(json.loads, lines):
+            job = template.audio_url(voice["url"]).window(0, voice["ms"])
+            yield job.external_task_id(voice["id"]).build()
+
+
+async def main():
+    async with (
+        LipSyncClient() as client,
+        client.stream(jobs(), journal="voices.db") as outcomes,
+    ):
+        async for outcome in outcomes:
+            accepted = isinstance(outcome, Accepted)
+            told = outcome.task_id if accepted else outcome.kind
+            print(outcome.external_task_id, told)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,66 @@
+"""A service with aiohttp: `POST /dub` submits a job, `GET /dub/{id}` looks it up."""
+
+from aiohttp import web
+from lipsync_async import (
+    InvalidRequestError,
+    LipSyncClient,
+    NotSentError,
+    OutcomeUnknownError,
+    RejectedError,
+    RequestBuilder,
+)
+
+CLIENT = web.AppKey("CLIENT", LipSyncClient)
+
+
+async def client(app):
+    """One client for as long as the application lives: all requests share its pace."""
+    async with LipSyncClient() as app[CLIENT]:
+        yield
+
+
+async def dub(request):
+    asked = await request.json()
+    try:
+        job = (
+            RequestBuilder()
+            .session(asked["session"])
+            .face(asked["face"])
+            .audio_id(asked["audio"])
+            .window(0, 5000)
+        )
+        job = job.external_task_id(asked["id"]).build()
+        accepted = await request.app[CLIENT].submit(job, journal="service.db")
+    except (
+        InvalidRequestError,
+        RejectedError,
+    ) as error:  # the caller must change something
+        return web.json_response({"error": str(error)}, status=422)
+    except NotSentError as error:  # nothing was charged: the caller may try again
+        return web.json_response({"error": str(error)}, status=503)
+    except (
+        OutcomeUnknownError
+    ) as error:  # it may have been charged: the same id again looks it up
+        return web.json_response({"error": str(error)}, status=504)
+    return web.json_response(
+        {"id": accepted.external_task_id, "task": accepted.task_id}, status=202
+    )
+
+
+async def state(request):
+    found = await request.app[CLIENT].look_up(request.match_info["id"])
+    return web.json_response(
+        {"found": found.found, "task": found.task_id, "status": found.task_status}
+    )
+
+
+def application():
+    app = web.Application()
+    app.cleanup_ctx.append(client)
+    app.router.add_post("/dub", dub)
+    app.router.add_get("/dub/{id}", state)
+    return app
+
+
+if __name__ == "__main__":
+    web.run_app(application(), port=8080)

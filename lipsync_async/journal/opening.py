@@ -1,0 +1,57 @@
+"""A journal by its path or URL: `postgresql://...` is one for many processes, everything else a file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from lipsync_async.errors import ConfigurationError
+
+from .looks import AnyReader
+from .reader import Reader
+
+if TYPE_CHECKING:
+    from .face import Journal
+    from .shared import SharedJournal
+
+SCHEMES = ("postgresql://", "postgres://")
+_NEEDED = "a journal in PostgreSQL needs asyncpg: pip install 'lipsync-async[postgres]'"
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a journal that many processes share."""
+    return os.fspath(path).startswith(SCHEMES)
+
+
+async def open_journal(
+    path: str | os.PathLike[str], *, gateway: str, account: str = "default", network: bool | None = None
+) -> Journal | SharedJournal:
+    """Opens or creates it. Raises `JournalError`, or `ConfigurationError` where the extra is missing."""
+    if not is_url(path):
+        from .face import Journal
+
+        return await Journal.open(path, gateway=gateway, account=account, network=network)
+    try:
+        from .postgres.opening import open_postgres
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(_NEEDED) from error
+    return await open_postgres(os.fspath(path), gateway=gateway, account=account)
+
+
+def open_reader(path: str | os.PathLike[str], *, gateway: str = "", account: str = "") -> AnyReader:
+    """Looks at a journal that is there; of several in one database, at that of the gateway and account.
+
+    Raises `JournalError`, or `ConfigurationError` where the extra is missing.
+    """
+    if not is_url(path):
+        return Reader(path)
+    try:
+        from .postgres.opening import read_url
+        from .postgres.reader import PgReader
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(_NEEDED) from error
+    address = read_url(os.fspath(path))
+    whose = evolve(address, gateway=address.gateway or gateway, account=address.account or account)
+    return PgReader(whose).open()
