@@ -70,8 +70,9 @@ def _status(reader: AnyReader, name: str) -> int:
         if counts[state] and not (running and state is State.OPEN):
             _show(reader, state, counts[state])
     left = _left(reader, counts)
-    print(printable(f"\nleft: {_told_left(left) or 'nothing'}"))
-    if _told_left(left):
+    told = _told_left(left) or _not_waited_for(reader, counts[State.ACCEPTED])
+    print(printable(f"\nleft: {told or 'nothing'}"))
+    if told:
         print(printable(f"lipsync-async report {shlex.quote(name)} says what to do next, with the commands"))
     return RUNNING if running else _exit_code(left, counts, reader.entry_counts(TASK))
 
@@ -116,6 +117,13 @@ def _told_left(left: _Left) -> str:
     told += [f"{_counted(left.in_doubt, 'job')} to look up"] if left.in_doubt else []
     told += [f"{_counted(left.running, 'task')} not seen to end"] if left.running else []
     return ", ".join(told)
+
+
+def _not_waited_for(reader: AnyReader, accepted: int) -> str:
+    """Of tasks of which nobody has seen one end: what they became is not known, though nothing is to be sent."""
+    if not accepted or reader.entry_counts(TASK):
+        return ""
+    return f"nothing to send; {_counted(accepted, 'task')} that nobody has waited for"
 
 
 def _exit_code(left: _Left, counts: dict[State, int], ended: dict[str, int]) -> int:
