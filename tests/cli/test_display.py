@@ -65,6 +65,15 @@ def test_six_lines_fit_the_terminal(width: int) -> None:
         ]
 
 
+@pytest.mark.parametrize("width", range(32, 45))
+def test_the_title_does_not_run_into_the_figures(width: int) -> None:
+    """`127.0.0.1:8904` and `21 of 30` without a blank between them would read as another port."""
+    head = drawn(evolve(VIEW, title="list.csv to 127.0.0.1:8904", done=21, total=30, elapsed=2.0), width)[0]
+    before, _, after = head.partition("21 of 30  0:02")
+    assert before.endswith(" ")
+    assert not after
+
+
 @pytest.mark.parametrize("width", [40, 80, 140])
 def test_an_outage_is_told_whole(width: int) -> None:
     """It is what a person has to act on, so it may take more than one line; what else is wanted comes after it."""
