@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,6 +23,7 @@ from lipsync_async.cli.printing import say
 from lipsync_async.cli.tally import Tally
 from lipsync_async.dispatch.account import Event
 from lipsync_async.dispatch.pacing import PacerStatistics
+from lipsync_async.endings import Succeeded
 from lipsync_async.outcomes import Accepted
 
 VIEW = View(
@@ -259,6 +261,20 @@ def test_the_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     view = monitor.view()
     assert view.measured == pytest.approx(4.0)
     assert view.left == pytest.approx((400 - 121) / 4)
+
+
+def test_a_job_that_is_submitted_again_is_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of three failed once: `5 of 3 submitted` would be no figure."""
+    monkeypatch.setattr("lipsync_async.cli.monitor.asyncio.get_running_loop", lambda: SimpleNamespace(time=lambda: 0.0))
+    client = Pacing("")
+    client.following = lambda: SimpleNamespace(tasks=2, median_duration=None, freshness=0.0)  # type: ignore[attr-defined]
+    monitor = Monitor("x", 3, Tally(waits=True))
+    monitor.watch(cast("Any", client))
+    for name in ("a", "b", "c", "a-r1", "b-r1"):
+        monitor.observe(Event(name="outcome", at=0.0, external_task_id=name, action="accepted"))
+    monitor.tally.add(Succeeded(task_id="3", external_task_id="c"))
+    shown = display.plain(monitor.view())
+    assert "3 of 3 submitted (2 again), 2 running, 1 of 3 finished" in shown
 
 
 def test_tables_need_no_rich(monkeypatch: pytest.MonkeyPatch) -> None:

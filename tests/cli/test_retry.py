@@ -54,6 +54,10 @@ def test_what_failed_is_sent_under_the_next_id(
     assert main(retry(lipsync_sandbox, jobs, book)) == 0
     assert "nothing of this list is to be sent again" in capsys.readouterr().err
     assert len(lipsync_sandbox.ledger.entries) == 2
+    assert main(["status", str(book)]) == 0  # its first task failed, and the job has a video all the same
+    told = capsys.readouterr()
+    assert ", 1 job begun\n" in told.out
+    assert "there is none: journal export says why; 1 was submitted again" in told.out
 
 
 def test_what_was_corrected_or_not_sent_keeps_its_id(
