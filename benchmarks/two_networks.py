@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -88,7 +89,7 @@ def main() -> None:
             head = f"# Two network namespaces, one cut off for {CUT:g} s with a lease of {LEASE:g} s\n\n"
             head += f"{datetime.now(UTC).date()}, {args.jobs} jobs at 20/s\n\n"
             head += "| seed | paid | twice | lost | told here | told there | seconds |\n|---|---|---|---|---|---|---|"
-            for line in (head, *(play(seed, args.jobs, postgres) for seed in range(1, args.seeds + 1))):
+            for line in chain([head], (play(seed, args.jobs, postgres) for seed in range(1, args.seeds + 1))):
                 print(line, flush=True)
                 out.write(line + "\n")
     finally:
