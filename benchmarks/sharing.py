@@ -294,6 +294,8 @@ def run(quick: bool = False, only: str = "") -> str:
             results[case.name].append(one_run(case))
         except MissingError as error:
             missing[case.name] = str(error)
+        except RuntimeError as error:  # a run that failed is told, and the others go on
+            print(case.name, repr(error), file=sys.stderr, flush=True)
         print(case.name, *results[case.name][-1:], file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(AT_ONCE) as crew:
@@ -301,6 +303,8 @@ def run(quick: bool = False, only: str = "") -> str:
     lines = [
         (case.name, "skipped", missing[case.name], "", "", "", "", "")
         if case.name in missing
+        else (case.name, 0, "failed", "", "", "", "", "")
+        if not results[case.name]
         else _line(case, results[case.name])
         for case in cases
     ]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         TaskState,
         Video,
     )
+    from .engines.delivered import submit_delivered
+    from .engines.packing import pack
     from .errors import (
         BatchError,
         CallbackVerificationError,
@@ -185,6 +187,8 @@ __all__ = [
     "check",
     "check_video",
     "external_id_of",
+    "pack",
+    "submit_delivered",
 ]
 
 __version__: str
@@ -228,6 +232,8 @@ _NAMES_OF = {
         "TaskState",
         "Video",
     ),
+    "engines.delivered": ("submit_delivered",),
+    "engines.packing": ("pack",),
     "errors": (
         "BatchError",
         "CallbackVerificationError",

@@ -223,6 +223,18 @@ def copy_of_the_list(folder: Path) -> None:
         (folder / path.relative_to(EXAMPLES)).write_bytes(path.read_bytes())
 
 
+def test_the_workers_do_all_of_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each its part, and each job once."""
+    for number in ("0", "1"):
+        monkeypatch.setattr(sys, "argv", ["machines.py", number, "2"])
+        run("machines.py")
+    told = re.findall(r"worker [01]: (\d+) of (\d+) accepted", capsys.readouterr().out)
+    assert [one for one, _ in told] == [whole for _, whole in told]
+    assert sum(int(one) for one, _ in told) == sandbox.ledger.tasks == 10
+
+
 def test_the_tests_pass(pytester: pytest.Pytester) -> None:
     """The example for users' own tests, by a pytest of its own."""
     pytester.makeini("[pytest]\n")

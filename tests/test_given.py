@@ -109,8 +109,8 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     ),
     (
         LipSyncClient,
-        {"gateway": None},
-        "gateway must be one of chainhub, anyapi, kling, a base URL or a Gateway, not None",
+        {"gateway": 5},
+        "gateway must be one of chainhub, anyapi, kling, a base URL or a Gateway, not 5",
     ),
     (
         LipSyncClient,

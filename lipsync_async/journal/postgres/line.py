@@ -51,6 +51,8 @@ class Line:
         self._name = name
         self._patience = patience
         self._options = options
+        # PgBouncer, which the option is for, refuses settings at the start.
+        self._settings = {} if options.get("statement_cache_size") == 0 else _SETTINGS
         self._connection: Connection = None
         self._turn = asyncio.Lock()
 
@@ -67,7 +69,7 @@ class Line:
                 async with asyncio.timeout(self._patience):
                     if self._connection is None:
                         self._connection = await asyncpg.connect(
-                            self._url, timeout=self._patience, server_settings=_SETTINGS, **self._options
+                            self._url, timeout=self._patience, server_settings=self._settings, **self._options
                         )
                     return await work(self._connection)
             except _PASSING as error:

@@ -1,0 +1,39 @@
+"""One of several workers, which share an account's limits and divide a list.
+
+`python machines.py 0 2` and `python machines.py 1 2` do all of it, in two processes.
+"""
+
+import asyncio
+import sys
+import zlib
+from pathlib import Path
+
+from lipsync_async import LipSyncClient, RequestBuilder
+
+STORE = f"file:{Path('limits').absolute()}"  # one machine; "redis://..." for many
+
+template = (
+    RequestBuilder()
+    .session("825465778199224380")
+    .face("0")
+    .audio_id("825451760499568680")
+)
+jobs = [
+    template.window(0, 3000).external_task_id(f"ep7-{n}").build() for n in range(10)
+]
+
+
+def is_mine(job, number, workers):
+    """Each job goes to one worker, always the same: its journal knows whether it was paid."""
+    return zlib.crc32(job.external_task_id.encode()) % workers == number
+
+
+async def main(number, workers):
+    mine = [job for job in jobs if is_mine(job, number, workers)]
+    async with LipSyncClient(shared=STORE) as client:
+        result = await client.submit_many(mine, journal=f"worker-{number}.db")
+    print(f"worker {number}: {len(result.accepted)} of {len(result)} accepted")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
