@@ -87,7 +87,7 @@ class Monitor:
     """Tries that were told to wait, by reason."""
     stopping: bool = False
     submitted: int = 0
-    """Jobs that have a task."""
+    """Tasks that were made; more than jobs, where some are submitted again."""
     budget: Budget | None = None
     _client: LipSyncClient | None = None
     _began: float = 0.0
@@ -230,10 +230,13 @@ class Monitor:
         if following.freshness >= LATE:
             lasts.append(f"this gateway tells an end about {clock(following.freshness)} late")
         finished = self.tally.total - without - counts["running"] + fetching
+        jobs = self.total - without
+        submitted = min(self.submitted, jobs)  # a job whose task failed may be submitted again, and is one job
+        again = f"{self.submitted - jobs} again" if self.submitted > jobs else ""
         stages = (
-            Stage("submitted", self.submitted, self.total - without, refused),
+            Stage("submitted", submitted, jobs, ", ".join(filter(None, (refused, again)))),
             Stage("running", following.tasks, 0, ", ".join(lasts)),
-            Stage("finished", finished, self.submitted, ended),
+            Stage("finished", finished, submitted, ended),
         )
         if downloads is None:
             return stages

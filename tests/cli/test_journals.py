@@ -61,12 +61,13 @@ def test_status_shows_the_batch(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("records", "lists", "code", "left"),
     [
-        ([("a", State.ACCEPTED)], [1], 0, "nothing"),
-        ([("a", State.ACCEPTED), ("b", State.REJECTED)], [2], 1, "nothing"),
+        ([("a", State.ACCEPTED)], [1], 0, "nothing to send; 1 task that nobody has waited for"),
+        ([("a", State.ACCEPTED), ("b", State.REJECTED)], [2], 1, "nothing to send; 1 task that nobody has waited for"),
+        ([("a", State.REJECTED)], [1], 1, "nothing"),
         ([("a", State.ACCEPTED), ("b", State.REJECTED)], [5], 3, "3 jobs of the list never begun"),
         ([("a", State.NOT_SENT), ("b", State.UNKNOWN)], [2], 3, "1 job to send again, 1 job to look up"),
         ([("a", State.UNKNOWN), ("b", State.OPEN), ("c", State.REJECTED)], [3], 4, "2 jobs to look up"),
-        ([("a", State.ACCEPTED)], [1, 7], 0, "nothing"),
+        ([("a", State.ACCEPTED)], [1, 7], 0, "nothing to send; 1 task that nobody has waited for"),
     ],
 )  # fmt: skip
 def test_status_ends_as_the_batch_did(
