@@ -40,6 +40,7 @@ class Postgres:
     fsync: bool = False
     folder: Path = field(init=False)
     port: int = field(factory=_free_port)
+    listen: str = "127.0.0.1"
 
     def __enter__(self) -> Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="lipsync-pg-"))
@@ -66,8 +67,17 @@ class Postgres:
     def start(self) -> None:
         """Returns when it answers."""
         on = "on" if self.fsync else "off"
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync={on} -c max_connections=60"
+        options = f"-p {self.port} -k {self.folder} -c 'listen_addresses={self.listen}'"
+        options += f" -c fsync={on} -c max_connections=60"
         self._call("pg_ctl", "-D", str(self._data), "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def let_in(self, network: str) -> None:
+        """Listens on every address, and lets that network in; for namespaces of this machine."""
+        with (self._data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+            rules.write(f"host all all {network} trust\n")
+        self.stop()
+        self.listen = "*"
+        self.start()
 
     def stop(self, mode: str = "fast") -> None:
         """`immediate`: as a crash."""

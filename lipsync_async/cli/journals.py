@@ -16,7 +16,7 @@ from attrs import frozen
 
 from lipsync_async.dispatch.jobbook import accepted_of
 from lipsync_async.endings import Ended, TaskFailed
-from lipsync_async.journal import AnyReader, Record, State, open_reader
+from lipsync_async.journal import AnyReader, Record, State, open_reader, without_password
 from lipsync_async.journal.record import result_line
 from lipsync_async.sources.resolving import SESSION, SPEECH
 from lipsync_async.sources.sourcebook import read_kept
@@ -52,7 +52,7 @@ _ENDING = {
 def run(args: argparse.Namespace) -> int:
     """Shows or exports; gives the exit code. Raises `JournalError` where there is no journal."""
     with open_reader(args.journal) as reader:
-        return _export(reader, args) if args.export else _status(reader, args.journal)
+        return _export(reader, args) if args.export else _status(reader, without_password(args.journal))
 
 
 def _status(reader: AnyReader, name: str) -> int:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Looks up and writes a result line for each; gives the exit code. Raises `LipSyncError` where it cannot begin."""
-    monitor = Monitor(f"reconcile {args.journal}", 0, Tally())
+    from lipsync_async.journal import without_password
+
+    monitor = Monitor(f"reconcile {without_password(args.journal)}", 0, Tally())
     resumed = resuming.Resumed(
         monitor,
         total=_in_doubt,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
-from lipsync_async.journal import open_reader
+from lipsync_async.journal import open_reader, without_password
 from lipsync_async.report.advice import advise
 from lipsync_async.report.facts import WORDS, Facts
 from lipsync_async.report.gathering import gather
@@ -31,17 +31,18 @@ def run(args: argparse.Namespace) -> int:
 
     Raises `LipSyncError` where there is no journal, or where the page may not be written.
     """
+    name = without_password(args.journal)
     if args.html is None:
         with open_reader(args.journal) as reader:
             facts = gather(reader)
-        print(printable("\n".join(_summary(facts, args.journal))))
+        print(printable("\n".join(_summary(facts, name))))
         return ACCEPTED
     with open_reader(args.journal) as reader:
         over = args.overwrite or _is_report(args.html)
         out = open_out(args.html, overwrite=over, journal=args.journal, option="--html")
         facts = gather(reader)
     made = datetime.now(UTC).astimezone()
-    page = render(facts, args.journal, advise(facts, args.journal), made, _links_from(args.html))
+    page = render(facts, name, advise(facts, name), made, _links_from(args.html))
     error = _write(page, out)
     if error is not None:
         give_up(out)

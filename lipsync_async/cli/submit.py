@@ -308,9 +308,11 @@ class _Submit:
 
     def _case(self) -> Case:
         args = self._args
+        from lipsync_async.journal import without_password
+
         return Case(
             gateway=args.gateway,
-            journal=args.journal,
+            journal=args.journal and without_password(args.journal),
             account=args.account,
             wait=args.wait,
             download=args.download,
@@ -319,5 +321,8 @@ class _Submit:
 
     def _how_to_go_on(self) -> str:
         if self._args.journal is not None:
-            return f"The same command goes on: --journal {shlex.quote(self._args.journal)} knows what is done."
+            from lipsync_async.journal import without_password
+
+            name = shlex.quote(without_password(self._args.journal))
+            return f"The same command goes on: --journal {name} knows what is done."
         return "Look up what has no line before you send it again. A --journal does that."

@@ -25,7 +25,9 @@ def run(args: argparse.Namespace) -> int:
     Raises `LipSyncError` where it cannot begin.
     """
     look_at_folder(args.download)
-    monitor = Monitor(f"wait {args.journal}", 0, Tally(waits=True))
+    from lipsync_async.journal import without_password
+
+    monitor = Monitor(f"wait {without_password(args.journal)}", 0, Tally(waits=True))
     resumed = resuming.Resumed(
         monitor,
         total=partial(_with_tasks, monitor),
@@ -53,6 +55,9 @@ def _say_how_it_went(args: argparse.Namespace, tally: Tally) -> None:
         say(f"  {tally.cost()}", quiet=args.quiet)
     for reason in tally.reasons():
         say(f"  {reason}", quiet=args.quiet)
-    case = Case(gateway=args.gateway, journal=args.journal, account=args.account, wait=True, download=args.download)
+    from lipsync_async.journal import without_password
+
+    name = without_password(args.journal)
+    case = Case(gateway=args.gateway, journal=name, account=args.account, wait=True, download=args.download)
     for line in next_steps(tally, case):
         say(line, quiet=args.quiet)

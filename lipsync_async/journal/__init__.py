@@ -13,7 +13,7 @@ from .claims import Elsewhere, Settled, Taken
 from .entries import Entry
 from .face import AnyJournal, InlineJournal, Journal
 from .looks import AnyReader
-from .opening import is_url, open_journal, open_reader
+from .opening import is_url, open_journal, open_reader, without_password
 from .pruning import prune
 from .reader import Reader
 from .record import Record, State, Try, iter_result_lines
@@ -41,4 +41,5 @@ __all__ = [
     "open_reader",
     "prune",
     "settle",
+    "without_password",
 ]

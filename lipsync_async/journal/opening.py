@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -17,12 +18,20 @@ if TYPE_CHECKING:
     from .shared import SharedJournal
 
 SCHEMES = ("postgresql://", "postgres://")
+_PASSWORD = re.compile(r"(//[^\s/@:]*):[^\s/]*@|([?&]password=)[^&]*")
 _NEEDED = "a journal in PostgreSQL needs asyncpg: pip install 'lipsync-async[postgres]'"
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
     """Whether it is a journal that many processes share."""
     return os.fspath(path).startswith(SCHEMES)
+
+
+def without_password(path: str | os.PathLike[str]) -> str:
+    """The path or URL as it can be shown; PGPASSWORD or ~/.pgpass stand in for what is left out of a URL."""
+    if not is_url(path):
+        return os.fspath(path)
+    return _PASSWORD.sub(lambda found: f"{found[1]}@" if found[1] else f"{found[2]}...", os.fspath(path))
 
 
 async def open_journal(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from lipsync_async.config import Limits
 from lipsync_async.dispatch.account import LOG, Account
 from lipsync_async.dispatch.brake import Stop
-from lipsync_async.dispatch.pacing.book import OtherVersionError
 from lipsync_async.dispatch.pacing.exchange import StopWord
+from lipsync_async.dispatch.pacing.kept import OtherVersionError
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.gateways import Gateway
 from lipsync_async.wire.credential import ApiKey

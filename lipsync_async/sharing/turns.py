@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 from lipsync_async.config import Limits
 from lipsync_async.dispatch.pacing import Pacer, PacerStatistics
-from lipsync_async.dispatch.pacing.book import OtherVersionError
 from lipsync_async.dispatch.pacing.exchange import Grant, News, Report, Rules, StopWord
+from lipsync_async.dispatch.pacing.kept import OtherVersionError
 from lipsync_async.terms import Kind
 
 from .hand import Hand

@@ -103,3 +103,24 @@ def test_without_the_extra_it_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     assert main(["status", "postgresql://127.0.0.1:9/db"]) == 2
     assert "pip install 'lipsync-async[postgres]'" in capsys.readouterr().err
+
+
+def test_no_command_shows_the_password_of_the_database(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Least of all the page, which is given away."""
+    path, page = tmp_path / "jobs.jsonl", tmp_path / "page.html"
+    path.write_text("\n".join(map(json.dumps, JOBS[:3])))
+    secret = url.replace("lipsync@", "lipsync:hunter2@")
+    with in_thread(Sandbox(task_seconds=(0.0, 0.0))) as sandbox:
+        named = f"{secret}?gateway={sandbox.base_url}&account=secretive"
+        more = ["--gateway", sandbox.base_url, "--account", "secretive"]
+        assert main(["submit", str(path), "--journal", named, *more]) == 0
+        assert main(["wait", named, *more, "--first-look", "0.01"]) in {0, 1}
+        assert main(["reconcile", named, *more]) == 0
+        assert main(["status", named]) in {0, 1}
+        assert main(["report", named]) == 0
+        assert main(["report", named, "--html", str(page)]) == 0
+    told = capsys.readouterr()
+    assert "hunter2" not in told.out + told.err + page.read_text(encoding="utf-8")
+    assert "lipsync@127.0.0.1" in told.out

@@ -38,6 +38,17 @@ def test_nobody_pays_twice_whatever_befalls_four_machines(database: postgres.Pos
     assert result.after < 60.0, result
 
 
+def test_with_procrastinate_in_front_it_is_the_same() -> None:
+    """Its jobs are handed out again, and its worker survives the crash; the journal pays once."""
+    pytest.importorskip("procrastinate")
+    worker = ("-m", "tests.machines.queue_worker")
+    with postgres.Postgres() as server:
+        result = play(Plan(seed=2, jobs=60, per_second=25.0, span=4.0, outage=1.0, worker=worker), server)
+    assert result.is_good, result
+    assert result.accepted == result.told["accepted"] == 60
+    assert result.after < 60.0, result
+
+
 def test_every_video_is_fetched_once_though_one_of_two_machines_is_killed(
     database: postgres.Postgres, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections import Counter
 from random import Random
@@ -25,6 +26,7 @@ async def main(base_url: str, journal: str, jobs: int, seed: int) -> None:
         retry=RetryPolicy(base_delay=0.05),
         timeouts=Timeouts(total=5.0, connect=2.0),
         trust_lookups=True,
+        shared=os.environ.get("LIPSYNC_SHARED"),
     )
     told: Counter[str] = Counter()
     async with client, client.stream(map(request, numbers), journal=journal) as outcomes:

@@ -14,8 +14,9 @@ import pytest
 redis = pytest.importorskip("redis", reason="redis is not installed: pip install redis")
 
 from lipsync_async import CHAINHUB  # noqa: E402 - not before it is known that Redis can be spoken to
-from lipsync_async.dispatch.pacing.book import Book, OtherVersionError  # noqa: E402
+from lipsync_async.dispatch.pacing.book import Book  # noqa: E402
 from lipsync_async.dispatch.pacing.exchange import News  # noqa: E402
+from lipsync_async.dispatch.pacing.kept import OtherVersionError  # noqa: E402
 from lipsync_async.errors import ConfigurationError  # noqa: E402
 from lipsync_async.sharing import redis as store_module  # noqa: E402
 from lipsync_async.sharing.address import store_at  # noqa: E402

@@ -117,3 +117,16 @@ def test_a_loop_that_always_stands_still_cuts_off_all_the_same() -> None:
         return await cut_after()
 
     assert hurry(main()) <= 4.0 + 2 * (2.0 + TICK)
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_a_guard_is_asked_right_before_the_last_bytes_leave(may: bool) -> None:
+    """Where it says no nothing was sent, and that it was the guard is known."""
+    flight = Flight()
+    flight.guard = lambda: may
+    if may:
+        flight.sending()
+    else:
+        with pytest.raises(ConnectionAbortedError):
+            flight.sending()
+    assert (flight.phase is Phase.SENT, flight.held_back) == (may, not may)

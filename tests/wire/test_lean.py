@@ -6,6 +6,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import aiohttp
@@ -290,22 +291,31 @@ class Wire:
         self.writes.append((data, self.flight.phase))
 
 
-def written(*, closing: bool = False, gone: bool = False) -> tuple[Wire, Flight]:
+def written(*, closing: bool = False, gone: bool = False, held_back: bool = False) -> tuple[Wire, Flight]:
     """One create, handed to a wire."""
     flight = Flight()
+    flight.guard = lambda: not held_back
     wire = Wire(flight, closing)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
         protocol = ResponseHandler(loop)
         protocol.transport = None if gone else wire  # type: ignore[assignment]
+        expected = pytest.raises(ConnectionAbortedError) if held_back else nullcontext()
         try:
-            lean._write(protocol, Prepared("POST", URL("http://h/x"), HEADERS, loop), b"{}", flight)
+            with expected:
+                lean._write(protocol, Prepared("POST", URL("http://h/x"), HEADERS, loop), b"{}", flight)
         finally:
             protocol.transport = None
 
     asyncio.run(main())
     return wire, flight
+
+
+def test_nothing_leaves_where_the_guard_says_no() -> None:
+    """Not a byte: head and body are one write."""
+    wire, flight = written(held_back=True)
+    assert (wire.writes, flight.phase, flight.held_back) == ([], Phase.SENDING, True)
 
 
 def test_head_and_body_leave_in_one_write_and_are_sent_right_before() -> None:

@@ -109,3 +109,17 @@ def test_uploads_take_turns() -> None:
         assert loop not in Upload._turns
 
     hurry(main())
+
+
+def test_what_is_held_back_was_not_sent() -> None:
+    """All but the last slice has left by then: the gateway has no whole request."""
+
+    async def main() -> None:
+        flight = Flight()
+        flight.guard = lambda: False
+        body = encode(request(sound_file=AudioBytes(wav(1.0)), sound_end_time=900), "job-1")
+        with pytest.raises(ConnectionAbortedError, match="held back"):
+            await Upload(body, flight).write(Closing(3))
+        assert (flight.phase, flight.held_back) == (Phase.SENDING, True)
+
+    hurry(main())

@@ -33,19 +33,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
-from lipsync_async.errors import LipSyncError
-
 from .exchange import Grant, Known, News, Report, Rules, StopWord, Turn
-from .frozen import layout
+from .kept import Member, State, pack, unpack
 from .pacer import Pacer
 from .rate import EARLY
 
-FORMAT = 1
-"""Counts up when what is kept means something else; attributes that come and go are noticed by themselves."""
 AHEAD = 0.1
 """Seconds for which a member may hold turns; all members together."""
 FAR = 1.0
@@ -64,55 +59,6 @@ SILENT, FORGOTTEN = 5.0, 600.0
 """Seconds: without a word a member has lost its turns, and is then unknown."""
 PART_OF_LULL, LONGEST_LULL, MEMORY = 0.25, 10.0, 0.25
 """A turn waits for whoever was served least, for this part of the time from one turn to the next, as it was lately."""
-ABANDONED = 10.0
-"""Seconds after which state that cannot be read, and that nobody has used since, is replaced."""
-
-
-class OtherVersionError(LipSyncError):
-    """The state was written by another version, which is still at work."""
-
-
-class Member(msgspec.Struct, array_like=True):
-    """One process, as the book knows it."""
-
-    seen: float
-    due: float = 0.0
-    """When it was told to come again."""
-    wants: int = 0
-    service: float = 0.0
-    number: int = 0
-    """Of the last report."""
-    heard: int = 0
-    """The last stop that it knows of."""
-    turns: dict[int, Turn] = {}
-    given: Grant | None = None
-
-
-class _State(msgspec.Struct, array_like=True):
-    rules: Rules
-    now: float
-    offset: float
-    epoch: int
-    turns: int
-    applied: float
-    lull: float
-    turned_at: float
-    stop: StopWord | None
-    members: dict[str, Member]
-    pacer: dict[str, Any]
-
-
-class _Header(msgspec.Struct, array_like=True):
-    format: int
-    layout: int
-    raw: float
-    """The store's clock, as it was when this was written."""
-    state: bytes
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_HEADER = msgspec.msgpack.Decoder(_Header)
-_STATE = msgspec.msgpack.Decoder(_State)
 
 
 class Book:
@@ -137,11 +83,21 @@ class Book:
 
     def freeze(self) -> bytes:
         """All of it, for a store."""
-        state = _State(
-            self.rules, self._now, self._offset, self.epoch, self._turns, self._applied,
-            self._lull, self._turned_at, self.stop, self.members, self.pacer.snapshot(),
-        )  # fmt: skip
-        return _ENCODER.encode(_Header(FORMAT, layout(Pacer), self._now - self._offset, _ENCODER.encode(state)))
+        return pack(
+            State(
+                rules=self.rules,
+                now=self._now,
+                offset=self._offset,
+                epoch=self.epoch,
+                turns=self._turns,
+                applied=self._applied,
+                lull=self._lull,
+                turned_at=self._turned_at,
+                stop=self.stop,
+                members=self.members,
+                pacer=self.pacer.snapshot(),
+            )
+        )
 
     @classmethod
     def thaw(cls, kept: bytes | None, rules: Rules, raw: float, *, dice: Callable[[], float] = random.random) -> Book:
@@ -149,20 +105,11 @@ class Book:
 
         `raw` is the store's clock. Raises `OtherVersionError`.
         """
-        if not kept:
-            return cls(rules, dice=dice)
-        try:
-            header = _HEADER.decode(kept)
-            if (header.format, header.layout) == (FORMAT, layout(Pacer)):
-                return cls._of(_STATE.decode(header.state), dice)
-        except msgspec.MsgspecError:
-            return cls(rules, dice=dice)  # it is damaged: limits are learned again
-        if 0.0 <= raw - header.raw < ABANDONED:
-            raise OtherVersionError(f"format {header.format}, layout {header.layout}")
-        return cls(rules, dice=dice)
+        state = unpack(kept, raw)
+        return cls(rules, dice=dice) if state is None else cls._of(state, dice)
 
     @classmethod
-    def _of(cls, state: _State, dice: Callable[[], float]) -> Book:
+    def _of(cls, state: State, dice: Callable[[], float]) -> Book:
         pacer = Pacer.restored(state.rules.limits(), state.pacer, dice=dice)
         book = cls(state.rules, dice=dice, pacer=pacer)
         book.members, book.epoch, book.stop = state.members, state.epoch, state.stop

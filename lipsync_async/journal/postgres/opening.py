@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from attrs import frozen
 
 from lipsync_async.errors import JournalError
 from lipsync_async.journal.claims import LEASE, Away, Lease
+from lipsync_async.journal.opening import without_password
 from lipsync_async.journal.schema import SALT_BYTES
 from lipsync_async.journal.shared import MAX_OUTAGE, SharedJournal
 
@@ -24,7 +24,6 @@ OPENING = 10.0
 """Seconds for a server that restarts just now."""
 T = TypeVar("T")
 _OWN = ("lease", "max_outage", "gateway", "account", "statement_cache_size")
-_PASSWORD = re.compile(r"(//[^\s/@:]*):[^\s/@]*@|([?&]password=)[^&]*")
 
 
 @frozen
@@ -54,7 +53,7 @@ def read_url(url: str) -> Address:
     query = parse_qsl(parts.query, keep_blank_values=True)
     own = {key: value for key, value in query if key in _OWN}
     rest = urlencode([(key, value) for key, value in query if key not in _OWN])
-    name = _PASSWORD.sub(lambda found: f"{found[1]}@" if found[1] else f"{found[2]}...", url)
+    name = without_password(url)
     plain = urlunsplit(parts._replace(query=rest))
     try:
         lease, outage = float(own.get("lease", LEASE)), float(own.get("max_outage", MAX_OUTAGE))

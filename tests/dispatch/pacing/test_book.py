@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_async.config import Limits
-from lipsync_async.dispatch.pacing.book import ABANDONED, LATE, SILENT, Book, OtherVersionError
+from lipsync_async.dispatch.pacing.book import LATE, SILENT, Book
 from lipsync_async.dispatch.pacing.exchange import Grant, Known, News, Report, Rules
+from lipsync_async.dispatch.pacing.kept import ABANDONED, OtherVersionError
 from lipsync_async.terms import Kind
 
 RULES = Rules.of(Limits())
