@@ -49,7 +49,7 @@ def test_the_line_says_what_is_not_known() -> None:
     assert cost_of(money) == "cost: 1.5 units charged, 1 units estimated at list price, difference +0.5"
     money.add(FAILED)
     assert cost_of(money) == (
-        "cost: 1.5 units charged for 1 of 2 tasks (of the others the gateway tells nothing; 1 failed, which is usually"
+        "cost: 1.5 units charged for 1 of 2 tasks (of the others the gateway told nothing so far; 1 failed, which is usually"
         " refunded), 1.5 units estimated at list price, difference +0.5"
     )
     money.add(Succeeded(task_id="7", units="2"))
