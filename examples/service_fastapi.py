@@ -1,6 +1,6 @@
 """A service with FastAPI: `POST /dub` submits a job, `GET /dub/{id}` looks it up.
 
-`uvicorn service_fastapi:app` serves it.
+`uvicorn service_fastapi:app` serves it; each of several workers needs a journal of its own.
 """
 
 from collections.abc import AsyncIterator
