@@ -277,6 +277,31 @@ def test_a_job_that_is_submitted_again_is_one_job(monkeypatch: pytest.MonkeyPatc
     assert "3 of 3 submitted (2 again), 2 running, 1 of 3 finished" in shown
 
 
+@pytest.mark.parametrize(
+    ("looks", "waits", "told"),
+    [
+        (["missing"] * 2, True, False),
+        (["missing"] * 3, True, True),
+        (["missing"] * 3 + ["running"], True, False),
+        (["missing", "missing", "nothing", "missing"], True, True),
+        (["missing"] * 2 + ["nothing"], True, False),
+        (["missing"] * 3, False, False),
+    ],
+)
+def test_tasks_that_the_gateway_does_not_know_are_told(
+    looks: list[str], waits: bool, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`20 running` alone would be waited for in vain, such as after a change of the account."""
+    monkeypatch.setattr("lipsync_async.cli.monitor.asyncio.get_running_loop", lambda: SimpleNamespace(time=lambda: 0.0))
+    client = Pacing("")
+    client.following = lambda: SimpleNamespace(tasks=2, median_duration=None, freshness=0.0)  # type: ignore[attr-defined]
+    monitor = Monitor("x", 2, Tally(waits=waits))
+    monitor.watch(cast("Any", client))
+    for action in looks:
+        monitor.observe(Event(name="look", at=0.0, external_task_id="a", action=action))
+    assert ("the gateway finds none of the tasks asked for" in display.plain(monitor.view())) == told
+
+
 def test_tables_need_no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it they are plain, and as true."""
     rows = [("a", "10"), ("bb", "7")]
