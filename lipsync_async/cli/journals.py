@@ -15,13 +15,13 @@ import msgspec
 from attrs import frozen
 
 from lipsync_async.dispatch.jobbook import accepted_of
-from lipsync_async.endings import Ended, TaskFailed
+from lipsync_async.endings import DownloadFailed, Ended, TaskFailed
 from lipsync_async.journal import AnyReader, Record, State, open_reader, without_password
 from lipsync_async.journal.record import result_line
 from lipsync_async.sources.resolving import SESSION, SPEECH
 from lipsync_async.sources.sourcebook import read_kept
 from lipsync_async.task_results import Money, line_of
-from lipsync_async.tasks.taskbook import read_ending
+from lipsync_async.tasks.taskbook import VIDEO, read_ending
 from lipsync_async.tasks.ties import TASK, Ties, ties_of
 
 from .budget import SourceMoney
@@ -103,6 +103,8 @@ class _Left:
     in_doubt: int
     running: int
     """Tasks that were not seen to end; 0 where nobody waits for tasks."""
+    not_fetched: int
+    """Videos that could not be fetched when they were last tried."""
 
 
 def _left(reader: AnyReader, counts: dict[State, int], again: int) -> _Left:
@@ -112,6 +114,7 @@ def _left(reader: AnyReader, counts: dict[State, int], again: int) -> _Left:
         to_send=counts[State.CLEARED] + counts[State.NOT_SENT],
         in_doubt=counts[State.UNKNOWN] + counts[State.OPEN],
         running=max(0, counts[State.ACCEPTED] - sum(ended.values())) if ended else 0,
+        not_fetched=reader.entry_counts(VIDEO).get(DownloadFailed.name, 0),
     )
 
 
@@ -120,6 +123,7 @@ def _told_left(left: _Left) -> str:
     told += [f"{_counted(left.to_send, 'job')} to send again"] if left.to_send else []
     told += [f"{_counted(left.in_doubt, 'job')} to look up"] if left.in_doubt else []
     told += [f"{_counted(left.running, 'task')} not seen to end"] if left.running else []
+    told += [f"{_counted(left.not_fetched, 'video')} not fetched"] if left.not_fetched else []
     return ", ".join(told)
 
 
@@ -136,7 +140,7 @@ def _exit_code(left: _Left, counts: dict[State, int], ended: dict[str, int], aga
         return NOT_SENT
     if left.in_doubt:
         return UNKNOWN
-    if left.running:
+    if left.running or left.not_fetched:
         return RUNNING
     failed = ended.get("failed", 0) > again
     return REJECTED if counts[State.REJECTED] or failed or ended.get("lost") else ACCEPTED
