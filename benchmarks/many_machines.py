@@ -1,6 +1,7 @@
 """Money with many machines: four processes with one list and one journal in PostgreSQL, and what befalls them.
 
     python benchmarks/many_machines.py money --seeds 20
+    python benchmarks/many_machines.py money --seeds 5 --redis --worker "-m tests.machines.taskiq_worker" --name taskiq
     python benchmarks/many_machines.py speed
     python benchmarks/many_machines.py size --rows 1000000
 
@@ -12,9 +13,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +26,7 @@ import asyncpg
 from lipsync_async.journal import Record, State, open_journal
 from tests.machines.scene import Plan, play
 from tests.postgres import Postgres
+from tests.redis_server import redis_server
 
 RESULTS = Path(__file__).parent / "results"
 GATEWAY = "https://gateway.example"
@@ -34,7 +38,10 @@ def money(args: argparse.Namespace) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     good = total = 0
     worker = tuple(args.worker.split())
-    with Postgres(fsync=True) as postgres:
+    with ExitStack() as stack:
+        postgres = stack.enter_context(Postgres(fsync=True))
+        if args.redis:
+            os.environ["REDIS_URL"] = stack.enter_context(redis_server())
         for seed in range(1, args.seeds + 1):
             plan = Plan(seed=seed, jobs=args.jobs, worker=worker)
             result = play(plan, postgres)
@@ -149,6 +156,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=400)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--worker", default="-m tests.machines.worker", help="what Python runs as a machine")
+    parser.add_argument("--redis", action="store_true", help="`money`: with a Redis, named by REDIS_URL")
     parser.add_argument("--name", default="", help="a part of the file's name")
     args = parser.parse_args()
     path = RESULTS / f"many_machines_{args.name or args.what}.md"
