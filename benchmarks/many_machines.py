@@ -1,6 +1,7 @@
 """Money with many machines: four processes with one list and one journal in PostgreSQL, and what befalls them.
 
     python benchmarks/many_machines.py money --seeds 20
+    python benchmarks/many_machines.py money --seeds 5 --redis --worker "-m tests.machines.taskiq_worker" --name taskiq
     python benchmarks/many_machines.py speed
     python benchmarks/many_machines.py size --rows 1000000
 
@@ -12,17 +13,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 
-from lipsync_async.journal import Record, State, open_journal
+from lipsync_async.journal import Record, State, open_journal, prune
 from tests.machines.scene import Plan, play
 from tests.postgres import Postgres
+from tests.redis_server import redis_server
 
 RESULTS = Path(__file__).parent / "results"
 GATEWAY = "https://gateway.example"
@@ -34,7 +38,10 @@ def money(args: argparse.Namespace) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     good = total = 0
     worker = tuple(args.worker.split())
-    with Postgres(fsync=True) as postgres:
+    with ExitStack() as stack:
+        postgres = stack.enter_context(Postgres(fsync=True))
+        if args.redis:
+            os.environ["REDIS_URL"] = stack.enter_context(redis_server())
         for seed in range(1, args.seeds + 1):
             plan = Plan(seed=seed, jobs=args.jobs, worker=worker)
             result = play(plan, postgres)
@@ -111,35 +118,45 @@ FROM generate_series($1::bigint, $2::bigint) AS n
 """
 
 
-async def _size(url: str, rows: int) -> Iterator[str]:
-    told: list[str] = []
-    async with await open_journal(url, gateway=GATEWAY) as journal:
-        await journal.take("first")
-    connection = await asyncpg.connect(url)
+async def _fill(connection: asyncpg.Connection, rows: int) -> str:
     began = time.perf_counter()
     for start in range(1, rows, 100_000):
         await connection.execute(_FILL, start, min(rows, start + 99_999))
-    told.append(f"filled in {time.perf_counter() - began:.0f} s")
-    sizes = await connection.fetchrow(
-        "SELECT pg_table_size('lipsync_jobs') AS heap, pg_indexes_size('lipsync_jobs') AS indexes"
+    return f"filled in {time.perf_counter() - began:.0f} s"
+
+
+async def _size(url: str, rows: int) -> AsyncIterator[str]:
+    async with await open_journal(url, gateway=GATEWAY) as journal:
+        await journal.take("first")
+    connection = await asyncpg.connect(url)
+    filled = await _fill(connection, rows)
+    heap, indexes, database = await connection.fetchrow(
+        "SELECT pg_table_size('lipsync_jobs'), pg_indexes_size('lipsync_jobs'), pg_database_size(current_database())"
     )
-    told.append(f"{sizes['heap'] / rows:.0f} bytes a row in the table, {sizes['indexes'] / rows:.0f} in its indexes")
-    told.append(await _speed(url, 64, 10_000))
-    began = time.perf_counter()
-    gone = await connection.execute(
-        "DELETE FROM lipsync_jobs WHERE changed_at < clock_timestamp() AND state = 'accepted'"
-    )
-    told.append(f"{gone} in {time.perf_counter() - began:.1f} s")
+    for _ in range(3):
+        yield await _speed(url, 64, 10_000)
+        await connection.execute("DELETE FROM lipsync_jobs WHERE external_task_id LIKE '064-%'")
+    yield f"\nload {os.getloadavg()[0]:.1f}; {filled}: {heap / rows:.0f} bytes a row in the table,"
+    yield f"{indexes / rows:.0f} in its indexes; {database / 1e9:.2f} GB on the disk"
+    for share in (100, 10):
+        began = time.perf_counter()
+        gone = await asyncio.to_thread(prune, f"{url}?gateway={GATEWAY}", before=1.7e9 + rows / share)
+        spent = time.perf_counter() - began
+        yield f"\n`journal prune` of the oldest {gone:,}: {spent:.1f} s, {gone / spent:,.0f} jobs/s"
+    yield await _speed(url, 64, 10_000)
     await connection.close()
-    return iter(told)
 
 
 def size(args: argparse.Namespace) -> Iterator[str]:
     """What a large table weighs, and what it does to speed."""
-    with Postgres(fsync=True) as postgres:
+    with Postgres(fsync=True) as postgres, asyncio.Runner() as runner:
         yield f"{args.rows:,} rows\n"
         yield "| in flight | intent + outcome, jobs/s | claims/s | all three, jobs/s | our CPU, µs a job |"
-        yield from asyncio.run(_size(postgres.url, args.rows))
+        yield "|---|---|---|---|---|"
+        lines = _size(postgres.url, args.rows)
+        with suppress(StopAsyncIteration):
+            while True:
+                yield runner.run(anext(lines))
 
 
 def main() -> None:
@@ -149,6 +166,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=400)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--worker", default="-m tests.machines.worker", help="what Python runs as a machine")
+    parser.add_argument("--redis", action="store_true", help="`money`: with a Redis, named by REDIS_URL")
     parser.add_argument("--name", default="", help="a part of the file's name")
     args = parser.parse_args()
     path = RESULTS / f"many_machines_{args.name or args.what}.md"

@@ -32,6 +32,10 @@ ATTEMPTS, WAIT = 1000, 5
 """How often a job that was not sent is handed out again, and after how many seconds."""
 HEARTBEAT, STALLED = 3.0, 10.0
 """Seconds between two heartbeats of a worker, and from the last one until its jobs are another's."""
+_LAST = """
+SELECT max((args->>'place')::int) AS place FROM procrastinate_jobs
+WHERE queue_name = %(queue)s AND args->>'fed_from' = %(name)s
+"""
 _PAUSE = 1.0
 _log = logging.getLogger("lipsync_async")
 _TROUBLE = (ProcrastinateException, psycopg.Error, OSError)
@@ -52,27 +56,33 @@ async def prepare(app: procrastinate.App) -> None:
 async def feed(url: str, jobs: Iterable[dict[str, Any]], *, journal: AnyJournal, name: str) -> int:
     """Puts packed jobs into the queue; returns how many.
 
-    `name` tells the list: where its feeding broke off it goes on. A piece of it may be fed twice, which costs nothing.
+    `name` tells the list: where its feeding broke off it goes on.
+    A process may have died between a piece and its note, so the queue is asked as well, which tells each job's place.
     """
     note = f"fed {name}"
-    known = int(await asyncio.to_thread(journal.reader.note, note) or 0)
-    waiting, fed = iter(jobs), 0
-    for _ in islice(waiting, known):
-        fed += 1
+    noted = int(await asyncio.to_thread(journal.reader.note, note) or 0)
     app = make_app(url)
     async with app.open_async():
         await prepare(app)
+        known = fed = max(noted, await _last_place(app, name))
         configured = app.configure_task(TASK, queue=QUEUE)
-        for piece in _pieces(waiting):
+        for piece in _pieces(jobs, name, known):
             await configured.batch_defer_async(*piece)
-            fed += len(piece)
+            fed = piece[-1]["place"]
             await journal.remember(note, str(fed))
     return fed - known
 
 
-def _pieces(jobs: Iterator[dict[str, Any]]) -> Iterator[list[Any]]:
-    while piece := [{"job": job} for job in islice(jobs, AT_ONCE)]:
+def _pieces(jobs: Iterable[dict[str, Any]], name: str, known: int) -> Iterator[list[Any]]:
+    waiting = islice(enumerate(jobs, 1), known, None)
+    while piece := [{"job": job, "fed_from": name, "place": place} for place, job in islice(waiting, AT_ONCE)]:
         yield piece
+
+
+async def _last_place(app: procrastinate.App, name: str) -> int:
+    """The place in that list of the last of its jobs that is in the queue; 0: there is none."""
+    found = await app.connector.execute_query_one_async(_LAST, queue=QUEUE, name=name)
+    return int(found["place"] or 0)
 
 
 async def work(
@@ -108,7 +118,7 @@ async def _opened(
     again = procrastinate.RetryStrategy(max_attempts=ATTEMPTS, wait=WAIT)
 
     @app.task(name=TASK, queue=QUEUE, retry=again)
-    async def submit(job: dict[str, Any]) -> str:
+    async def submit(job: dict[str, Any], **_: Any) -> str:
         return await submit_delivered(client, job, journal=journal, account=account, options=options)
 
     async with app.open_async():

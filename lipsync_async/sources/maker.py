@@ -24,8 +24,7 @@ from .recording import Need, Source, SourceCall, about, broken, need_of
 from .resolving import (
     LIVES,
     UPLOAD,
-    Ask,
-    Follow,
+    Decision,
     Kept,
     Refused,
     Use,
@@ -40,6 +39,8 @@ from .uploads import LocalFile, Uploads, life_of
 
 AT_ONCE = 8
 """Calls of a run that are under way at the same time."""
+ELSEWHERE = 1.0
+"""Seconds between two looks at a call that another process makes."""
 DEATHS = 3
 """Sessions of a video that may die in a row before any create is accepted: no other is paid for after that."""
 _CLOSED = frozenset({Kind.AUTH, Kind.QUOTA, Kind.PERMISSION, Kind.CONFIGURATION})
@@ -144,22 +145,24 @@ class SourceMaker:
         if need.key in self._book.under_way:
             return None
         try:
-            kept = self._book.recall(need.key)
+            decision = self._decide(need, self._book.recall(need.key))
         except JournalError as error:
             return broken(error)
-        life, again = self._lives[need.key[0]], self._options.retry_rejected
-        decision = decide(life, kept, self._now(), spoiled=self._book.spoiled, again=again)
         if isinstance(decision, Use):
             return decision.kept
         if isinstance(decision, Refused):
             return Missing(kind=decision.kind, message=about(need, decision.message), rejected=True)
         if (closed := self._closed.get(need.key[0])) is not None:
             return closed
-        task = self._account.loop.create_task(self._work(need, kept, decision), name="lipsync-source")
+        task = self._account.loop.create_task(self._work(need), name="lipsync-source")
         self._book.under_way[need.key] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return None
+
+    def _decide(self, need: Need, kept: Kept | None) -> Decision:
+        life, again = self._lives[need.key[0]], self._options.retry_rejected
+        return decide(life, kept, self._now(), spoiled=self._book.spoiled, again=again)
 
     def spoil(self, request: LipSyncRequest) -> bool:
         """As `Maker` has it: the session is not used again, by whichever run."""
@@ -203,14 +206,17 @@ class SourceMaker:
 
     # -- one call ---------------------------------------------------------------------------------------------------
 
-    async def _work(self, need: Need, kept: Kept | None, decision: Ask | Follow) -> None:
+    async def _work(self, need: Need) -> None:
         try:
-            async with self._places:
-                missing = self._closed.get(need.key[0])
-                if missing is None and not self._stopped:
-                    leave = partial(self._leave, need.source)
-                    call = SourceCall(self._account, self._book, need, kept, leave, self._uploads)
-                    missing = await call.make(decision, chances=1 if self._options.ambiguous == "report" else 2)
+            while True:
+                async with self._places:
+                    missing = self._closed.get(need.key[0])
+                    if missing is not None or self._stopped:
+                        break
+                    if await self._book.may_make(need.key):
+                        missing = await self._make(need)
+                        break
+                await asyncio.sleep(ELSEWHERE)
         except JournalError as error:
             missing = broken(error)
         except Exception as error:  # noqa: BLE001 - jobs wait for this: whatever it was, they must come out
@@ -222,6 +228,19 @@ class SourceMaker:
             self._failed[need.key] = missing
             if not missing.rejected and missing.kind in _CLOSED:
                 self._closed[need.key[0]] = missing
+
+    async def _make(self, need: Need) -> Missing | None:
+        """Makes the call, unless another process has made it by now. Raises `JournalError`."""
+        try:
+            kept = self._book.recall(need.key)
+            decision = self._decide(need, kept)
+            if isinstance(decision, Use | Refused):
+                return None  # whoever waits finds it
+            leave = partial(self._leave, need.source)
+            call = SourceCall(self._account, self._book, need, kept, leave, self._uploads)
+            return await call.make(decision, chances=1 if self._options.ambiguous == "report" else 2)
+        finally:
+            self._book.has_made(need.key)
 
     def _leave(self, source: Source) -> Missing | None:
         """The caller's leave to spend."""

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, ref
 import msgspec
 
 from lipsync_async.errors import JournalError
-from lipsync_async.journal import AnyJournal, Entry
+from lipsync_async.journal import AnyJournal, Elsewhere, Entry
 
 from .resolving import Kept
 
@@ -22,6 +22,8 @@ AT_HAND = 4_096
 """Entries of a journal that are in memory as well."""
 Key: TypeAlias = tuple[str, str]
 """Kind and name of an entry."""
+_MAKING = "\x01make "
+"""Begins the name under which a call is claimed; no job's id can begin so."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Kept).decode
@@ -73,6 +75,24 @@ class Sourcebook:
         journal.keep(Entry(kind=key[0], name=key[1], state=kept.state, value=_encode(kept)), tell)
         await done
 
+    async def may_make(self, key: Key) -> bool:
+        """Whether a call for it is this process's to make; another one may be at it. Raises `JournalError`.
+
+        Where it is, what the others made of it meanwhile is found by `recall`.
+        """
+        journal = self._journal()
+        if journal is None or not journal.needs_claims:
+            return True
+        if isinstance(await journal.take(_named(key)), Elsewhere):
+            return False
+        self._known.pop(key, None)
+        return True
+
+    def has_made(self, key: Key) -> None:
+        """The call that was claimed is over, however it ended."""
+        if (journal := self._journal()) is not None:
+            journal.let_go(_named(key))
+
     def _put(self, key: Key, kept: Kept) -> None:
         self._known[key] = kept
         self._known.move_to_end(key)
@@ -92,6 +112,10 @@ class Sourcebook:
         self.under_way.pop(key, None)
         for call in self._waiting.pop(key, ()):
             call()
+
+
+def _named(key: Key) -> str:
+    return f"{_MAKING}{key[0]} {key[1]}"
 
 
 def read_kept(entry: Entry) -> Kept | None:

@@ -14,6 +14,7 @@ from lipsync_async.journal import Entry, Record, State, open_journal, open_reade
 from tests import postgres
 
 GATEWAY = "https://gateway.example"
+KINDS = ("task", "video")
 
 
 @pytest.fixture(params=["file", "postgres"])
@@ -35,10 +36,11 @@ async def fill(place: str, records: list[Record]) -> None:
             with contextlib.suppress(NotImplementedError):
                 await journal.take(record.external_task_id)
             await journal.write(record)
-            kept = asyncio.Event()
-            entry = Entry(kind="task", name=record.external_task_id, state="succeeded", value=b"{}")
-            journal.keep(entry, lambda _, kept=kept: kept.set())  # type: ignore[misc]
-            await kept.wait()
+            for kind in KINDS:
+                kept = asyncio.Event()
+                entry = Entry(kind=kind, name=record.external_task_id, state="succeeded", value=b"{}")
+                journal.keep(entry, lambda _, kept=kept: kept.set())  # type: ignore[misc]
+                await kept.wait()
 
 
 def test_what_is_settled_and_old_goes_with_what_is_kept_for_it(place: str) -> None:
@@ -51,9 +53,26 @@ def test_what_is_settled_and_old_goes_with_what_is_kept_for_it(place: str) -> No
     with open_reader(place) as reader:
         left = {record.external_task_id for record in reader.records()}
         assert left == {f"new-{state}" for state in State} | {f"old-{state}" for state in State if state not in settled}
-        assert {entry.name for entry in reader.entries("task")} == left
+        for kind in KINDS:
+            assert {entry.name for entry in reader.entries(kind)} == left
     assert prune(place, before=100.0) == 0
     asyncio.run(fill(place, [Record("another", b"x", State.ACCEPTED, last_intent_at=101.0, task_id="2")]))
+
+
+def test_what_goes_piece_by_piece_goes_whole(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old lie among the new, so pieces end anywhere."""
+    monkeypatch.setattr("lipsync_async.journal.postgres.pruning.AT_ONCE", 2)
+    moments = [1.0, 200.0, 2.0, 3.0, 201.0, 202.0, 4.0, 5.0, 203.0]
+    records = [
+        Record(f"job-{n}", b"x", State.ACCEPTED, last_intent_at=moment, task_id="1") for n, moment in enumerate(moments)
+    ]
+    asyncio.run(fill(place, records))
+    assert prune(place, before=100.0) == 5
+    with open_reader(place) as reader:
+        left = {record.external_task_id for record in reader.records()}
+        assert left == {"job-1", "job-4", "job-5", "job-8"}
+        for kind in KINDS:
+            assert {entry.name for entry in reader.entries(kind)} == left
 
 
 def test_a_file_whose_newest_jobs_go_is_not_taken_for_an_older_copy(tmp_path: Path) -> None:

@@ -10,17 +10,29 @@ from .opening import read_url
 
 AT_ONCE = 5000
 PATIENCE = 60.0
+_KINDS = """
+WITH RECURSIVE found AS (
+    SELECT min(kind) AS kind FROM lipsync_entries WHERE journal = $1
+    UNION ALL
+    SELECT (SELECT min(kind) FROM lipsync_entries WHERE journal = $1 AND kind > found.kind)
+    FROM found WHERE found.kind IS NOT NULL)
+SELECT kind FROM found WHERE kind IS NOT NULL
+"""
+"""One look at the index a kind, however many entries there are."""
 _JOBS = """
 WITH old AS (
     SELECT journal, external_task_id FROM lipsync_jobs
-    WHERE journal = $1 AND owner IS NULL AND changed_at < clock_timestamp()
+    WHERE journal = $1 AND seq > $4 AND owner IS NULL AND changed_at < clock_timestamp()
     AND (state IN ('accepted', 'rejected', 'not_sent') AND COALESCE(last_intent_at, first_intent_at, 0) < $2
          OR state IS NULL AND changed_at < to_timestamp($2))
-    LIMIT $3 FOR UPDATE SKIP LOCKED),
-kept AS (DELETE FROM lipsync_entries e USING old WHERE e.journal = old.journal AND e.name = old.external_task_id)
+    ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED),
+kept AS (
+    DELETE FROM lipsync_entries e USING old, unnest($5::text[]) AS of(kind)
+    WHERE e.journal = old.journal AND e.kind = of.kind AND e.name = old.external_task_id)
 DELETE FROM lipsync_jobs j USING old
-WHERE j.journal = old.journal AND j.external_task_id = old.external_task_id RETURNING j.state
+WHERE j.journal = old.journal AND j.external_task_id = old.external_task_id RETURNING j.state, j.seq
 """
+"""Each piece begins where the one before ended: what was deleted still lies there, and is not read again."""
 _OWNERS = """
 DELETE FROM lipsync_owners o WHERE o.lease < to_timestamp($1) AND o.lease < clock_timestamp() - interval '1 day'
 AND NOT EXISTS (SELECT 1 FROM lipsync_jobs j WHERE j.owner = o.owner)
@@ -31,11 +43,13 @@ async def prune_postgres(url: str, gateway: str, account: str, before: float) ->
     """Returns how many jobs went. Raises `JournalError`."""
     address = read_url(url)
     line = address.line(PATIENCE)
-    count = 0
+    count = last = 0
     try:
         row = await line.ask(lambda one: one.fetchrow(statements.JOURNAL, gateway, account))
-        while gone := await line.ask(lambda one: one.fetch(_JOBS, row["id"], before, AT_ONCE)):
+        kinds = [found["kind"] for found in await line.ask(lambda one: one.fetch(_KINDS, row["id"]))]
+        while gone := await line.ask(lambda one: one.fetch(_JOBS, row["id"], before, AT_ONCE, last, kinds)):  # noqa: B023
             count += sum(job["state"] is not None for job in gone)
+            last = max(job["seq"] for job in gone)
         await line.ask(lambda one: one.execute(_OWNERS, before))
     except Away as error:
         raise JournalError(f"the journal {address.name} does not answer: {error}") from error
