@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +52,21 @@ def job(name: str, state: State = State.ACCEPTED) -> Record:
 
 def test_ties_are_read_where_the_failure_before_them_is_on_record() -> None:
     """Whatever else stands there belongs to no job."""
-    store = Store(":memory:", gateway="g")
-    put(store, failed("a"), failed("a-r1"), to_tie("a", 1, "a-r1"), to_tie("a", 2, "a-r2"), to_tie("b", 1, "b-r1"))
-    put(store, to_entry(Succeeded(task_id="task-c", external_task_id="c"), "c"), to_tie("c", 1, "c-r1"))
-    put(store, Entry(kind=AGAIN, name="no number", state="", value=b'"d"'))
-    put(store, Entry(kind=AGAIN, name="1 a b", state="later", value=b'{"of": "a later version"}'))
-    assert ties_of(store) == Ties({"a-r1": "a", "a-r2": "a"}, {"a": "a-r1", "a-r1": "a-r2"})
-    assert (tied(store, "a", 1), tied(store, "a", 3), tied(store, "a b", 1)) == ("a-r1", None, None)
+    with closing(Store(":memory:", gateway="g")) as store:
+        put(store, failed("a"), failed("a-r1"), to_tie("a", 1, "a-r1"), to_tie("a", 2, "a-r2"), to_tie("b", 1, "b-r1"))
+        put(store, to_entry(Succeeded(task_id="task-c", external_task_id="c"), "c"), to_tie("c", 1, "c-r1"))
+        put(store, Entry(kind=AGAIN, name="no number", state="", value=b'"d"'))
+        put(store, Entry(kind=AGAIN, name="1 a b", state="later", value=b'{"of": "a later version"}'))
+        assert ties_of(store) == Ties({"a-r1": "a", "a-r2": "a"}, {"a": "a-r1", "a-r1": "a-r2"})
+        assert (tied(store, "a", 1), tied(store, "a", 3), tied(store, "a b", 1)) == ("a-r1", None, None)
 
 
 @pytest.mark.parametrize("name", ["a", "a 1", "1 a", "Ω" * 60])
 def test_a_tie_is_read_as_it_was_written(name: str) -> None:
     """Spaces and figures in an id included."""
-    store = Store(":memory:", gateway="g")
-    put(store, failed(name), to_tie(name, 1, f"{name}-r1"))
-    assert ties_of(store).jobs == {f"{name}-r1": name}
+    with closing(Store(":memory:", gateway="g")) as store:
+        put(store, failed(name), to_tie(name, 1, f"{name}-r1"))
+        assert ties_of(store).jobs == {f"{name}-r1": name}
 
 
 # --- later runs ------------------------------------------------------------------------------------------------------
