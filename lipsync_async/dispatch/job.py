@@ -65,8 +65,7 @@ class Job:
         """Its id was derived from its content."""
         self.fingerprint = self.core = b""
         """Of all that is asked for; of the same without the session and the signatures of URLs."""
-        self.begun = False
-        self.claimed = False
+        self.begun = self.ended = self.claimed = False
         """No other job of its id may begin in this client until it has come out."""
         self.allowed = False
         """`RunOptions.allow` was asked, and allowed it."""
@@ -76,10 +75,8 @@ class Job:
         """How often its sound could not be read, for want of something on this machine."""
         self.waits_for: Job | None = None
         """A job of the same id that is under way, in this call or another."""
-        self.elsewhere = False
-        """Another process has it: it is claimed again and again until that one has ended it, or has died."""
-        self.orphan = False
-        """It was left open by a process that may have sent it at the last moment of its lease."""
+        self.elsewhere = self.orphan = False
+        """Another process has it, and it is claimed again and again; or that one died, and may have sent it last."""
         self.doubtful = False
         """An attempt, in this run or an earlier one, may have been acted upon: a task of its id is its own."""
         self.inquiry: Inquiry | None = None
@@ -88,7 +85,6 @@ class Job:
         """An attempt that may have been acted upon, where the user chose to send again all the same."""
         self.outcome: Outcome | None = None
         """What it is about to come out as."""
-        self.ended = False
         self.attempts = self.refusals = 0
         self.renewals = 0
         """Creates that were refused because the session had died."""

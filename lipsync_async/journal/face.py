@@ -219,7 +219,7 @@ class Journal(AnyJournal):
         """Ends when the journal is closed and the file is let go."""
         self._loop = loop
         self._inbox = inbox
-        self._claim = store.claim
+        self._lock = store.lock
         self._rows: list[Row] = []
         self._entries: list[EntryRow] = []
         self._dones: list[Done] = []
@@ -258,7 +258,7 @@ class Journal(AnyJournal):
         The first opens it and the last to leave closes it; nobody else may.
         Raises `JournalError` as `open` does, where another event loop of this process has it, or once it has failed.
         """
-        from .sharing import share  # sharing opens journals
+        from .once import share  # sharing opens journals
 
         return share(path, gateway=gateway, account=account, network=network)
 
@@ -267,7 +267,7 @@ class Journal(AnyJournal):
         return f"<Journal {self.reader.path}, {story}>"
 
     def __del__(self) -> None:
-        if self._closed is None and self._claim.held:
+        if self._closed is None and self._lock.held:
             warnings.warn(f"unclosed {self!r}: call aclose()", ResourceWarning, source=self, stacklevel=1)
             self._inbox.put((None, nothing))
 
@@ -303,7 +303,7 @@ class Journal(AnyJournal):
     async def aclose(self) -> None:  # noqa: D102
         if self._closed is None:
             self._closed = self._loop.create_future()
-            if not self._claim.held:  # forked: the file and the thread are the parent's
+            if not self._lock.held:  # forked: the file and the thread are the parent's
                 self._closed.set_result(None)
             elif not self._busy:
                 self._end()
@@ -324,7 +324,7 @@ class Journal(AnyJournal):
             raise error
 
     def _gone(self) -> JournalError | None:
-        return gone(self.reader.path) if self._closed is not None or not self._claim.held else None
+        return gone(self.reader.path) if self._closed is not None or not self._lock.held else None
 
     def _start(self) -> None:
         self._busy = True

@@ -12,9 +12,9 @@ from typing import Any
 from lipsync_async.errors import JournalError
 
 from . import entries, schema
-from .claim import holder_of
 from .entries import Entry
 from .files import File, connected, disconnected, size, stat
+from .locks import holder_of
 from .looks import AnyReader
 from .place import locate
 from .record import Record, State

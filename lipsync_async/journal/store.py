@@ -14,9 +14,9 @@ from time import monotonic
 from lipsync_async.errors import JournalError
 
 from . import schema, trace
-from .claim import Claim
 from .disks import is_network
 from .entries import EntryRow
+from .locks import WriterLock
 from .place import check_place, locate
 from .reader import MEMORY, Reader
 from .record import Record
@@ -61,7 +61,7 @@ class Store(Reader):
         self.path = MEMORY if in_memory else locate(os.path.realpath(path))
         if network is None:
             network = not in_memory and is_network(self.path)
-        self.claim = Claim(None if in_memory else self.path, network=network)
+        self.lock = WriterLock(None if in_memory else self.path, network=network)
         try:
             if not in_memory:
                 check_place(self.path)
@@ -74,7 +74,7 @@ class Store(Reader):
                 super().close()
                 raise
         except BaseException:
-            self.claim.release()
+            self.lock.release()
             raise
         # Before SQLite 3.32 a statement took 999 values.
         room = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(COLUMNS)
@@ -138,15 +138,15 @@ class Store(Reader):
 
     def close(self) -> None:
         """Close the file and let others have it; again does nothing."""
-        if self.claim.held:
+        if self.lock.held:
             self.checkpoint()
             super().close()
-            self.claim.release(clean=True)
+            self.lock.release(clean=True)
 
     def _set_up(self, network: bool) -> None:
         # Whose file it is comes first: nothing may change in a database that is not ours.
         version = self._version()
-        if version and self.claim.changed:
+        if version and self.lock.changed:
             self._safely(lambda: self._look_through(version))
         mode = "DELETE" if network else "WAL"
         if self._rows(f"PRAGMA journal_mode = {mode}")[0][0] == "delete":
@@ -184,7 +184,7 @@ class Store(Reader):
 
     def _settle_in(self) -> None:
         """Compare the file with what was last written at this path, and write down that it is here."""
-        known, journal_id = self.claim.trace, self._value(JOURNAL_ID) or ""
+        known, journal_id = self.lock.trace, self._value(JOURNAL_ID) or ""
         if not trace.is_id(journal_id):
             raise damaged(self.path, "its id cannot be read")
         self._last = self._newest = self._highest()
@@ -195,8 +195,8 @@ class Store(Reader):
         if self._value(HOME) != storable(self.path):
             self._transact(lambda: self._put_notes([(HOME, storable(self.path))]))
         self.checkpoint()
-        self.claim.settle()
-        self.claim.remember(journal_id, self._last)
+        self.lock.settle()
+        self.lock.remember(journal_id, self._last)
 
     def _highest(self) -> int:
         return self._rows("SELECT MAX(seq) FROM jobs")[0][0] or 0
@@ -204,16 +204,16 @@ class Store(Reader):
     def _confirm(self) -> None:
         """What was written is where the next run looks for it."""
         try:
-            self.claim.check()
+            self.lock.check()
         except JournalError:
-            if self.claim.is_moved:
+            if self.lock.is_moved:
                 self._leave()
             raise
         if self._newest > self._last and (now := monotonic()) >= self._tell_at:
             # Not for every commit: the side file's own time stamps make the next sync dearer.
             self._tell_at = now + _TELL_EVERY
             self._last = self._newest
-            self.claim.remember(self.claim.trace.journal_id, self._last)
+            self.lock.remember(self.lock.trace.journal_id, self._last)
 
     def _leave(self) -> None:
         # A file that was moved shall be whole where it is now, and a file that was put in its place must not get our
@@ -269,7 +269,7 @@ class Store(Reader):
         self._safely(transaction)
 
     def _safely(self, work: Callable[[], None]) -> None:
-        if not self.claim.held:
+        if not self.lock.held:
             raise gone(self.path)
         try:
             work()

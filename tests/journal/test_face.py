@@ -292,7 +292,7 @@ def test_a_loop_that_closes_first_leaves_no_hang(path: Path) -> None:
     join_threads()
     with open_store(path) as store:
         assert store.recall("full") is None  # nobody was left to hear of it
-    assert not journal._claim.held
+    assert not journal._lock.held
 
 
 def test_an_interpreter_that_exits_with_an_open_journal_is_quiet(path: Path) -> None:

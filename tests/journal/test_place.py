@@ -344,5 +344,5 @@ def test_a_journal_in_memory_has_no_files() -> None:
     """Nothing is looked at."""
     with Store(":memory:", gateway=GATEWAY) as store:
         store.write([job("a")])
-        store.claim.check()
+        store.lock.check()
         assert len(store.salt) == 16

@@ -65,7 +65,7 @@ def test_entries_are_not_taken_for_jobs(path: Path) -> None:
         store.keep(entries)
         store._tell_at = 0.0
         store.write([job("b"), job("a", State.CLEARED)])
-        assert store.claim.trace.rows == 2
+        assert store.lock.trace.rows == 2
 
 
 def test_a_journal_belongs_to_a_gateway_and_an_account(path: Path) -> None:

@@ -47,7 +47,7 @@ _DELETED, _REPLACED, _EMPTIED = "deleted or moved away", "replaced by another fi
 _UNLOCKED = "deprived of its lock, the side file .lock,"
 
 
-class Claim:
+class WriterLock:
     """The exclusive right to write the journal at `path`; raises `JournalError` where somebody else has it.
 
     Refuses a journal that is gone or empty although its side file says that it was made.
@@ -197,7 +197,7 @@ def holder_of(path: str) -> str:
 
 
 # A lock is shared with forked children and would outlive its holder in them.
-_claims: WeakSet[Claim] = WeakSet()
+_claims: WeakSet[WriterLock] = WeakSet()
 
 
 def _abandon_all() -> None:

@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 
 from lipsync_async.errors import JournalError
-from lipsync_async.journal import AnyJournal, Journal, State
-from lipsync_async.journal import sharing as sharing_module
+from lipsync_async.journal import AnyJournal, Journal, State, once
 from tests.journal.helpers import GATEWAY, job, join_threads, open_store
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     """No test of these leaves a journal in the register; one whose loop was closed too early may be there before."""
-    before = list(sharing_module._entries)
+    before = list(once._entries)
     yield
-    assert [entry for entry in sharing_module._entries if entry not in before] == []
+    assert [entry for entry in once._entries if entry not in before] == []
 
 
 def test_users_at_the_same_time_share_one_journal(path: Path) -> None:
