@@ -3,6 +3,7 @@
 from aiohttp import web
 from lipsync_async import (
     InvalidRequestError,
+    JournalError,
     LipSyncClient,
     NotSentError,
     OutcomeUnknownError,
@@ -36,7 +37,10 @@ async def dub(request):
         RejectedError,
     ) as error:  # the caller must change something
         return web.json_response({"error": str(error)}, status=422)
-    except NotSentError as error:  # nothing was charged: the caller may try again
+    except (
+        NotSentError,
+        JournalError,  # another worker has it, or the disk is full
+    ) as error:  # the caller may try again
         return web.json_response({"error": str(error)}, status=503)
     except (
         OutcomeUnknownError

@@ -1,6 +1,6 @@
 """A service with FastAPI: `POST /dub` submits a job, `GET /dub/{id}` looks it up.
 
-`uvicorn service_fastapi:app` serves it.
+`uvicorn service_fastapi:app` serves it; each of several workers needs a journal of its own.
 """
 
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, HTTPException
 from lipsync_async import (
     InvalidRequestError,
+    JournalError,
     LipSyncClient,
     NotSentError,
     OutcomeUnknownError,
@@ -57,7 +58,10 @@ async def dub(asked: Dub) -> dict[str, str]:
         RejectedError,
     ) as error:  # the caller must change something
         raise HTTPException(422, str(error)) from error
-    except NotSentError as error:  # nothing was charged: the caller may try again
+    except (
+        NotSentError,
+        JournalError,  # another worker has it, or the disk is full
+    ) as error:  # the caller may try again
         raise HTTPException(503, str(error)) from error
     except (
         OutcomeUnknownError

@@ -13,6 +13,7 @@ from pathlib import Path
 from fastapi import FastAPI, HTTPException
 from lipsync_async import (
     InvalidRequestError,
+    JournalError,
     LipSyncClient,
     LipSyncError,
     NotSentError,
@@ -87,7 +88,7 @@ async def dub(line: Line) -> dict[str, str]:
         accepted = await app.state.client.submit(job.build(), journal=JOURNAL)
     except (InvalidRequestError, RejectedError) as error:
         raise HTTPException(422, str(error)) from error
-    except NotSentError as error:
+    except (NotSentError, JournalError) as error:
         raise HTTPException(503, str(error)) from error
     except OutcomeUnknownError as error:
         raise HTTPException(504, str(error)) from error

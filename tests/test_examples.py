@@ -15,6 +15,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from lipsync_async import Following
+from lipsync_async.journal.store import Store
 from lipsync_async.sandbox import Sandbox, in_thread
 
 ROOT = Path(__file__).parent.parent
@@ -160,6 +161,21 @@ def test_the_service_with_fastapi(sandbox: Sandbox) -> None:
 
     asyncio.run(ask())
     assert sandbox.ledger.tasks == 1
+
+
+def test_a_journal_that_another_worker_has_is_no_fault_of_the_services(sandbox: Sandbox) -> None:
+    """With several workers on one file it would be an answer of 500, and a traceback, for every second request."""
+    fastapi = load("service_fastapi.py")["app"]
+
+    async def ask() -> None:
+        async with TestClient(TestServer(load("service_aiohttp.py")["application"]())) as client:
+            assert (await client.post("/dub", json=JOB)).status == 503
+        async with fastapi.router.lifespan_context(fastapi):
+            assert (await spoken(fastapi, "POST", "/dub", JOB))[0] == 503
+
+    with Store("service.db", gateway=sandbox.base_url):
+        asyncio.run(ask())
+    assert sandbox.ledger.tasks == 0
 
 
 LINE = {"id": "a-1", "video": "https://films.example.com/1.mp4", "text": "Good evening.", "voice": "v"}

@@ -49,8 +49,8 @@ def test_the_line_says_what_is_not_known() -> None:
     assert cost_of(money) == "cost: 1.5 units charged, 1 units estimated at list price, difference +0.5"
     money.add(FAILED)
     assert cost_of(money) == (
-        "cost: 1.5 units charged for 1 of 2 tasks (of the others the gateway tells nothing; 1 failed, which is usually"
-        " refunded), 1.5 units estimated at list price, difference +0.5"
+        "cost: 1.5 units charged for 1 of 2 tasks (of the others the gateway told nothing so far; 1 failed, which is"
+        " usually refunded), 1.5 units estimated at list price, difference +0.5"
     )
     money.add(Succeeded(task_id="7", units="2"))
     assert "1.5 units estimated at list price for the 2 of which the request was known" in cost_of(money)

@@ -45,16 +45,20 @@ def price(units: float) -> str:
 
 def made_first(report: ListReport) -> str:
     """What is in the price beside the jobs; "" for nothing."""
-    told = [f"{report.videos} videos to identify"] if report.videos else []
-    told += [f"{report.texts} texts to speak, whose length is a guess"] if report.texts else []
+    told = [f"{_counted(report.videos, 'video')} to identify"] if report.videos else []
+    told += [f"{_counted(report.texts, 'text')} to speak, whose length is a guess"] if report.texts else []
     return f", with {' and '.join(told)}" if told else ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def tell_warnings(report: ListReport, *, quiet: bool = False) -> None:
     """Each kind of warning once, with the first line it is about; at most `_SHOWN` kinds."""
     kinds = list(report.warnings.values())
     for warned in kinds[:_SHOWN]:
-        more = f" (and in {warned.lines - 1} more lines)" if warned.lines > 1 else ""
+        more = f" (and in {_counted(warned.lines - 1, 'more line')})" if warned.lines > 1 else ""
         say(f"warning: {warned.first}{more}", quiet=quiet)
     left = report.warning_count - sum(warned.lines for warned in kinds[:_SHOWN])
     if left:

@@ -126,7 +126,7 @@ def render(view: View) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    head, bar = Table.grid(expand=True), Table.grid(expand=True)
+    head, bar = Table.grid(expand=True, padding=(0, 1, 0, 0)), Table.grid(expand=True)
     head.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     head.add_column(justify="right", no_wrap=True)
     head.add_row(Text(printable(view.title), style="bold"), f"{_done(view)}  {clock(view.elapsed)}")

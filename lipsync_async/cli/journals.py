@@ -15,13 +15,13 @@ import msgspec
 from attrs import frozen
 
 from lipsync_async.dispatch.jobbook import accepted_of
-from lipsync_async.endings import Ended, TaskFailed
+from lipsync_async.endings import DownloadFailed, Ended, TaskFailed
 from lipsync_async.journal import AnyReader, Record, State, open_reader, without_password
 from lipsync_async.journal.record import result_line
 from lipsync_async.sources.resolving import SESSION, SPEECH
 from lipsync_async.sources.sourcebook import read_kept
 from lipsync_async.task_results import Money, line_of
-from lipsync_async.tasks.taskbook import read_ending
+from lipsync_async.tasks.taskbook import VIDEO, read_ending
 from lipsync_async.tasks.ties import TASK, Ties, ties_of
 
 from .budget import SourceMoney
@@ -57,23 +57,29 @@ def run(args: argparse.Namespace) -> int:
 
 def _status(reader: AnyReader, name: str) -> int:
     """Shows how the batch stands; gives its exit code, which is 5 while a run is at work on it."""
-    counts, running = reader.counts(), reader.holder()
-    begun = f"{_counted(sum(counts.values()), 'job')} begun"
+    counts, running, again = reader.counts(), reader.holder(), _again(reader)
+    begun = f"{_counted(sum(counts.values()) - again, 'job')} begun"
     print(printable(f"{reader.path}: gateway {reader.gateway}, account {reader.account}, {begun}"))
     print(printable(f"running now: {running} has the journal" if running else "no run is at work on it now"))
     _tell_lists(reader)
     meaning = {**_MEANING, State.OPEN: _UNDER_WAY} if running else _MEANING
     rows = [(state.value.replace("_", " "), str(count), meaning[state]) for state, count in counts.items() if count]
     print_table(("state", "jobs", ""), rows, right=(1,), out=sys.stdout)
-    _show_endings(reader, counts[State.ACCEPTED], name)
+    _show_endings(reader, counts[State.ACCEPTED], again, name)
     for state in (State.UNKNOWN, State.OPEN):
         if counts[state] and not (running and state is State.OPEN):
             _show(reader, state, counts[state])
-    left = _left(reader, counts)
-    print(printable(f"\nleft: {_told_left(left) or 'nothing'}"))
-    if _told_left(left):
+    left = _left(reader, counts, again)
+    told = _told_left(left) or _not_waited_for(reader, counts[State.ACCEPTED])
+    print(printable(f"\nleft: {told or 'nothing'}"))
+    if told:
         print(printable(f"lipsync-async report {shlex.quote(name)} says what to do next, with the commands"))
-    return RUNNING if running else _exit_code(left, counts, reader.entry_counts(TASK))
+    return RUNNING if running else _exit_code(left, counts, reader.entry_counts(TASK), again)
+
+
+def _again(reader: AnyReader) -> int:
+    """Submissions after a failed task: their jobs are counted already, and those failures are no job's end."""
+    return sum(reader.recall(name) is not None for name in ties_of(reader).jobs)
 
 
 _UNDER_WAY = "under way in the run that is at work now"
@@ -97,16 +103,18 @@ class _Left:
     in_doubt: int
     running: int
     """Tasks that were not seen to end; 0 where nobody waits for tasks."""
+    not_fetched: int
+    """Videos that could not be fetched when they were last tried."""
 
 
-def _left(reader: AnyReader, counts: dict[State, int]) -> _Left:
+def _left(reader: AnyReader, counts: dict[State, int], again: int) -> _Left:
     ended, lengths, begun = reader.entry_counts(TASK), reader.list_lengths(), sum(counts.values())
-    again = len(ties_of(reader).jobs)
     return _Left(
         never_begun=max(0, lengths[0] - (begun - again)) if len(lengths) == 1 else 0,
         to_send=counts[State.CLEARED] + counts[State.NOT_SENT],
         in_doubt=counts[State.UNKNOWN] + counts[State.OPEN],
         running=max(0, counts[State.ACCEPTED] - sum(ended.values())) if ended else 0,
+        not_fetched=reader.entry_counts(VIDEO).get(DownloadFailed.name, 0),
     )
 
 
@@ -115,25 +123,34 @@ def _told_left(left: _Left) -> str:
     told += [f"{_counted(left.to_send, 'job')} to send again"] if left.to_send else []
     told += [f"{_counted(left.in_doubt, 'job')} to look up"] if left.in_doubt else []
     told += [f"{_counted(left.running, 'task')} not seen to end"] if left.running else []
+    told += [f"{_counted(left.not_fetched, 'video')} not fetched"] if left.not_fetched else []
     return ", ".join(told)
 
 
-def _exit_code(left: _Left, counts: dict[State, int], ended: dict[str, int]) -> int:
+def _not_waited_for(reader: AnyReader, accepted: int) -> str:
+    """Of tasks of which nobody has seen one end: what they became is not known, though nothing is to be sent."""
+    if not accepted or reader.entry_counts(TASK):
+        return ""
+    return f"nothing to send; {_counted(accepted, 'task')} that nobody has waited for"
+
+
+def _exit_code(left: _Left, counts: dict[State, int], ended: dict[str, int], again: int) -> int:
     """That of the batch, as `submit` gives it."""
     if left.never_begun or left.to_send:
         return NOT_SENT
     if left.in_doubt:
         return UNKNOWN
-    if left.running:
+    if left.running or left.not_fetched:
         return RUNNING
-    return REJECTED if counts[State.REJECTED] or ended.get("failed") or ended.get("lost") else ACCEPTED
+    failed = ended.get("failed", 0) > again
+    return REJECTED if counts[State.REJECTED] or failed or ended.get("lost") else ACCEPTED
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _show_endings(reader: AnyReader, accepted: int, name: str) -> None:
+def _show_endings(reader: AnyReader, accepted: int, again: int, name: str) -> None:
     """How the tasks ended, as far as anybody waited for them."""
     ended = reader.entry_counts(TASK)
     cost = cost_of(_money(reader), _source_money(reader))
@@ -142,7 +159,9 @@ def _show_endings(reader: AnyReader, accepted: int, name: str) -> None:
     if not ended:
         return
     left = accepted - sum(ended.values())
-    rows = [(name, str(ended[name]), _ENDING[name]) for name in _ENDING if ended.get(name)]
+    were = "was" if again == 1 else "were"
+    meaning = {**_ENDING, "failed": f"{_ENDING['failed']}; {again:,} {were} submitted again"} if again else _ENDING
+    rows = [(name, str(ended[name]), meaning[name]) for name in _ENDING if ended.get(name)]
     rows += (
         [("not seen to end", str(left), f"lipsync-async wait {shlex.quote(name)} goes on with them")]
         if left > 0

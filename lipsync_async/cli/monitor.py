@@ -34,6 +34,10 @@ _WAITS = {
 }
 _REPLIES = {"rate": "rate-limit", "capacity": "too-many-tasks"}
 """What a refusal of that kind is called."""
+_MISSED = 3
+"""Looks in a row that find no task, from which on it is told: one alone may be a gateway that is slow to store."""
+_FOUND = frozenset({"running", "succeeded", "failed"})
+"""What a look says of a task that is there; all else proves nothing."""
 _SOON = 120.0
 """Seconds; a time that is nearer is told with its seconds."""
 
@@ -87,7 +91,7 @@ class Monitor:
     """Tries that were told to wait, by reason."""
     stopping: bool = False
     submitted: int = 0
-    """Jobs that have a task."""
+    """Tasks that were made; more than jobs, where some are submitted again."""
     budget: Budget | None = None
     _client: LipSyncClient | None = None
     _began: float = 0.0
@@ -97,6 +101,8 @@ class Monitor:
     """By id: when the answer is certain, by the loop's clock."""
     _trouble: Event | None = None
     """The last pause, or failed try, since a usable answer."""
+    _missed: int = 0
+    """Looks in a row that found no task."""
     _reason: str = "a refusal"
     _accepted: deque[tuple[float, int]] = Factory(deque)
     _most_running: int = 0
@@ -121,6 +127,8 @@ class Monitor:
         elif event.name == "outcome":
             self.submitted += event.action == "accepted"
             self._looked_up.pop(event.external_task_id or "", None)
+        elif event.name == "look":
+            self._missed = 0 if event.action in _FOUND else self._missed + (event.action == "missing")
         elif event.name == "look_up":
             self._looked_up.setdefault(event.external_task_id or "", self._certain_at(event))
         elif event.name == "pause" and event.message and event.left is not None:
@@ -166,6 +174,8 @@ class Monitor:
         if self.stopping:
             under_way = f"{flying:,} request{'' if flying == 1 else 's'} under way"
             waiting_for = f"waiting for {under_way} (Ctrl-C again: ends at once)" if flying else ""
+        elif self._missed >= _MISSED and self.tally.waits and done < self.total:
+            waiting_for = "the gateway finds none of the tasks asked for: is it the account that made them?"
         outage = "" if self.stopping or done >= self.total else self._outage(now)
         return View(
             title=self.title,
@@ -230,10 +240,13 @@ class Monitor:
         if following.freshness >= LATE:
             lasts.append(f"this gateway tells an end about {clock(following.freshness)} late")
         finished = self.tally.total - without - counts["running"] + fetching
+        jobs = self.total - without
+        submitted = min(self.submitted, jobs)  # a job whose task failed may be submitted again, and is one job
+        again = f"{self.submitted - jobs} again" if self.submitted > jobs else ""
         stages = (
-            Stage("submitted", self.submitted, self.total - without, refused),
+            Stage("submitted", submitted, jobs, ", ".join(filter(None, (refused, again)))),
             Stage("running", following.tasks, 0, ", ".join(lasts)),
-            Stage("finished", finished, self.submitted, ended),
+            Stage("finished", finished, submitted, ended),
         )
         if downloads is None:
             return stages

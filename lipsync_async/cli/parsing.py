@@ -15,7 +15,7 @@ from .tally import USAGE
 
 _REQUIRED = "the following arguments are required: "
 _CHOICE = re.compile(r"argument COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
-_CURES = {"--gateway": f"one of {', '.join(GATEWAYS)}, or a base URL"}
+_CURES = {"--gateway": f"one of {', '.join(GATEWAYS)}, or a base URL (or set LIPSYNC_GATEWAY)"}
 """What is said of an option that must be given."""
 
 

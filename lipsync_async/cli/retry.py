@@ -8,6 +8,7 @@ What is unknown is for `reconcile`, and what never began for `submit`.
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from lipsync_async.endings import TaskFailed
 from lipsync_async.errors import ConfigurationError
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
             for what, count in counts.items():
                 say(f"{count} job{'' if count == 1 else 's'} {_SAID[what]}", quiet=args.quiet)
             if not counts:
-                say("nothing of this journal can be sent again without a doubt")
+                how = f"lipsync-async status {shlex.quote(args.journal)} says how it stands"
+                say(f"nothing of this list is to be sent again: {how}")
             if not counts or args.dry_run:
                 say("nothing was sent" + (": this was a dry run" if args.dry_run else ""))
                 return ACCEPTED

@@ -130,7 +130,7 @@ def _cost_of_tasks(money: Money) -> str:
         estimate += f" for the {money.priced} of which the request was known"
     told = f"{money.charged:g} units charged"
     if money.told < money.tasks:
-        told += f" for {money.told} of {money.tasks} tasks (of the others the gateway tells nothing"
+        told += f" for {money.told} of {money.tasks} tasks (of the others the gateway told nothing so far"
         told += f"; {money.failed} failed, which is usually refunded)" if money.failed else ")"
     difference = f"difference {money.difference:+g}" if money.priced and money.told else ""
     return ", ".join(part for part in (told, estimate, difference) if part)

@@ -66,7 +66,9 @@ def open_out(
         _refuse_loss(name, overwrite, journal)
         return Path(name).open("a", encoding="utf-8", newline="\n")
     except OSError as error:
-        raise ConfigurationError(f"{name} cannot be written: {error.strerror or error}") from error
+        folder = Path(name).parent
+        why = f"there is no folder {folder}" if not folder.is_dir() else error.strerror or error
+        raise ConfigurationError(f"{name} cannot be written: {why}") from error
     except ValueError as error:
         raise ConfigurationError(f"{option} cannot be written: {error}") from error
 

@@ -208,18 +208,19 @@ class Jobbook:
         return None
 
     def _record(self, job: Job, state: State, **values: Any) -> Record:
+        # In the order of the fields, which costs a third less than names; two are made for every job.
         return Record(
-            external_task_id=job.id,
-            fingerprint=job.fingerprint,
-            state=state,
-            attempts=job.attempts,
-            refusals=job.refusals,
-            first_intent_at=job.first_sent_at,
-            last_intent_at=job.sent_at,
-            line=job.line,
-            core=_core_of(job) or None,
-            key=job.key or None,
-            owned=job.owned,
+            job.id,
+            job.fingerprint,
+            state,
+            job.attempts,
+            job.refusals,
+            job.first_sent_at,
+            job.sent_at,
+            job.line,
+            _core_of(job) or None,
+            job.key or None,
+            job.owned,
             ended_at=job.ended_at,
             history=tuple(job.tries),
             **values,

@@ -21,7 +21,7 @@ _WORDS = {
     "local_path": "looks like a path: put it under sound_path; a URL begins with http:// or https://",
     "not_base64": "must be an http(s):// URL or Base64 (standard alphabet, padded, one line); a path: sound_path",
     "watermark_shape": 'must be {"enabled": true} or {"enabled": false}',
-    "no_sound": "give exactly one of audio_id, sound_file (a URL or Base64) and sound_path (a file)",
+    "no_sound": "give one of sound_path (a file), sound_file (a URL or Base64), audio_id, and text with voice_id",
     "two_sounds": "give audio_id, or sound_file, or sound_path: more than one stands here",
     "one_video_only": "give exactly one of video_url, video_id and video_path",
     "extra_changes_id": "must not change the id: set external_task_id itself",

@@ -6,6 +6,7 @@ names of one file (hard links, bind mounts) are one journal.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -145,7 +146,9 @@ class Claim:
         try:
             descriptor = os.open(self._side_path, _FLAGS, 0o644)
         except OSError as error:
-            raise explain_os(error, self._side_path) from error
+            # All but a folder in its place is about the directory, so the name that the user gave is told.
+            told = self._side_path if error.errno == errno.EISDIR else path
+            raise explain_os(error, told) from error
         holder, self.trace = trace.parse(os.read(descriptor, 1024))
         try:
             _lock(descriptor)

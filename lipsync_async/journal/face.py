@@ -30,6 +30,12 @@ __all__ = ["ENOUGH", "AnyJournal", "Done", "InlineJournal", "Journal"]
 
 ENOUGH = 128
 """Rows that are committed without waiting for more."""
+QUIET = 3
+"""Rounds of the loop that bring nothing new before less is committed.
+
+What a commit let go is on the wire after one; after the others a gateway that is near has answered, so that the next
+commit has most of a window. A round without work takes microseconds.
+"""
 _PATIENCE = 30.0
 """Seconds for the commit that may be under way when a loop is closed."""
 
@@ -322,16 +328,18 @@ class Journal(AnyJournal):
 
     def _start(self) -> None:
         self._busy = True
-        self._loop.call_soon(self._hand_over, self._queued)
+        self._loop.call_soon(self._hand_over, self._queued, 0)
 
     @property
     def _queued(self) -> int:
         return len(self._rows) + len(self._entries)
 
-    def _hand_over(self, before: int) -> None:
-        # Not before a round of the loop brings nothing new: replies that come together are written together.
-        if before < self._queued < ENOUGH:
-            self._loop.call_soon(self._hand_over, self._queued)
+    def _hand_over(self, before: int, quiet: int) -> None:
+        """Hands over what is queued, where enough is, or nothing came for some rounds; `quiet` had passed before."""
+        queued = self._queued
+        quiet = quiet + 1 if queued == before else 0
+        if quiet < QUIET and queued < ENOUGH:
+            self._loop.call_soon(self._hand_over, queued, quiet)
             return
         work = partial(_commit, rows=self._rows, kept=self._entries)
         dones, self._rows, self._entries, self._dones = self._dones, [], [], []

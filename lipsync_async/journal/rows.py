@@ -5,6 +5,7 @@ The checksum is the CRC-32 of the row's other values as msgpack, without the col
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -18,9 +19,14 @@ Row: TypeAlias = tuple[Any, ...]
 
 COLUMNS: tuple[str, ...] = ("checksum", *Record.__struct_fields__)
 _STATE, _OWNED, _RECOVERED, _HISTORY = map(COLUMNS.index, ("state", "owned", "recovered", "history"))
+_BLOBS = tuple(map(COLUMNS.index, ("fingerprint", "core", "key")))
+_LINE = COLUMNS.index("line")
 _STATES = {state.value: state for state in State}
 EMPTY: Row = tuple(0 if name in {"owned", "recovered"} else None for name in COLUMNS)
 """What each column holds that a row leaves out; the first ones are never left out."""
+NULL = float("nan")
+"""What SQLite takes for NULL, and the sqlite3 module without a search for an adapter: that costs half of a row."""
+_FILLING = tuple(NULL if value is None and at not in _BLOBS else value for at, value in enumerate(EMPTY))
 # Where the steps begin, in a row's values without its checksum.
 _CORE, _TASK, _REST, _LAST = (COLUMNS.index(name) - 1 for name in ("core", "task_id", "recovered", "ended_at"))
 WIDTHS = (_CORE + 1, _TASK + 1, _REST + 1, _LAST + 1, len(COLUMNS))
@@ -102,6 +108,22 @@ def _rest(record: Record) -> Row:
 def storable_row(row: Row) -> Row:
     """The row with every value as SQLite can hold it, and its checksum made anew."""
     return _sealed(tuple(map(storable, row[1:])))
+
+
+def bound(rows: Sequence[Row], width: int) -> list[Any]:
+    """The values of all rows one after the other, each of so many columns, as they cost least to hand to SQLite.
+
+    For bytes and for None the sqlite3 module looks for an adapter, for a bytearray and for NaN it does not.
+    """
+    values: list[Any] = []
+    for row in rows:
+        values += row
+        values += _FILLING[len(row) : width]
+    for place in _BLOBS:
+        if place < width:
+            values[place::width] = [NULL if value is None else bytearray(value) for value in values[place::width]]
+    values[_LINE::width] = [NULL if value is None else value for value in values[_LINE::width]]
+    return values
 
 
 def from_row(row: Row) -> Record:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from functools import cache
 from itertools import repeat
 from time import monotonic
-from typing import Any
 
 from lipsync_async.errors import JournalError
 
@@ -21,7 +20,7 @@ from .entries import EntryRow
 from .place import check_place, locate
 from .reader import MEMORY, Reader
 from .record import Record
-from .rows import COLUMNS, EMPTY, Row, storable, storable_row, to_row
+from .rows import COLUMNS, NULL, Row, bound, storable, storable_row, to_row
 from .schema import HOME, JOURNAL_ID
 from .trouble import SQLITE_ERRORS, damaged, explain, gone, replaced, strange
 
@@ -249,11 +248,8 @@ class Store(Reader):
         count = len(rows)
         size = count if count == 1 else -(-count // _STEP) * _STEP
         width = max(map(len, rows))
-        values: list[Any] = []
-        for row in rows:
-            values += row
-            values += EMPTY[len(row) : width]
-        values += repeat(None, (size - count) * width)
+        values = bound(rows, width)
+        values += repeat(NULL, (size - count) * width)
         cursor = self._connection.execute(_upsert(width, size), values)
         # The number of the row that was inserted last, into whichever table; an update leaves it as it was.
         self._newest = self._highest() if self._kept else cursor.lastrowid or 0

@@ -8,8 +8,11 @@ from __future__ import annotations
 import errno
 import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 
 from lipsync_async.errors import JournalError
+
+from .trace import read_trace
 
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What reading raises: the module decodes the names of columns, too, and a damaged one is no UTF-8."""
@@ -27,6 +30,10 @@ _BROKEN = (
     + _LOOK_UP
 )
 _LOCKED = "the journal {path} is locked by another program, such as a database browser: close it there first"
+_BEGINNING = 64
+"""Bytes: a journal begins with `SQLite format 3` and a zero, and no text has a zero there."""
+_BLANK = 0x20
+"""From here on bytes are letters, or parts of letters in UTF-8."""
 _SQLITE: Mapping[int, str] = {
     sqlite3.SQLITE_FULL: _SPACE,
     sqlite3.SQLITE_IOERR: f"the disk under the journal {{path}} failed to read or write: see to it, {_AGAIN}",
@@ -58,8 +65,26 @@ def explain(error: Exception, path: str) -> JournalError:
     if isinstance(error, UnicodeDecodeError):
         return damaged(path, "the name of a column cannot be read")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB and _is_text(path):
+        return wrong_file(path)
     text = _SQLITE.get(code, f"the journal {{path}} failed ({type(error).__name__})")
     return JournalError(f"{text.format(path=path)} [{error}]")
+
+
+def _is_text(path: str) -> bool:
+    """Whether the file was never a journal, but a list or another text.
+
+    Its first bytes are letters, and no side file says that a journal was made there.
+    """
+    if read_trace(path).made:
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            begin = file.read(_BEGINNING)
+    except OSError:
+        return False
+    printable = sum(byte >= _BLANK or byte in b"\t\r\n" for byte in begin)
+    return len(begin) == printable and not begin.startswith(b"SQLite")
 
 
 def explain_os(error: OSError, path: str) -> JournalError:
@@ -138,6 +163,11 @@ def damaged_row(path: str, row: int, external_task_id: str | None, why: str) -> 
 def damaged(path: str, why: str) -> JournalError:
     """The file is not what was written."""
     return JournalError(f"{_BROKEN.format(path=path)} [{why}]")
+
+
+def wrong_file(path: str) -> JournalError:
+    """A list, result lines or another text."""
+    return JournalError(f"{path} is no journal, but a text file: a journal is what the run had as its --journal")
 
 
 def foreign(path: str) -> JournalError:

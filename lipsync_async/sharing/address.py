@@ -42,7 +42,8 @@ def store_at(address: str, gateway: Gateway, key: ApiKey) -> SharedLimits:
         return FileLimits(unquote(parts.path), account)
     if parts.scheme in _REDIS:
         return _redis(urlunsplit(parts._replace(query=urlencode(options))), account)
-    raise _unusable(address, "it begins with file: or redis://")
+    near = f"write file:{address}" if address.startswith("/") else "it begins with file: or redis://"
+    raise _unusable(address, near)
 
 
 def _redis(url: str, account: str) -> SharedLimits:
@@ -58,5 +59,6 @@ def _redis(url: str, account: str) -> SharedLimits:
 
 def _unusable(address: str, why: str) -> ConfigurationError:
     # It may hold a password, so no more of it is shown than its beginning.
-    scheme = address.partition(":")[0][:20]
-    return ConfigurationError(f"shared={scheme}:... is no store of limits: {why}")
+    scheme, colon, rest = address.partition(":")
+    shown = f"{scheme[:20]}:..." if colon and rest else repr(address[:80])
+    return ConfigurationError(f"shared={shown} is no store of limits: {why}")

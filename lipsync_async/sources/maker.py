@@ -76,7 +76,9 @@ class SourceMaker:
 
     def concerns(self, request: LipSyncRequest) -> bool:
         """Whether a request names a video or a text, or has a sound that is put elsewhere first."""
-        return request.source is not None or request.speech is not None or self._large_sound(request) is not None
+        if request.source is not None or request.speech is not None:
+            return True
+        return self._uploads is not None and too_large_sound(request) is not None  # asked twice for every job
 
     @property
     def uploads(self) -> bool:

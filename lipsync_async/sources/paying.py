@@ -242,8 +242,10 @@ class Paying(Generic[T]):
     def _checked(self, answer: T) -> T:
         if answer.made:
             return answer
-        told = answer.reason or answer.reply.message
-        raise NoFaceError(f"{self._call.name}: the video shows no face: {told}", **_details(answer.reply))
+        # A call that succeeded with an empty list tells of its success, which explains nothing.
+        told = answer.reason or ("" if answer.reply.success else answer.reply.message)
+        why = f": {told}" if told else ""
+        raise NoFaceError(f"{self._call.name}: the video shows no face{why}", **_details(answer.reply))
 
     def _error(self, verdict: Verdict, answer: T | Failure) -> JobError:
         reply = answer if isinstance(answer, Failure) else answer.reply

@@ -42,7 +42,7 @@ def test_a_warning_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["check", str(jobs), "--limit", "2"]) == 0
     err = capsys.readouterr().err
     assert err.count("warning") == 1
-    assert "(and in 1 more lines)" in err
+    assert "(and in 1 more line)" in err
     assert "line 1: model: is no field of the call: it is not sent, and no part of the job's id" in err
 
 

@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,6 +23,7 @@ from lipsync_async.cli.printing import say
 from lipsync_async.cli.tally import Tally
 from lipsync_async.dispatch.account import Event
 from lipsync_async.dispatch.pacing import PacerStatistics
+from lipsync_async.endings import Succeeded
 from lipsync_async.outcomes import Accepted
 
 VIEW = View(
@@ -63,6 +65,15 @@ def test_six_lines_fit_the_terminal(width: int) -> None:
             "64 under way, 18.2/s accepted, 1,000 running; about 1:00:00 left",
             "keeping to 18.7/s; 1,200 rate-limit replies, 30 too-many-tasks replies",
         ]
+
+
+@pytest.mark.parametrize("width", range(32, 45))
+def test_the_title_does_not_run_into_the_figures(width: int) -> None:
+    """`127.0.0.1:8904` and `21 of 30` without a blank between them would read as another port."""
+    head = drawn(evolve(VIEW, title="list.csv to 127.0.0.1:8904", done=21, total=30, elapsed=2.0), width)[0]
+    before, _, after = head.partition("21 of 30  0:02")
+    assert before.endswith(" ")
+    assert not after
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])
@@ -250,6 +261,45 @@ def test_the_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     view = monitor.view()
     assert view.measured == pytest.approx(4.0)
     assert view.left == pytest.approx((400 - 121) / 4)
+
+
+def test_a_job_that_is_submitted_again_is_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of three failed once: `5 of 3 submitted` would be no figure."""
+    monkeypatch.setattr("lipsync_async.cli.monitor.asyncio.get_running_loop", lambda: SimpleNamespace(time=lambda: 0.0))
+    client = Pacing("")
+    client.following = lambda: SimpleNamespace(tasks=2, median_duration=None, freshness=0.0)  # type: ignore[attr-defined]
+    monitor = Monitor("x", 3, Tally(waits=True))
+    monitor.watch(cast("Any", client))
+    for name in ("a", "b", "c", "a-r1", "b-r1"):
+        monitor.observe(Event(name="outcome", at=0.0, external_task_id=name, action="accepted"))
+    monitor.tally.add(Succeeded(task_id="3", external_task_id="c"))
+    shown = display.plain(monitor.view())
+    assert "3 of 3 submitted (2 again), 2 running, 1 of 3 finished" in shown
+
+
+@pytest.mark.parametrize(
+    ("looks", "waits", "told"),
+    [
+        (["missing"] * 2, True, False),
+        (["missing"] * 3, True, True),
+        (["missing"] * 3 + ["running"], True, False),
+        (["missing", "missing", "nothing", "missing"], True, True),
+        (["missing"] * 2 + ["nothing"], True, False),
+        (["missing"] * 3, False, False),
+    ],
+)
+def test_tasks_that_the_gateway_does_not_know_are_told(
+    looks: list[str], waits: bool, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`20 running` alone would be waited for in vain, such as after a change of the account."""
+    monkeypatch.setattr("lipsync_async.cli.monitor.asyncio.get_running_loop", lambda: SimpleNamespace(time=lambda: 0.0))
+    client = Pacing("")
+    client.following = lambda: SimpleNamespace(tasks=2, median_duration=None, freshness=0.0)  # type: ignore[attr-defined]
+    monitor = Monitor("x", 2, Tally(waits=waits))
+    monitor.watch(cast("Any", client))
+    for action in looks:
+        monitor.observe(Event(name="look", at=0.0, external_task_id="a", action=action))
+    assert ("the gateway finds none of the tasks asked for" in display.plain(monitor.view())) == told
 
 
 def test_tables_need_no_rich(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lipsync_async.cli import main
-from lipsync_async.journal import Reader, Record, State, Store, holder_of
+from lipsync_async.journal import Entry, Reader, Record, State, Store, entries, holder_of
 from lipsync_async.outcomes import RESULT_FIELDS
 from lipsync_async.sandbox import Sandbox
 
@@ -61,12 +61,13 @@ def test_status_shows_the_batch(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("records", "lists", "code", "left"),
     [
-        ([("a", State.ACCEPTED)], [1], 0, "nothing"),
-        ([("a", State.ACCEPTED), ("b", State.REJECTED)], [2], 1, "nothing"),
+        ([("a", State.ACCEPTED)], [1], 0, "nothing to send; 1 task that nobody has waited for"),
+        ([("a", State.ACCEPTED), ("b", State.REJECTED)], [2], 1, "nothing to send; 1 task that nobody has waited for"),
+        ([("a", State.REJECTED)], [1], 1, "nothing"),
         ([("a", State.ACCEPTED), ("b", State.REJECTED)], [5], 3, "3 jobs of the list never begun"),
         ([("a", State.NOT_SENT), ("b", State.UNKNOWN)], [2], 3, "1 job to send again, 1 job to look up"),
         ([("a", State.UNKNOWN), ("b", State.OPEN), ("c", State.REJECTED)], [3], 4, "2 jobs to look up"),
-        ([("a", State.ACCEPTED)], [1, 7], 0, "nothing"),
+        ([("a", State.ACCEPTED)], [1, 7], 0, "nothing to send; 1 task that nobody has waited for"),
     ],
 )  # fmt: skip
 def test_status_ends_as_the_batch_did(
@@ -91,6 +92,23 @@ def test_status_ends_as_the_batch_did(
     assert f"\nleft: {left}\n" in out
     assert ("2 lists, or versions of one, were written to this journal (1, 7 jobs)" in out) == (len(lists) == 2)
     assert ("says what to do next" in out) == (left != "nothing")
+
+
+@pytest.mark.parametrize(
+    ("fetched", "code", "left"), [("download_failed", 5, "1 video not fetched"), ("downloaded", 0, "nothing")]
+)
+def test_a_video_that_was_not_fetched_is_left(
+    fetched: str, code: int, left: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run ended with 5 for it; until it is there, so does `status`."""
+    path = journal(tmp_path / "run.db", record("a", State.ACCEPTED, task_id="1"))
+    with Store(path, gateway="http://127.0.0.1") as store:
+        ended = Entry(kind="task", name="a", state="succeeded", value=b"{}")
+        store.keep(
+            [entries.to_row(entry) for entry in (ended, Entry(kind="video", name="a", state=fetched, value=b"{}"))]
+        )
+    assert main(["status", str(path)]) == code
+    assert f"\nleft: {left}\n" in capsys.readouterr().out
 
 
 def test_status_says_that_a_run_is_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

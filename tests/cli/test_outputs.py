@@ -118,6 +118,15 @@ def test_export_and_reconcile_leave_the_journal_alone(
     assert journal.read_bytes() == before
 
 
+def test_a_folder_that_is_not_there_is_named(
+    tmp_path: Path, done: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`No such file` alone reads as if the results had to be there before."""
+    out = tmp_path / "nowhere" / "out.jsonl"
+    assert done("--out", out) == 2
+    assert f"{out} cannot be written: there is no folder {out.parent}" in capsys.readouterr().err
+
+
 def test_another_file_is_fine(tmp_path: Path, done: Callable[..., int]) -> None:
     """A copy of the list is not the list."""
     (tmp_path / "copy.jsonl").write_bytes((tmp_path / "jobs.jsonl").read_bytes())

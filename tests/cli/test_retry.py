@@ -52,8 +52,12 @@ def test_what_failed_is_sent_under_the_next_id(
     assert (line["external_task_id"], line["line"], line["outcome"]) == ("a", 2, "succeeded")
     assert [it.external_task_id for it in lipsync_sandbox.ledger.entries] == ["a", "a-r1"]
     assert main(retry(lipsync_sandbox, jobs, book)) == 0
-    assert "nothing of this journal can be sent again" in capsys.readouterr().err
+    assert "nothing of this list is to be sent again" in capsys.readouterr().err
     assert len(lipsync_sandbox.ledger.entries) == 2
+    assert main(["status", str(book)]) == 0  # its first task failed, and the job has a video all the same
+    told = capsys.readouterr()
+    assert ", 1 job begun\n" in told.out
+    assert "there is none: journal export says why; 1 was submitted again" in told.out
 
 
 def test_what_was_corrected_or_not_sent_keeps_its_id(
@@ -73,7 +77,7 @@ def test_what_was_corrected_or_not_sent_keeps_its_id(
     jobs = write(jobs, [*lines, job("new")])
     before = lipsync_sandbox.ledger.requests
     assert main(retry(lipsync_sandbox, jobs, book, "--failed")) == 0
-    assert "nothing of this journal" in capsys.readouterr().err
+    assert "nothing of this list is to be sent again: lipsync-async status" in capsys.readouterr().err
     assert lipsync_sandbox.ledger.requests == before
     assert main(retry(lipsync_sandbox, jobs, book, "--dry-run")) == 0
     told = capsys.readouterr().err
@@ -119,7 +123,7 @@ def test_a_second_submission_in_doubt_is_not_sent_again(
     put(book, "a-r3", State.UNKNOWN)
     capsys.readouterr()
     assert main(retry(lipsync_sandbox, jobs, book)) == 0
-    assert "nothing of this journal" in capsys.readouterr().err
+    assert "nothing of this list is to be sent again: lipsync-async status" in capsys.readouterr().err
     assert len(lipsync_sandbox.ledger.entries) == 4
 
 

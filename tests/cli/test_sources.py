@@ -52,7 +52,7 @@ def test_the_estimate_counts_what_is_made_first(jobs: Path, capsys: pytest.Captu
     said = capsys.readouterr().err
     assert "8 lines: 8 jobs" in said
     assert "cost: 7.2 units" in said
-    assert "3 videos to identify and 1 texts to speak" in said
+    assert "3 videos to identify and 1 text to speak" in said
 
 
 def test_a_list_of_videos_comes_to_its_tasks_once(

@@ -231,7 +231,10 @@ def test_the_end_says_what_to_do_in_this_case_alone(tally: Tally, case: Case, to
     [
         (["submti", "x"], "lipsync-async: there is no command 'submti': did you mean submit?"),
         (["zzz"], "lipsync-async: there is no command 'zzz': there are template, check, submit, wait, retry"),
-        (["submit", "x"], "lipsync-async submit: --gateway must be given: one of chainhub, anyapi, kling, or"),
+        (
+            ["submit", "x"],
+            "lipsync-async submit: --gateway must be given: one of chainhub, anyapi, kling, or a base URL (or set",
+        ),
         (
             ["submit", "x", "--gateway", "kling", "--jurnal=x.db"],
             "lipsync-async submit: there is no option --jurnal here: did you mean --journal?",

@@ -63,6 +63,14 @@ def test_a_side_file_that_cannot_be_made_is_an_error(path: Path) -> None:
         open_store(path)
 
 
+def test_where_there_is_no_directory_the_journal_is_named(path: Path) -> None:
+    """The user knows nothing of the side file, which is what cannot be made there."""
+    name = path.parent / "nowhere" / "run.db"
+    with pytest.raises(JournalError, match="does not exist") as caught:
+        open_store(name)
+    assert f"the directory of the journal {name} does not exist" in str(caught.value)
+
+
 def test_a_second_opener_in_this_process_is_refused(path: Path) -> None:
     """Two stores on one file cannot be, not even through another name of it."""
     other = path.with_name("other.db")

@@ -18,6 +18,7 @@ from lipsync_async.journal import (
     Reader,
     State,
 )
+from lipsync_async.journal.face import QUIET
 from tests.journal.helpers import FULL, GATEWAY, finish, job, join_threads, open_store, start, with_journal
 
 CARELESS = """
@@ -30,6 +31,13 @@ async def main():
     kept[0].post(Record(external_task_id="b", fingerprint=b"", state=State.OPEN))
 asyncio.run(main())
 """
+
+
+async def handed_over(journal: Journal) -> None:
+    """Until the thread has what is about to be written."""
+    for _ in range(QUIET + 1):
+        await asyncio.sleep(0)
+    assert not journal._queued
 
 
 def test_a_write_is_durable_when_it_returns(path: Path) -> None:
@@ -56,18 +64,22 @@ def test_what_is_queued_together_is_committed_together(path: Path, commits: list
     assert commits == [100]
 
 
-@pytest.mark.parametrize(("rounds", "groups"), [(5, [10]), (100, [128, 72])])
+@pytest.mark.parametrize(
+    ("pause", "rounds", "groups"),
+    [(1, 5, [10]), (1, 100, [128, 72]), (QUIET, 5, [10]), (QUIET, 100, [128, 72]), (QUIET + 1, 5, [2, 8])],
+)
 def test_what_comes_in_rounds_that_follow_each_other_is_one_group(
-    path: Path, rounds: int, groups: list[int], commits: list[int]
+    path: Path, pause: int, rounds: int, groups: list[int], commits: list[int]
 ) -> None:
-    """Replies that come together are written together, up to what is enough for a commit."""
+    """Replies that come together, or a few rounds later, are written together, up to what is enough for a commit."""
 
     async def body(journal: Journal) -> None:
         inbox, journal._inbox = journal._inbox, SimpleQueue()
         for number in range(rounds):
             journal.post(job(f"a-{number}"))
             journal.post(job(f"b-{number}"))
-            await asyncio.sleep(0)
+            for _ in range(pause):
+                await asyncio.sleep(0)
         while not journal._inbox.empty():  # the thread is quick or slow: it gets the first group when all is queued
             inbox.put(journal._inbox.get())
         journal._inbox = inbox
@@ -133,8 +145,7 @@ def test_a_record_posted_during_a_commit_goes_with_the_next(path: Path) -> None:
 
     async def body(journal: Journal) -> None:
         first = asyncio.ensure_future(journal.write(job("a")))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)  # handed over
+        await handed_over(journal)
         journal.post(job("b"))
         await first
 
@@ -177,8 +188,7 @@ def test_a_full_disk_breaks_the_journal_for_good(path: Path) -> None:
         await journal.write(job("kept"))
         await journal._apart(lambda store: store._execute("PRAGMA max_page_count = 8").close())
         writes = [asyncio.ensure_future(journal.write(job(f"big-{number}", message="x" * 9000))) for number in range(9)]
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await handed_over(journal)
         writes.append(asyncio.ensure_future(journal.write(job("queued"))))
         results = await asyncio.gather(*writes, return_exceptions=True)
         assert {type(result) for result in results} == {JournalError}
@@ -276,7 +286,7 @@ def test_a_loop_that_closes_first_leaves_no_hang(path: Path) -> None:
 
     journal._inbox.put((wait, lambda _: None))
     journal.post(FULL)
-    journal._hand_over(1)
+    journal._hand_over(1, QUIET)
     loop.close()
     gate.set()
     join_threads()

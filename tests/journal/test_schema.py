@@ -141,5 +141,15 @@ def test_a_text_file_is_no_journal(path: Path) -> None:
     """A text file is no journal; the claim is given back."""
     path.write_text("external_task_id,outcome\n" * 200)
     for _ in range(2):
-        with pytest.raises(JournalError, match="is no journal, or a damaged one"):
+        with pytest.raises(JournalError, match="is no journal, but a text file"):
             open_store(path)
+
+
+@pytest.mark.parametrize("begins", [b"external_task_id", b"SQLite format 3\0", b"\0" * 16, b"PK\3\4"])
+def test_what_may_have_been_a_journal_is_never_called_a_text(path: Path, begins: bytes) -> None:
+    """Where a journal was made, or the file does not begin as a text, its jobs may have been paid for."""
+    if begins == b"external_task_id":  # something wrote a text over a journal that was made
+        open_store(path).close()
+    path.write_bytes(begins + b",outcome\n" * 200)
+    with pytest.raises(JournalError, match="don't send the list with a new journal"):
+        open_store(path)

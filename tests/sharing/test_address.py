@@ -37,6 +37,21 @@ def test_what_means_no_store_is_refused(address: str) -> None:
     assert "pw" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("/run/lipsync", "shared='/run/lipsync' is no store of limits: write file:/run/lipsync"),
+        ("lipsync", "shared='lipsync' is no store of limits: it begins with file: or redis://"),
+        ("http://user:pw@host/", "shared=http:... is no store of limits: it begins with file: or redis://"),
+    ],
+)
+def test_a_path_without_a_scheme_is_told_how_to_write_it(address: str, said: str) -> None:
+    """It is shown as it was given, and what may hold a password is not."""
+    with pytest.raises(ConfigurationError) as caught:
+        store_at(address, CHAINHUB, KEY)
+    assert str(caught.value) == said
+
+
 def test_an_account_is_a_gateway_and_a_key_and_does_not_show_it() -> None:
     """Another key and another gateway are other accounts."""
     name = account_name(CHAINHUB, KEY)

@@ -178,12 +178,13 @@ def test_what_cannot_be_asked_is_not_asked(what: Act) -> None:
 
 def test_no_face_is_an_outcome_of_its_own() -> None:
     """In words, in an empty list, or as a task that failed for it."""
-    empty = reply({"code": 0, "data": {"session_id": "86", "face_data": []}})
+    empty = reply({"code": 0, "message": "SUCCEED", "data": {"session_id": "86", "face_data": []}})
     failed = reply({"code": 0, "data": {"task_id": "7", "task_status": "failed", "task_status_msg": "no face found"}})
     for answers in ([NO_FACE], [empty], [RUNS, failed]):
         came, seen, _ = act(identify(), *answers)
         assert isinstance(came, NoFaceError)
         assert came.kind == Kind.NO_FACE
+        assert "SUCCEED" not in str(came)
         assert seen.kinds["POST"] == 1
 
 
