@@ -97,15 +97,16 @@ async def _speed(url: str, width: int, jobs: int) -> str:
     )
 
 
-def speed(_: argparse.Namespace) -> Iterator[str]:
-    """A line for each number in flight."""
+def speed(args: argparse.Namespace) -> Iterator[str]:
+    """A line for each number in flight; several for 64 with the disk waited for, each with the load before it."""
     for fsync in (True, False):
         yield f"\nfsync {'on' if fsync else 'off'}\n"
-        yield "| in flight | intent + outcome, jobs/s | claims/s | all three, jobs/s | our CPU, µs a job |"
-        yield "|---|---|---|---|---|"
-        with Postgres(fsync=fsync) as postgres:
-            for width, jobs in ((1, 300), (16, 4000), (64, 20000)):
-                yield asyncio.run(_speed(postgres.url, width, jobs))
+        yield "| in flight | intent + outcome, jobs/s | claims/s | all three, jobs/s | our CPU, µs a job | load |"
+        yield "|---|---|---|---|---|---|"
+        for width, jobs in ((1, 300), (16, 4000), *[(64, 20000)] * (args.runs if fsync else 1)):
+            load = os.getloadavg()[0]
+            with Postgres(fsync=fsync) as postgres:
+                yield f"{asyncio.run(_speed(postgres.url, width, jobs))} {load:.1f} |"
 
 
 _FILL = """
@@ -163,6 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["money", "speed", "size"])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=5, help="`speed`: at 64 in flight")
     parser.add_argument("--jobs", type=int, default=400)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--worker", default="-m tests.machines.worker", help="what Python runs as a machine")
