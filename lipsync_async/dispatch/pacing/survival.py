@@ -24,6 +24,8 @@ KEPT = 200
 """Ends that are kept; the oldest is forgotten for the newest."""
 ENOUGH = 8
 """Ends from which on the curves mean something."""
+LEAST = 0.001
+"""Seconds that a task takes at least: a gateway whose clock tells whole seconds may tell of none."""
 UNKNOWN = 0.15
 """They are known when at most this share of tasks is unseen at the highest age at which an end was seen."""
 PRIOR = ((45.0, 0.0), (90.0, 0.15), (180.0, 0.15), (360.0, 0.15), (720.0, 0.15), (1440.0, 0.15))
@@ -145,7 +147,7 @@ class Ends:
         count = len(self._seen)
         lags = sorted(age - took for took, age, _ in self._seen)
         if count:
-            self.mean = sum(took for took, _, _ in self._seen) / count
+            self.mean = max(LEAST, sum(took for took, _, _ in self._seen) / count)
             self.late = sum(lags) / count
         seen = sorted((age, 1.0) for _, age, _ in self._seen)
         if not self.known and count >= ENOUGH:

@@ -440,3 +440,19 @@ def test_sight_ends_the_drip() -> None:
             break
     assert (c.drip, c.not_before) == (0.0, -math.inf)
     assert 19 <= c.believed <= 20
+
+
+def test_tasks_that_take_no_time_are_no_fault() -> None:
+    """A gateway whose clock tells whole seconds may tell of none; the ceiling is learned all the same."""
+    c = Ceiling(None)
+    for _ in range(9):
+        c.accepted(NOW, NOW)
+    for _ in range(8):
+        c.completed(NOW, 1, 0.0, 0.0)
+    c.wait(NOW, 0)
+    assert c.sighted
+    c.refused(NOW + 2, NOW + 1.0)
+    c.accepted(NOW + 3, NOW + 2.5)
+    c.refused(NOW + 4, NOW + 3.5)
+    assert c.limit >= 1
+    assert c.wait(NOW + 4, 0) >= 0.0
