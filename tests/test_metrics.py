@@ -33,9 +33,15 @@ def test_a_scrape_tells_what_happened() -> None:
     registry.register(metrics)
 
     async def main() -> Sandbox:
-        soon = Following(first_look=0.0)
+        soon, clock = Following(first_look=0.0), asyncio.get_running_loop().time
         async with (
-            Sandbox(task_seconds=(5.0, 5.0), failed_share=0.0, max_per_second=5, burst=1) as sandbox,
+            Sandbox(
+                task_seconds=(5.0, 5.0),
+                failed_share=0.0,
+                max_per_second=5,
+                burst=1,
+                clock=clock,
+            ) as sandbox,
             LipSyncClient(
                 sandbox.base_url, api_key=sandbox.api_key, observer=metrics.observe, following=soon
             ) as client,
