@@ -39,7 +39,6 @@ _COLUMNS = {
     "speech.speed": "speed",
 }
 """The columns that a request's sources come from."""
-_END = "face_choose[0].sound_end_time"
 _FOLLOWS = {
     "sound_too_short": {"window_too_short", "end_past_sound", "end_past_sound_borderline"},
     "sound_too_long": {"window_too_long"},

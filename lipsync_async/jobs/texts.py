@@ -22,7 +22,6 @@ _MANGLED = (
     (re.compile(r"=.*", re.DOTALL), "is a spreadsheet's formula"),
     (re.compile(r"'[0-9]+"), "begins with the ' that makes a spreadsheet's cell a text"),
 )
-ID_OR_NOTHING = "give the id, or leave it empty"
 _plain = re.compile(r"(?![0-9]{15}0{3,7}$)(?!(?i:nan|none|null|nil|undefined|nat)$)[A-Za-z0-9_-]+").fullmatch
 
 
