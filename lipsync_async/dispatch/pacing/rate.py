@@ -61,6 +61,8 @@ ENOUGH, FEW = 8, 4
 """Accepted jobs that make an estimate; few have to do when it is known that `lo` is far off."""
 MOMENT = 0.75
 """Seconds of pauses that refill no limiter's burst: what was accepted over the whole time is its rate."""
+MOST_DOUBLINGS = 10
+"""Of one turn: after it a given pace of a request an hour is one of seconds."""
 MEMORY = 0.02
 """The weight of one reply in the moving share of refusals."""
 
@@ -168,7 +170,8 @@ class Rate:
         if self.interval == 0.0:
             self._bracket(max(self._measured or FREE, self._initial), None)
         elif self.phase is Phase.STARTING:
-            sent_with = self.pace / 2 ** ((now - sent_at) / self._doubling())
+            doublings = max(0.0, now - sent_at) / self._doubling()
+            sent_with = self.pace * 2.0**-doublings  # this way round none is too many: what is too small becomes 0
             self._bracket(max(self._initial, sent_with), limit)
         elif self.phase is Phase.TRYING:
             self._retreat(limit, now)
@@ -213,7 +216,7 @@ class Rate:
         if self._mark != self._mark:  # not a number: the first request of all
             self._mark = now
         elif self.pressed_at >= self.next_at - self.interval:
-            self._set(self.pace * 2 ** (self.interval / self._doubling()))
+            self._set(self.pace * 2.0 ** min(MOST_DOUBLINGS, self.interval / self._doubling()))
 
     def _doubling(self) -> float:
         """Seconds; a pace that doubles sooner than refusals are told of is far past the limit by then."""

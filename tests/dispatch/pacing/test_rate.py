@@ -53,6 +53,23 @@ def test_a_refusal_at_the_start_speaks_of_the_pace_it_was_sent_at() -> None:
         assert r.hi == pytest.approx(hi)
 
 
+@pytest.mark.parametrize("late", [600.0, 1e6, 1e300, -1e6])
+def test_a_refusal_that_comes_however_late_lowers_the_pace_to_where_it_began(late: float) -> None:
+    """Ten minutes late and more, or from a machine whose clock is ahead: no number is too big for it."""
+    r = rate(8.0)
+    r._set(64.0)
+    r.refused(1e6, 1e6 - late)
+    assert r.hi == (8.0 if late > 0 else 64.0)
+
+
+@pytest.mark.parametrize("an_hour", [60, 1, 1e-3])
+def test_a_start_at_a_few_requests_an_hour_gets_faster(an_hour: float) -> None:
+    """A turn of an hour is many doublings at once; their number is bounded, the pace a number."""
+    r = rate(an_hour / 3600)
+    pressed_start(r, 3 / an_hour * 3600 + 1)
+    assert an_hour / 3600 < r.pace < math.inf or r.interval == 0.0
+
+
 def test_an_unused_start_stays_where_it_began() -> None:
     """One job a minute never finds itself at a thousand a second."""
     r = rate(8.0)
