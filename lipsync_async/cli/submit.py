@@ -23,7 +23,7 @@ from .batch import GRACE, Booked, Earlier, Interrupts, Patience, Submission, int
 from .budget import Budget
 from .check import made_first, price, tell_warnings
 from .display import shown
-from .faults import told_once
+from .faults import Causes
 from .monitor import Monitor
 from .plan import tell_plan
 from .printing import printable, say
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lipsync_async.journal import AnyJournal
 
 _SHOWN = 20
-"""Faults that are shown before `check` is recommended."""
+"""Causes of faults that are shown before `check` is recommended."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -197,13 +197,13 @@ class _Submit:
             if journal.reader.knows_list(digest):
                 self._monitor.total = min(count, args.limit or count)
                 return None
+        causes = Causes(_SHOWN)
         with interruptible():
-            report = self._jobs.check(self._gateway, id_prefix=args.id_prefix, limit=args.limit)
+            report = self._jobs.check(self._gateway, id_prefix=args.id_prefix, limit=args.limit, tell=causes.add)
         self._monitor.total = report.lines
-        causes = list(told_once(report.faults))
-        for fault in causes[:_SHOWN]:
-            say(fault)
-        if len(causes) > _SHOWN or report.fault_count > len(report.faults):
+        for cause in causes.told():
+            say(cause)
+        if causes.left:
             say(f"... and more: lipsync-async check {as_typed(args)} shows them all")
         tell_warnings(report, quiet=args.quiet)
         if report.ok or args.skip_invalid:
