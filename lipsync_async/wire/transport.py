@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
 import ssl
 import time
@@ -32,7 +31,7 @@ from .bodies import Body
 from .flight import Flight, Watchdog
 from .lean import LARGEST, Lean, missing
 from .plain import Plain
-from .redaction import CleanHeaders, text_without_key, without_key
+from .redaction import PASSWORD, CleanHeaders, clean_error, text_without_key, without_key
 from .replies import read_reply
 from .tasks import TaskReply, read_task, read_task_list
 from .unpacking import Arrived, read_body
@@ -173,8 +172,6 @@ def _why_plain(own: bool, proxy: str | None) -> str:
     return "there is a proxy" if proxy is not None else missing()
 
 
-_PASSWORD = re.compile(r"//[^\s/@]+@")
-"""Of a proxy, in its URL."""
 MISCONFIGURED = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.InvalidURL,
@@ -190,10 +187,12 @@ def explain(error: Exception, flight: Flight, headers: Mapping[str, str]) -> Fai
     """What went wrong, in the words of `terms`; the flight knows how far the request got."""
     if flight.sound_fault is not None:
         kind = Kind.STORAGE if is_machines_fault(flight.sound_fault) else Kind.VALIDATION
-        return Failure(kind=kind, phase=flight.phase, message=str(flight.sound_fault))
+        met = clean_error(flight.sound_fault, headers)
+        return Failure(kind=kind, phase=flight.phase, message=str(flight.sound_fault), error=met)
     text = text_without_key(_unreachable(error) or f"{type(error).__name__}: {error}", headers)
-    text = _PASSWORD.sub("//", text)
-    return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text)[:300])
+    text = texts.message(PASSWORD.sub("//", text))[:300]
+    kind = _kind_of(error)
+    return Failure(kind=kind, phase=flight.phase, message=text, error=clean_error(error, headers))
 
 
 def _unreachable(error: Exception) -> str:
