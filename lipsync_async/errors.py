@@ -241,7 +241,10 @@ class TaskNotFoundError(TaskError):
 
 
 class WaitTimeoutError(TaskError, TimeoutError):
-    """Our patience ended, and the task did not: `wait(error.task_id)` goes on; submit nothing again."""
+    """Our patience ended, and the task was not seen to end: `wait(error.task_id)` goes on; submit nothing again.
+
+    `ending.missing` says that the gateway does not know the task: another gateway or account may have made it.
+    """
 
 
 class DownloadError(LipSyncError):

@@ -46,6 +46,7 @@ def next_steps(tally: Tally, case: Case) -> Iterator[str]:
     """Lines for people, the most urgent first; none where nothing is left to do."""
     yield from _look_up(tally, case)
     yield from _send_again(tally, case)
+    yield from _find_the_missing(tally, case)
     yield from _go_on_waiting(tally, case)
     yield from _mend(tally, case)
     if tally.counts["accepted"] and not case.wait and case.journal is not None and not tally.interrupted:
@@ -74,8 +75,14 @@ def _send_again(tally: Tally, case: Case) -> Iterator[str]:
         yield f"next: {first}run it again{only}: {_jobs(left)} {_were(left)} surely not sent"
 
 
+def _find_the_missing(tally: Tally, case: Case) -> Iterator[str]:
+    if tally.missing:
+        which = f"{_tasks(tally.missing)} {_were(tally.missing)} not known to {case.gateway}"
+        yield f"next: {which}: see that --gateway and the key are those that made them"
+
+
 def _go_on_waiting(tally: Tally, case: Case) -> Iterator[str]:
-    running, missing = tally.counts["running"], tally.not_fetched
+    running, missing = tally.counts["running"] - tally.missing, tally.not_fetched
     told = [f"{_tasks(running)} still running"] if running else []
     told += [f"{missing} video{'' if missing == 1 else 's'} not fetched"] if missing else []
     if not told:

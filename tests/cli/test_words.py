@@ -63,6 +63,10 @@ class Terminal(io.StringIO):
             StillRunning(task_id="1", external_task_id="a", state=None, waited=1.0),
             "a                        running   1",
         ),
+        (
+            StillRunning(task_id="1", external_task_id="a", missing=True, trouble="HTTP 404: none"),
+            "a                        running   1                  HTTP 404: none",
+        ),
         (DONE, "a                        succeeded 1                  " + VIDEO.url),
     ],
 )  # fmt: skip
@@ -216,6 +220,14 @@ PLAIN, WITH = Case(gateway="kling"), Case(gateway="kling", journal="my run.db")
             tally_of(UNKNOWN),
             WITH,
             ["next: 1 job may have been paid for: lipsync-async reconcile 'my run.db' --gateway kling finds out"],
+        ),
+        (
+            tally_of(StillRunning(task_id="1", missing=True, trouble="none"), StillRunning(task_id="2"), waits=True),
+            WITH,
+            [
+                "next: 1 task was not known to kling: see that --gateway and the key are those that made them",
+                "next: 1 task still running: lipsync-async wait 'my run.db' --gateway kling goes on",
+            ],
         ),
         (
             tally_of(not_sent(Kind.AUTH), not_sent(Kind.AUTH), not_sent(Kind.CANCELLED)),
