@@ -6,8 +6,6 @@ It never retries, follows no redirect, reads at most 1 MiB of a reply, decompres
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import ssl
 import time
 import warnings
@@ -25,6 +23,7 @@ from lipsync_async.config import Limits, Timeouts
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.terms import Failure, Kind, Phase, Reply
+from lipsync_async.unreachable import why_unreachable
 
 from . import texts
 from .bodies import Body
@@ -199,14 +198,7 @@ def _unreachable(error: Exception) -> str:
     """`cannot reach 127.0.0.1:8904 (connection refused)`; "" for another fault."""
     if not isinstance(error, aiohttp.ClientConnectorError) or isinstance(error, aiohttp.ClientSSLError):
         return ""
-    cause = error.os_error
-    if isinstance(cause, socket.gaierror):
-        why = "no such host is known"
-    elif cause.errno is not None:
-        why = os.strerror(cause.errno).lower()
-    else:
-        why = str(cause) or type(cause).__name__
-    return f"cannot reach {error.host}:{error.port} ({why})"
+    return f"cannot reach {error.host}:{error.port} ({why_unreachable(error.os_error)})"
 
 
 def _kind_of(error: Exception) -> Kind:
