@@ -26,6 +26,7 @@ _STOPS = {
 
 
 _TAKEN = ("rejected", "already_exists")
+_MAY_SUCCEED = frozenset({("failed", "capacity"), ("failed", "gateway")})
 
 
 @frozen(kw_only=True)
@@ -38,6 +39,8 @@ class Case:
     account: str = "default"
     wait: bool = False
     download: str | None = None
+    jobs: str | None = None
+    """The list's file, as it can be typed; None: there is none, or it is not known."""
     capped: bool = False
     """A spending cap ended it."""
 
@@ -104,12 +107,19 @@ def _mend(tally: Tally, case: Case) -> Iterator[str]:
     if rejected > 0:
         again = " and run it again" if case.journal is not None else ", and submit these lines alone"
         yield f"next: correct the {_jobs(rejected)} that {_were(rejected)} refused{again}"
-    kinds = [kind for name, kind, _ in tally.kinds if name == "failed" and kind in {"capacity", "gateway"}]
-    if kinds and case.journal is not None:
-        pays = f"--wait --resubmit {','.join(sorted(set(kinds)))}"
-        yield f"next: what failed for the gateway's reasons may succeed if paid again: add {pays}"
-    elif failed and not kinds:
-        yield f"next: {_jobs(failed)} failed: correct the sound or the video, and submit with a new id"
+    may_succeed = sum(count for (name, kind, _), count in tally.kinds.items() if (name, kind) in _MAY_SUCCEED)
+    if may_succeed:
+        yield _retry(may_succeed, case)
+    if failed > may_succeed:
+        which = _jobs(failed - may_succeed)
+        yield f"next: {which} failed: correct the sound or the video, and submit with a new id"
+
+
+def _retry(count: int, case: Case) -> str:
+    told = f"next: {_tasks(count)} failed for a reason of the gateway's, and may succeed if paid again"
+    if case.journal is None:
+        return f"{told}: submit these jobs alone with new ids (with a --journal, `retry` does)"
+    return f"{told}: {_command('retry', case, '--jobs', case.jobs or 'JOBS')}"
 
 
 def _main_kind(tally: Tally) -> str:

@@ -241,7 +241,9 @@ def _journal(commands: _Commands) -> None:
     text = "forget what is settled and older than a day; a list that has it once more pays for it again"
     prune = _add(inner, "prune", "prune", text)
     prune.add_argument("journal", metavar="JOURNAL", help="the journal; a file must not be in use")
-    prune.add_argument("--before", type=kinds.date, required=True, metavar="DATE", help="such as 2026-10-31")
+    which = prune.add_mutually_exclusive_group(required=True)
+    which.add_argument("--before", type=kinds.date, metavar="DATE", help="such as 2026-10-31")
+    which.add_argument("--all", action="store_true", help="everything that is settled, whenever it was sent")
 
 
 def _demo(commands: _Commands) -> None:

@@ -331,6 +331,7 @@ class _Submit:
             account=args.account,
             wait=args.wait,
             download=args.download,
+            jobs=None if args.jobs in {None, "-"} else args.jobs,
             capped=self._budget.refused,
         )
 

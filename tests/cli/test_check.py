@@ -10,6 +10,7 @@ from lipsync_async.cli import main
 from lipsync_async.errors import JobListError, Violation
 from lipsync_async.jobs import JobList, LineFault
 from lipsync_async.jobs.inspection import Tell
+from lipsync_async.sandbox import Sandbox
 
 from .helpers import CLIPS, job, write
 
@@ -75,3 +76,18 @@ def test_the_bundled_list_has_just_its_two_faults(capsys: pytest.CaptureFixture[
     """One clip is too long, one too short."""
     assert main(["check", str(CLIPS / "jobs.jsonl"), "--gateway", "anyapi"]) == 2
     assert {line.split(":")[0] for line in capsys.readouterr().out.splitlines()} == {"line 13", "line 30"}
+
+
+def test_a_face_that_is_no_rule_is_refused_before_anything_is_paid(
+    tmp_path: Path, lipsync_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the name of its column; nothing is identified."""
+    row = "https://films.example.com/1.mp4,{},https://cdn.example.com/1.mp3,5000"
+    rows = ["video_url,face,sound_file,sound_end_time", row.format("longest"), row.format("biggest")]
+    (tmp_path / "jobs.csv").write_text("\n".join(rows))
+    told = "line 3: face: must be only, first or longest, or the id of a face such as 0: 'biggest' is none of them"
+    assert main(["check", str(tmp_path / "jobs.csv")]) == 2
+    assert told in capsys.readouterr().out
+    assert main(["submit", str(tmp_path / "jobs.csv"), "--gateway", lipsync_sandbox.base_url]) == 2
+    assert told in capsys.readouterr().err
+    assert not lipsync_sandbox.ledger.preparations

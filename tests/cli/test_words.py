@@ -16,7 +16,7 @@ from lipsync_async.cli.advice import Case, next_steps
 from lipsync_async.cli.faults import AllCauses, Causes
 from lipsync_async.cli.rows import HEADER, Rows, row, writer_for
 from lipsync_async.cli.tally import Tally
-from lipsync_async.endings import Downloaded
+from lipsync_async.endings import Downloaded, FailureKind, TaskFailed
 from lipsync_async.errors import Violation
 from lipsync_async.jobs import LineFault
 from lipsync_async.sandbox import Sandbox
@@ -199,6 +199,14 @@ def not_sent(kind: Kind) -> NotSent:
     return NotSent(external_task_id="a", kind=kind, message="x")
 
 
+MAY_SUCCEED = "failed for a reason of the gateway's, and may succeed if paid again"
+
+
+def failed(kind: str) -> TaskFailed:
+    """A task that failed."""
+    return TaskFailed(task_id="1", external_task_id="a", kind=FailureKind(kind))
+
+
 ACCEPTED = Accepted(external_task_id="a", task_id="1")
 UNKNOWN = Unknown(external_task_id="a", kind=Kind.TIMEOUT)
 REFUSED = Rejected(external_task_id="a", kind=Kind.INVALID_REQUEST)
@@ -248,6 +256,28 @@ PLAIN, WITH = Case(gateway="kling"), Case(gateway="kling", journal="my run.db")
             tally_of(not_sent(Kind.CANCELLED), interrupted=True),
             WITH,
             ["next: run the same command again: --journal 'my run.db' knows what is done"],
+        ),
+        (
+            tally_of(failed("capacity"), failed("gateway"), failed("media"), waits=True),
+            Case(gateway="kling", journal="r.db", jobs="my jobs.csv", wait=True),
+            [
+                f"next: 2 tasks {MAY_SUCCEED}: lipsync-async retry r.db --gateway kling --jobs 'my jobs.csv'",
+                "next: 1 job failed: correct the sound or the video, and submit with a new id",
+            ],
+        ),
+        (
+            tally_of(failed("capacity"), waits=True),
+            WITH,
+            [
+                f"next: 1 task {MAY_SUCCEED}: lipsync-async retry 'my run.db' --gateway kling --jobs JOBS",
+            ],
+        ),
+        (
+            tally_of(failed("gateway"), waits=True),
+            PLAIN,
+            [
+                f"next: 1 task {MAY_SUCCEED}: submit these jobs alone with new ids (with a --journal, `retry` does)",
+            ],
         ),
         (tally_of(REFUSED), PLAIN, ["next: correct the 1 job that was refused, and submit these lines alone"]),
         (
