@@ -9,7 +9,7 @@ from lipsync_async import JobList, LipSyncClient
 TABLE = Path(__file__).parent / "jobs.csv"
 
 
-async def main():
+async def main() -> None:
     with JobList.open(TABLE) as table:
         report = table.check()
         if not report.ok:  # nothing was sent yet: tell every fault with its line
