@@ -29,7 +29,7 @@ from .brake import Stop
 from .delivery import Deliver, Delivery
 from .endings import interrupted, unfinished
 from .entry import Entry
-from .intake import Intake, Nothing
+from .intake import NOT_NOW, Intake, Nothing
 from .job import Job
 from .jobbook import Jobbook
 from .making import Making
@@ -144,7 +144,12 @@ class Run:
         flight = Flight()
         self._flights.append(flight)
         with self._account.wire.watching(flight):
-            while not isinstance(item := await self._next(), Nothing):
+            while True:
+                item = self._at_hand()
+                if item is NOT_NOW:
+                    item = await self._next()
+                if isinstance(item, Nothing):
+                    break
                 job = item if isinstance(item, Job) else Job(item)
                 try:
                     await self._walk(job, flight)
@@ -159,8 +164,19 @@ class Run:
                 self._turns += 1
                 if not self._turns % YIELD_EVERY:
                     await asyncio.sleep(0)
-                await self._delivery.room()
+                if self._delivery.full:
+                    await self._delivery.room()
             await self._delivery.drained()
+
+    def _at_hand(self) -> LipSyncRequest | Job | Nothing:
+        """A job for which nobody has to wait."""
+        try:
+            return self._intake.take()
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled(error):
+                raise
+            self.fail(callers_error(error, "the source of the jobs"))
+            return NOT_NOW
 
     async def _next(self) -> LipSyncRequest | Job | Nothing:
         while True:
@@ -176,7 +192,7 @@ class Run:
         batch = self._batch
         step: Next
         if not job.begun:
-            step = await self._entry.look_over(job)
+            step = self._entry.at_once(job) or await self._entry.look_over(job)
         elif job.waits_for is not None or job.elsewhere:
             step = await self._entry.claim_again(job)
         else:
