@@ -37,7 +37,7 @@ class Pacebook:
         self.name = name
         self.account: Account | None = None
         """Whose runs are under way; None: none are."""
-        self._journal: AnyJournal | None = None
+        self.journal: AnyJournal | None = None
         self._last_of: ReferenceType[Account] | None = None
         self._history: PaceHistory | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -54,7 +54,7 @@ class Pacebook:
             return
         if self._last_of is None or self._last_of() is not account:
             self._last_of, self._answered = ref(account), _answered(account)
-        self.account, self._journal, self._begins, self._pause = account, journal, True, STEP
+        self.account, self.journal, self._begins, self._pause = account, journal, True, STEP
         self._timer = account.loop.call_later(self._pause, self._tick)
 
     def end(self) -> None:
@@ -63,20 +63,20 @@ class Pacebook:
         if self._runs or account is None or self._timer is None:
             return
         self._timer.cancel()
-        history, now = self._opened(account), account.loop.time()
-        if now - self._written_at >= CLOSEST:
+        history = self._opened()
+        if self._is_due(account, CLOSEST):
             self._look(account, history)
-            self._keep(now, history)
-        self.account = self._journal = self._timer = None
+            self._keep(account, history)
+        self.account = self.journal = self._timer = None
 
     def _tick(self) -> None:
         account = self.account
         if account is None:
             return
-        history, now = self._opened(account), account.loop.time()
+        history = self._opened()
         news = self._look(account, history)
-        if now - self._written_at >= max(KEEP_EVERY, KEEP_SHARE * history.span):
-            self._keep(now, history)
+        if self._is_due(account, max(KEEP_EVERY, KEEP_SHARE * history.span)):
+            self._keep(account, history)
         self._pause = history.step if news else min(2 * self._pause, max(history.step, LONGEST_PAUSE))
         self._timer = account.loop.call_later(self._pause, self._tick)
 
@@ -92,50 +92,62 @@ class Pacebook:
         self._begins, self._unsaved = False, True
         return True
 
-    def _keep(self, now: float, history: PaceHistory) -> None:
-        journal = self._journal
+    def _is_due(self, account: Account, pause: float) -> bool:
+        """Whether the last line was written so long ago; one of a clock that was ahead was."""
+        return not 0 <= account.wall_clock() - self._written_at < pause
+
+    def _keep(self, account: Account, history: PaceHistory) -> None:
+        journal = self.journal
         if not self._unsaved or journal is None or journal.failed is not None:
             return
-        self._unsaved, self._written_at = False, now
+        self._unsaved, self._written_at = False, account.wall_clock()
         journal.keep(Entry(kind=PACES, name=self.name, state="", value=history.to_bytes()), _not_waited_for)
 
-    def _opened(self, account: Account) -> PaceHistory:
-        """The history, which goes on from what earlier runs wrote."""
+    def _opened(self) -> PaceHistory:
+        """The history; that of a file goes on from what earlier runs wrote."""
         if self._history is None:
-            self._history = history = _read(self._journal, self.name)
+            assert self.journal is not None
+            self._history = history = _read(self.journal, self.name)
             if history.samples:
-                age = account.wall_clock() - history.samples[-1].at
-                self._written_at = account.loop.time() - age if age >= 0 else -math.inf
+                self._written_at = history.samples[-1].at
         return self._history
 
 
 def watch(journal: AnyJournal, account: Account) -> Pacebook:
     """A run of that journal begins; its `end` is to be called when it is over."""
-    books = _books.setdefault(journal, [])
-    own = (book for free in (account, None) for book in books if book.account is free)
-    book = next(own, None)
+    books = _books_of(journal)
+    own = (book for book in books if book.account is account and book.journal is journal)
+    book = next(own, None) or next((book for book in books if book.account is None), None)
     if book is None:
-        book = Pacebook(_name(journal, len(books) + 1))
+        book = Pacebook(f"{_NAME}{_process() if journal.needs_claims else 'run'}-{len(books) + 1}")
         books.append(book)
     book.begin(journal, account)
     return book
 
 
-_books: WeakKeyDictionary[AnyJournal, list[Pacebook]] = WeakKeyDictionary()
-"""Of each open journal: one, and one more for each client that is at work at the same time."""
+_files: WeakKeyDictionary[AnyJournal, list[Pacebook]] = WeakKeyDictionary()
+_shared: dict[tuple[str, bytes], list[Pacebook]] = {}
 _processes: dict[int, str] = {}
 
 
-def _name(journal: AnyJournal, number: int) -> str:
-    """A file has one writer, whose later runs go on with the same histories; of others each process has its own."""
-    process = os.getpid()  # a fork is another process
-    word = _processes.setdefault(process, secrets.token_hex(8)) if journal.needs_claims else "run"
-    return f"{_NAME}{word}-{number}"
+def _books_of(journal: AnyJournal) -> list[Pacebook]:
+    """One, and one more for each client that is at work at the same time.
+
+    A file has one writer, whose later runs go on with what is in it.
+    Of others each process has its own, and remembers them: to read one would hold up the loop.
+    """
+    if journal.needs_claims:
+        return _shared.setdefault((_process(), journal.salt), [])
+    return _files.setdefault(journal, [])
 
 
-def _read(journal: AnyJournal | None, name: str) -> PaceHistory:
+def _process() -> str:
+    return _processes.setdefault(os.getpid(), secrets.token_hex(8))  # a fork is another process
+
+
+def _read(journal: AnyJournal, name: str) -> PaceHistory:
     try:
-        entry = None if journal is None else journal.reader.entry(PACES, name)
+        entry = None if journal.needs_claims else journal.reader.entry(PACES, name)
     except JournalError:
         entry = None
     return read_history(None if entry is None else entry.value)

@@ -6,7 +6,6 @@ samples are taken half as often.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import pairwise
@@ -22,6 +21,8 @@ STEP = 1.0
 """Seconds between two samples at first."""
 APART = 10.0
 """Seconds without a sample after which a run is another one: nothing is known of the time between."""
+FASTEST, MOST_TASKS = 1e6, 1_000_000_000
+"""Requests a second, and running tasks: what is more is no limit."""
 LANES = 12
 """Processes that are told apart where they ran at the same time."""
 HELD = ("", "rate", "running tasks", "gate", "canary", "requests in flight")
@@ -49,8 +50,8 @@ def sample_of(at: float, known: PacerStatistics, held: str, *, first: bool = Fal
     """What is kept of a pacer's statistics; `at` in Unix seconds."""
     return PaceSample(
         round(at, 1),
-        None if known.pace == math.inf else float(f"{known.pace:.3g}"),
-        None if known.ceiling == math.inf else round(known.ceiling),
+        None if known.pace > FASTEST else float(f"{known.pace:.3g}"),
+        None if known.ceiling > MOST_TASKS else round(known.ceiling),
         held if held in HELD else "",
         known.lo > 0.0,
         first,
@@ -115,9 +116,10 @@ class PaceHistory:
     def to_bytes(self) -> bytes:
         """The history as a journal keeps it: some kilobytes at most."""
         ticks = [round(sample.at * 10) for sample in self.samples]
-        afters = [0, *(later - earlier for earlier, later in pairwise(ticks))]
+        begun = ticks[0] if ticks else 0
+        afters = (later - earlier for earlier, later in pairwise([begun, *ticks]))
         rows = [_row(after, sample) for after, sample in zip(afters, self.samples, strict=True)]
-        return msgspec.json.encode(_Kept(step=self.step, begun=ticks[0] if ticks else 0, rows=rows))
+        return msgspec.json.encode(_Kept(step=self.step, begun=begun, rows=rows))
 
 
 def read_history(value: bytes | None) -> PaceHistory:
@@ -168,8 +170,8 @@ class _Row(msgspec.Struct, array_like=True):
 
     after: _Ticks
     """Tenths of a second after the one before."""
-    pace: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None
-    ceiling: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] | None
+    pace: Annotated[float, msgspec.Meta(gt=0, le=FASTEST)] | None
+    ceiling: Annotated[int, msgspec.Meta(ge=0, le=MOST_TASKS)] | None
     held: int
     marks: int
 

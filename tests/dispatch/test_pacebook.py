@@ -39,6 +39,12 @@ class Journal(InlineJournal):
         super().keep(entry, done)
 
 
+class Shared(Journal):
+    """One that other processes write as well."""
+
+    needs_claims = True
+
+
 def answer(account: Account, *, refused: bool = False) -> None:
     """A request is answered at once, whatever the pacer says of its turn."""
     pacer, now = account.pacer, account.loop.time()
@@ -222,21 +228,41 @@ def test_runs_of_one_client_together_are_one() -> None:
 def test_of_a_shared_journal_each_process_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it opens it; another process never writes over it."""
 
-    class Shared(Journal):
-        needs_claims = True
+    async def story() -> None:
+        store = Store(":memory:", gateway="https://g")
+        found: dict[str, list[PaceSample]] = {}
+        for process, lines, begun in ((1, 1, 1001), (1, 1, 1001), (2, 2, 1005)):
+            monkeypatch.setattr("os.getpid", lambda process=process: process)
+            with running(Shared(store), account := account_at(Wire(MADE), limits=LIMITED)):
+                await work(account, 2)
+                answer(account, refused=True)
+            before, found = found, histories(Shared(store))
+            assert len(found) == lines
+            (changed,) = (kept_ for name, kept_ in found.items() if kept_ != before.get(name))
+            assert (changed[0].at, changed[-1].at) == (EPOCH + begun, EPOCH + account.loop.time())
+        assert all(name.startswith("\x01") for name in found)
+
+    monkeypatch.setattr(pacebook, "_processes", {})
+    monkeypatch.setattr(pacebook, "_shared", {})
+    play(story)
+
+
+def test_a_shared_journal_that_was_opened_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both at work for one client: each opening has a line of its own."""
 
     async def story() -> None:
         store = Store(":memory:", gateway="https://g")
-        journal = Shared(store)
-        for process in (1, 1, 2):
-            monkeypatch.setattr("os.getpid", lambda process=process: process)
-            journal = Shared(store)
-            with running(journal, account := account_at(Wire(MADE), limits=LIMITED)):
+        one, two = Shared(store), Shared(store)
+        account = account_at(Wire(MADE), limits=LIMITED)
+        with running(one, account):
+            with running(two, account):
                 await work(account, 2)
-        assert len(histories(journal)) == 2
-        assert all(name.startswith("\x01") for name in histories(journal))
+            await work(account, 2)
+        assert len(histories(one)) == 2
+        assert one.written
+        assert two.written
 
-    monkeypatch.setattr(pacebook, "_processes", {})
+    monkeypatch.setattr(pacebook, "_shared", {})
     play(story)
 
 

@@ -86,6 +86,7 @@ def test_it_is_the_same_after_it_was_written(given: list[PaceSample]) -> None:
     assert (read.samples, read.step) == (history.samples, history.step)
     assert read.to_bytes() == written
     assert len(written) < 8_000
+    assert read_history(PaceHistory().to_bytes()).samples == []
 
 
 def test_a_full_one_takes_some_kilobytes() -> None:
@@ -223,6 +224,9 @@ def test_what_a_pacer_knows() -> None:
     assert (found.held, sample_of(BEGUN, pacer.statistics(), "something new").held) == ("gate", "")
     free = sample_of(BEGUN, Pacer(Limits(initial_per_second=1e6)).statistics(), "")
     assert (free.pace, free.ceiling, free.found) == (None, None, False)
+    told = Pacer(Limits(max_per_second=1e30, max_running_tasks=10**30)).statistics()
+    history = history_of([sample_of(BEGUN, told, "")])
+    assert read_history(history.to_bytes()).samples == history.samples == [PaceSample(BEGUN, first=True)]
 
 
 @given(st.lists(samples(most=30), max_size=3 * LANES))
