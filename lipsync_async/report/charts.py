@@ -19,8 +19,6 @@ _BINS = 24
 _SERIES = ((SUBMITTED, "Submitted", "idle"), (ENDED, "Ended, by the gateway's clock", "good"))
 _HEADROOM = 2
 """Of `_HIGH`, above the highest line."""
-_OVERSHOOT = 2.5
-"""What lies higher than so many times the pace that was found runs out of the picture: it was a first guess."""
 _REFUSALS = ((REFUSED, "Refused for rate or running tasks", "bad"),)
 
 
@@ -68,17 +66,12 @@ def learned(timeline: Timeline, paces: Paces, zone: tzinfo) -> str:
     pace, ceiling, figures = paces.pace_over(timeline), paces.ceiling_over(timeline), []
     greatest = max((level for level in pace if level is not None), default=0.0)
     if greatest:
-        top = greatest if paces.found is None else min(greatest, _OVERSHOOT * paces.found)
-        told = f"up to {per_second(greatest)}"
-        if any(one.pace is None for lane in paces.lanes for one in lane):
-            told += "; there is no line where requests were not spaced"
-        figures.append(_line(timeline, "Learned pace", told, pace, top, per_second, "good", zone))
+        told = f"up to {per_second(greatest)}; there is no line before a refusal showed it"
+        figures.append(_line(timeline, "Learned pace", told, pace, per_second, "good", zone))
     most = max((level for level in ceiling if level is not None), default=0.0)
     if most:
-        told = f"at most {number(most)} at once"
-        if any(one.ceiling is None for lane in paces.lanes for one in lane):
-            told += "; there is no line where no limit was known"
-        figures.append(_line(timeline, "Learned limit of running tasks", told, ceiling, most, number, "idle", zone))
+        told = f"up to {number(most)} at once; there is no line before one was known"
+        figures.append(_line(timeline, "Learned limit of running tasks", told, ceiling, number, "idle", zone))
     return "".join(figures)
 
 
@@ -87,23 +80,23 @@ def _line(
     title: str,
     told: str,
     levels: Sequence[Level],
-    top: float,
     words: Callable[[float], str],
     colour: str,
     zone: tzinfo,
 ) -> str:
     """A line of steps over a pale area; spans that say the same are one step."""
-    areas, path, end, ends = [], [], -1, _ends(timeline, zone)
+    areas, path, end = [], [], -1
+    top = max(level for level in levels if level is not None)
     for span, width, level in _steps(levels):
         y = _HIGH - level / top * (_HIGH - _HEADROOM)
         path.append(f"{f'V{y:.1f}' if span == end else f'M{span} {y:.1f}'}H{span + width}")
         end = span + width
         name = clock(timeline.begin + span * timeline.step, zone, _form(timeline))
-        rect = f'<rect x="{span}" y="{max(0.0, y):.1f}" width="{width}" height="{_HIGH - max(0.0, y):.1f}">'
+        rect = f'<rect x="{span}" y="{y:.1f}" width="{width}" height="{_HIGH - y:.1f}">'
         areas.append(f"{rect}<title>{name}: {words(level)}</title></rect>")
     line = f'<path d="{"".join(path)}"/>'
     drawn = _svg(len(levels), f"level {colour}", f"{title}: {told}", f"{''.join(areas)}{line}")
-    return _figure(title, told, drawn, ends)
+    return _figure(title, told, drawn, _ends(timeline, zone))
 
 
 def _steps(levels: Sequence[Level]) -> Iterator[tuple[int, int, float]]:

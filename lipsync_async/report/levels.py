@@ -33,12 +33,7 @@ class Paces:
     @property
     def found(self) -> float | None:
         """Requests a second that refusals showed, as of late; None: no refusal spoke of the pace."""
-        return self._lately(lambda sample: sample.pace if sample.found else None)
-
-    @property
-    def fastest(self) -> float | None:
-        """The greatest pace that was used; None: requests were never spaced."""
-        return max((one.pace for lane in self.lanes for one in lane if one.pace is not None), default=None)
+        return self._lately(_found)
 
     @property
     def ceiling(self) -> int | None:
@@ -53,8 +48,8 @@ class Paces:
             timeline.cover(lane[-1].at)
 
     def pace_over(self, timeline: Timeline) -> list[Level]:
-        """Requests a second at the end of each span; of several processes the greatest."""
-        return self._over(timeline, lambda sample: sample.pace)
+        """Requests a second that refusals had shown by the end of each span; of several processes the greatest."""
+        return self._over(timeline, _found)
 
     def ceiling_over(self, timeline: Timeline) -> list[Level]:
         """The same of the running tasks that are allowed."""
@@ -96,13 +91,8 @@ def in_words(paces: Paces) -> str:
     """What was found out, as a sentence without its end; "" where nothing was sampled."""
     if not paces:
         return ""
-    found, fastest, ceiling = paces.found, paces.fastest, paces.ceiling
-    if found is not None:
-        told = f"the pace was found at {per_second(found)}"
-    elif fastest is not None:
-        told = f"no limit of the pace was met at up to {per_second(fastest)}"
-    else:
-        told = "no limit of the pace was met"
+    found, ceiling = paces.found, paces.ceiling
+    told = "no limit of the pace was met" if found is None else f"the pace was found at {per_second(found)}"
     if ceiling is None:
         return f"{told}; no limit of running tasks was met"
     return f"{told}; at most {number(ceiling)} task{'' if ceiling == 1 else 's'} may run at once"
@@ -111,6 +101,11 @@ def in_words(paces: Paces) -> str:
 def per_second(pace: float) -> str:
     """A pace in three figures."""
     return f"{number(float(f'{pace:.3g}'))} a second"
+
+
+def _found(sample: PaceSample) -> Level:
+    """The pace; what was not refused yet is a guess, and may never have been used."""
+    return sample.pace if sample.found else None
 
 
 def _lasting(lane: Sequence[PaceSample]) -> Iterator[tuple[PaceSample, float]]:

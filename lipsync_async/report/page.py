@@ -191,8 +191,10 @@ def _paces(paces: Paces) -> str:
         told += f" What requests waited for: {', '.join(shares)}."
     clients = len(paces.lanes) + paces.left_out
     if clients > 1:
-        told += f" {number(clients)} clients learned for themselves: lines and figures are of the one where they are"
-        told += " greatest, and clients that share no limits find a part of the account's each."
+        told += (
+            f" {number(clients)} clients sent: lines and figures are of the one where they are greatest, and clients"
+        )
+        told += " that share no limits find a part of the account's each."
     return told
 
 
