@@ -104,7 +104,7 @@ class PaceHistory:
         samples, kept, first = self.samples, list[PaceSample](), False
         for place, sample in enumerate(samples):
             first |= sample.first
-            if not place % 2 or place == len(samples) - 1:
+            if not place % 2:  # one is too many, so the last one is among them
                 kept.append(msgspec.structs.replace(sample, first=first))
                 first = False
         self.samples = kept

@@ -68,6 +68,12 @@ def test_each_span_tells_what_held_at_its_end(given_: list[tuple[int, int | None
         assert level == (None if is_over else before[-1].ceiling)
 
 
+def test_a_run_that_ends_where_the_next_begins() -> None:
+    """Of one span the later run tells its end."""
+    some = Paces(((sample(0, ceiling=9), sample(0.4, ceiling=3, first=True), sample(2, ceiling=4)),))
+    assert some.ceiling_over(covering(some)) == [3, 3, 4]
+
+
 def test_of_several_clients_the_greatest_counts() -> None:
     """In each span, among those that know something."""
     some = paces(
@@ -87,6 +93,8 @@ def test_what_was_found_is_what_held_of_late() -> None:
     tries = [sample(61 + n / 5, 21.4 + n, 21, found=True) for n in range(10)]
     some = paces([*search, *steady, *tries])
     assert (some.found, some.ceiling) == (19.8, 20)
+    late = [(9, 30.0), (12, 10.0), (14, 20.0), (18, 20.0)]  # for 3, 2 and 4 seconds
+    assert paces([sample(0, 50.0, found=True), *(sample(at, pace, found=True) for at, pace in late)]).found == 20.0
     assert paces([sample(0, 40.0), sample(9, 44.0)]).found is None
     assert paces([sample(0, 4.0, found=True)], [sample(0, 9.0, found=True)]).found == 9.0
 
