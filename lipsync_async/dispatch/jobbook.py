@@ -73,6 +73,11 @@ class Jobbook:
         """The ids that are under way in any run of this journal."""
 
     @property
+    def journal(self) -> AnyJournal:
+        """The journal itself, for what is kept beside the jobs."""
+        return self._journal
+
+    @property
     def failed(self) -> JournalError | None:
         """Why nothing can be written any more."""
         return self._journal.failed

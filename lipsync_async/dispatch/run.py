@@ -34,6 +34,7 @@ from .job import Job
 from .jobbook import Jobbook
 from .making import Making
 from .missing import Maker
+from .pacebook import Pacebook, watch
 from .sending import Sending
 from .steps import ASK, SEND, End, Join, Next, Park, Shelve
 
@@ -68,6 +69,7 @@ class Run:
         self._delivery = Delivery(batch, deliver, window, stop=self.stop, fail=self.fail)
         self._flights: list[Flight] = []
         self._turns = 0
+        self._pacebook: Pacebook | None = None
         self._finite = False
         """All that is in the source was handed in, pulled or not."""
         self.window = window
@@ -86,6 +88,8 @@ class Run:
         if jobs is not None:
             workers, self._finite = min(workers, jobs), True
         self._account.runs.add(self)
+        if self._batch.jobbook is not None:
+            self._pacebook = watch(self._batch.jobbook.journal, self._account)
         create_task = self._account.loop.create_task
         self.workers = [create_task(self._work(), name=f"lipsync-{number}") for number in range(workers)]
         return self.workers
@@ -98,6 +102,9 @@ class Run:
                 job = item if isinstance(item, Job) else Job(item)
                 self._delivery.tell(job, self._entry.sweep(job))
         self._delivery.finish()
+        if self._pacebook is not None:
+            self._pacebook.end()
+            self._pacebook = None
 
     def check(self, jobs: int | None = None) -> None:
         """Raises `LipSyncError` where not every job came out; after `finish`. `jobs` is how many were handed in."""
