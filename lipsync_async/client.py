@@ -139,9 +139,10 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
         if self._borrowed is not None:
             warn_of_small_pool(session, self._limits)
         self._session = session
+        self._transport = Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None)
         self._account = account = Account(
             self._gateway,
-            Transport(session, self._timeouts, proxy=proxy, own=self._borrowed is None),
+            self._transport,
             Credential(self._key, agent=agent_of(session), origin=self._key_is_from),
             pacer or Pacer(self._limits),
             self._retry,
@@ -176,6 +177,8 @@ class LipSyncClient(Life, SourceCalls, TaskCalls, CallbackCalls):
             await self._sharing.aclose()
             session, self._session = self._session, None
             if session is not None and session is not self._borrowed:
+                if self._transport is not None:
+                    self._transport.close()
                 with anyio.CancelScope(shield=True):
                     await session.close()
 

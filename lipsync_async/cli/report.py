@@ -14,6 +14,7 @@ from lipsync_async.journal import open_reader, without_password
 from lipsync_async.report.advice import advise
 from lipsync_async.report.facts import WORDS, Facts
 from lipsync_async.report.gathering import gather
+from lipsync_async.report.levels import in_words
 from lipsync_async.report.page import MARK, headline, render
 from lipsync_async.report.table import Link
 from lipsync_async.report.texts import number, seconds, size, told
@@ -98,12 +99,7 @@ def _summary(facts: Facts, journal: str) -> Iterator[str]:
             yield f"  {number(facts.counts[name])} {word.label}: {word.meaning}"
     if cost := cost_of(facts.money):
         yield cost
-    learned = facts.learned
-    if learned.half is not None and learned.nine_of_ten is not None:
-        yield f"tasks: half end within {seconds(learned.half)}, nine of ten within {seconds(learned.nine_of_ten)}"
-    if facts.tries:
-        kinds = ", ".join(f"{number(count)} {told(kind, 60)}" for kind, count in facts.tries.most_common(_SHOWN))
-        yield f"requests that made no task: {kinds}"
+    yield from _of_the_gateway(facts)
     reasons = facts.reasons()
     for reason, count, rows in reasons[:_SHOWN]:
         message = rows[0].message if rows else reason.message
@@ -115,3 +111,15 @@ def _summary(facts: Facts, journal: str) -> Iterator[str]:
         yield f"next: {one.text}"
         if one.command:
             yield f"  {one.command}"
+
+
+def _of_the_gateway(facts: Facts) -> Iterator[str]:
+    """What was found out about it."""
+    learned = facts.learned
+    if learned.half is not None and learned.nine_of_ten is not None:
+        yield f"tasks: half end within {seconds(learned.half)}, nine of ten within {seconds(learned.nine_of_ten)}"
+    if words := in_words(facts.paces):
+        yield f"limits: {words}"
+    if facts.tries:
+        kinds = ", ".join(f"{number(count)} {told(kind, 60)}" for kind, count in facts.tries.most_common(_SHOWN))
+        yield f"requests that made no task: {kinds}"

@@ -106,9 +106,14 @@ class Delivery:
             jobbook.cleared(job)
         self.tell(job, outcome)
 
+    @property
+    def full(self) -> bool:
+        """A window of outcomes is unheard: nothing more is to be delivered."""
+        return len(self._unheard) >= self._most
+
     async def room(self) -> None:
-        """Waits while a window of outcomes is unheard."""
-        while len(self._unheard) >= self._most:
+        """Waits while it is full."""
+        while self.full:
             await self._heard.wait()
 
     async def drained(self) -> None:

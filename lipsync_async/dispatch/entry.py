@@ -8,6 +8,7 @@ import msgspec
 
 from lipsync_async.errors import JournalError, Violation, without_frames
 from lipsync_async.given import id_given
+from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown, caused
 from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.terms import Kind
@@ -17,7 +18,7 @@ from .batch import Batch
 from .brake import Stop
 from .endings import unfinished
 from .job import NOTHING, Job
-from .jobbook import UNHASHABLE, Jobbook, hash_sound
+from .jobbook import UNHASHABLE, Jobbook, hash_sound, needs_reading
 from .lookup import AFTER_HOLD, NOT_FOUNDS, Ambiguity, Inquiry
 from .steps import SEND, End, Join, Next, Park
 
@@ -39,6 +40,25 @@ class Entry:
         self.taken = 0
         """Jobs that have begun, or were swept out."""
 
+    def at_once(self, job: Job) -> Next | None:
+        """The first step of an ordinary job, of which nothing is read; None: `look_over` finds it."""
+        batch, request = self._batch, job.request
+        given = job.id or id_given(request)
+        if not given or job.inquiry is not None:
+            return None
+        faults = batch.faults(request)
+        if not faults and self._needs_time(request):
+            return None
+        job.begun = True
+        self.taken += 1
+        job.id = given
+        return self._refuse(job, faults) or self.claim(job)
+
+    def _needs_time(self, request: LipSyncRequest) -> bool:
+        """Whether something is to be read, or another process to be asked, before it can be claimed."""
+        jobbook = self._batch.jobbook
+        return self._batch.lacks(request) or (jobbook is not None and (jobbook.shared or needs_reading(request)))
+
     async def look_over(self, job: Job) -> Next:
         """The first step of a job: it is sent, waits, is looked up, or comes out at once."""
         job.begun = True
@@ -47,7 +67,7 @@ class Entry:
             return await self._resume(job)
         faults = self._batch.faults(job.request)
         given = job.id or id_given(job.request)
-        if given and self._batch.jobbook is None and (faults or not self._batch.lacks(job.request)):
+        if given and (faults or not self._needs_time(job.request)):
             job.id = given
         else:
             try:
@@ -57,10 +77,7 @@ class Entry:
                     return self._blame_machine(job, error)
                 job.id = job.id or self._nameless()
                 faults = faults or (Violation("face_choose[0].sound_file", "unreadable_file", str(error)),)
-        refused = self._refuse(job, faults) if faults or not job.unique else None
-        if refused is not None:
-            return End(refused, write=False)
-        return await self.claim_again(job)
+        return self._refuse(job, faults) or await self.claim_again(job)
 
     async def claim_again(self, job: Job) -> Next:
         """The next step of a job that is in order, whoever may write the journal."""
@@ -163,15 +180,17 @@ class Entry:
 
     # -- what is wrong with it --------------------------------------------------------------------------------------
 
-    def _refuse(self, job: Job, faults: tuple[Violation, ...]) -> Rejected | None:
+    def _refuse(self, job: Job, faults: tuple[Violation, ...]) -> End | None:
         """A job that breaks rules, or whose id came before."""
         if faults:
             text = "; ".join(map(str, faults))
-            return Rejected(**job.told(), kind=Kind.VALIDATION, message=text, violations=faults)
-        if not job.unique and not self._is_new(job.id):
+            refused = Rejected(**job.told(), kind=Kind.VALIDATION, message=text, violations=faults)
+        elif not job.unique and not self._is_new(job.id):
             text = "this external_task_id came before in this batch"
-            return Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
-        return None
+            refused = Rejected(**job.told(), kind=Kind.DUPLICATE_ID, message=text)
+        else:
+            return None
+        return End(refused, write=False)
 
     def _blame_machine(self, job: Job, error: Exception) -> Next:
         """The sound is read again a little later; where that does not help, the job is not sent, and not at fault."""
@@ -238,7 +257,7 @@ def _remembered(job: Job, before: Job) -> Outcome | None:
         return Rejected(**job.told(), kind=Kind.ALREADY_EXISTS, message=text, found_task_id=found)
     job.attempts, job.refusals, job.doubtful = before.attempts, before.refusals, True
     job.sent_at, job.first_sent_at, job.ended_at = before.sent_at, before.first_sent_at, before.ended_at
-    job.mark, job.key, job.tries = before.mark, before.key, list(before.tries)
+    job.mark, job.key, job.tries = before.mark, before.key, before.tries
     if isinstance(outcome, Accepted):
         return msgspec.structs.replace(outcome, replayed=True, line=job.line)
     job.inquiry = before.inquiry.again() if before.inquiry is not None else None

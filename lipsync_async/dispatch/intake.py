@@ -31,7 +31,7 @@ class Nothing:
     """There is nothing left for a worker to do."""
 
 
-NOTHING_LEFT = Nothing()
+NOTHING_LEFT, NOT_NOW = Nothing(), Nothing()
 New = TypeVar("New")
 Old = TypeVar("Old", bound=Parked)
 
@@ -117,38 +117,53 @@ class Intake(Generic[New, Old]):
         if whole and not self._exhausted:
             yield from self._sync
 
-    async def next(self) -> New | Old | Nothing:
-        """A parked job that is due, else a new one; `Nothing`: there is nothing left for this worker to do.
+    def take(self) -> New | Old | Nothing:
+        """A parked job that is due, else a new one of a sync source; `NOT_NOW`: `next` waits, or knows the end.
 
         Raises what the source raises; it counts as exhausted then.
         """
+        if self._heap and (self._stopped or self._heap[0][0] <= self._loop.time() + EARLY):
+            return heapq.heappop(self._heap)[2]
+        if self._exhausted or self._async is not None or not self._has_room():
+            return NOT_NOW
+        try:
+            return next(self._sync)
+        except StopIteration:
+            self._end()
+        except GeneratorExit as error:  # it would end the worker as if nobody wanted it any more
+            self._end()
+            raise HookError("the source of the jobs raised GeneratorExit") from error
+        except BaseException:
+            self._end()
+            raise
+        return NOT_NOW
+
+    async def next(self) -> New | Old | Nothing:
+        """The same, waited for; `Nothing`: there is nothing left for this worker to do."""
         while True:
-            if self._heap and (self._stopped or self._heap[0][0] <= self._loop.time() + EARLY):
-                return heapq.heappop(self._heap)[2]
-            if not self._exhausted and self._puller is None and self._has_room():
-                end = StopIteration if self._async is None else StopAsyncIteration
+            item = self.take()
+            if item is not NOT_NOW:
+                return item
+            if self._async is not None and not self._exhausted and self._puller is None and self._has_room():
                 try:
-                    return self._take() if self._async is None else await self._pull(self._async)
-                except end:
-                    self._exhausted = True
-                    self._wake_all()
+                    return await self._pull(self._async)
+                except StopAsyncIteration:
+                    self._end()
                 except BaseException:
-                    self._exhausted = True
-                    self._wake_all()
+                    self._end()
                     raise
             elif self._exhausted and self.parked <= len(self._idle) and self._puller is None:
                 return NOTHING_LEFT  # those who idle are enough for what is parked
             else:
                 await self._rest()
 
+    def _end(self) -> None:
+        """The source has no more."""
+        self._exhausted = True
+        self._wake_all()
+
     def _has_room(self) -> bool:
         return self._stopped or (len(self._heap) < self._room and len(self._shelf) < self._shelf_room)
-
-    def _take(self) -> New:
-        try:
-            return next(self._sync)
-        except GeneratorExit as error:  # it would end the worker as if nobody wanted it any more
-            raise HookError("the source of the jobs raised GeneratorExit") from error
 
     async def _pull(self, source: AsyncIterator[New]) -> New:
         self._puller = asyncio.current_task()

@@ -30,6 +30,11 @@ _SHORT = 256 * 1024
 """Bytes of a sound that are hashed at once: a third of a millisecond, and two hops to a thread cost a quarter."""
 
 
+def needs_reading(request: LipSyncRequest) -> bool:
+    """Whether `hash_sound` has anything to read."""
+    return request.face_choose[0].sound_file is not None or request.source is not None
+
+
 async def hash_sound(request: LipSyncRequest) -> None:
     """Reads a file's or bytes' sound, and a local video, in a thread where it is long; the digests are kept.
 
@@ -59,11 +64,18 @@ class Jobbook:
         self._blank: bool | None = None
         self._met: set[bytes] = set()
         self._known: set[str] = set()
+        self._absent: str | None = None
+        """An id that is not in the journal: a gateway that names no job by its id may give each the same one."""
         self.shared = journal.needs_claims
         """Other processes may write it: a job is claimed before anything else."""
         journal.runs += 1
         self.registry = _registries.setdefault(journal, Registry())
         """The ids that are under way in any run of this journal."""
+
+    @property
+    def journal(self) -> AnyJournal:
+        """The journal itself, for what is kept beside the jobs."""
+        return self._journal
 
     @property
     def failed(self) -> JournalError | None:
@@ -124,8 +136,12 @@ class Jobbook:
         """Whether a job of that id was ever intended with this journal, by whichever process."""
         if self.shared:
             return external_task_id in self._known
+        if external_task_id == self._absent:
+            return False
         with suppress(JournalError):
-            return self._journal.recall(external_task_id) is not None
+            if self._journal.recall(external_task_id) is not None:
+                return True
+            self._absent = external_task_id
         return False
 
     def unresolved(self) -> Iterator[Job] | AsyncIterator[Job]:
@@ -159,6 +175,8 @@ class Jobbook:
 
     def intend(self, job: Job, credential: Credential) -> asyncio.Future[None]:
         """Durable before the first byte leaves. Raises `JournalError` when awaited."""
+        if job.id == self._absent:
+            self._absent = None
         job.core = job.core or core_fingerprint(job.request)
         job.key = credential.mark(self._journal.salt)
         return self._journal.write(self._record(job, State.OPEN))
@@ -170,7 +188,7 @@ class Jobbook:
         phase = result.phase if isinstance(result, Failure) else Phase.ANSWERED
         status, code = (result.status, result.code) if isinstance(result, Reply) else (None, None)
         kind = verdict.kind and str(verdict.kind)
-        job.tries.append(Try(job.attempts, job.sent_at or 0.0, phase.name.lower(), kind, status, code))
+        job.tries += (Try(job.attempts, job.sent_at or 0.0, phase.name.lower(), kind, status, code),)
 
     def cleared(self, job: Job) -> None:
         """Surely not acted upon: after a crash it need not be looked up. Nobody waits for this line."""
@@ -222,7 +240,7 @@ class Jobbook:
             job.key or None,
             job.owned,
             ended_at=job.ended_at,
-            history=tuple(job.tries),
+            history=job.tries,
             **values,
         )
 
@@ -256,7 +274,7 @@ def _judge(job: Job, record: Record, *, retry_rejected: bool) -> Outcome | None:
 
 def _in_doubt(record: Record) -> Job:
     """A job of which nothing is known but its record."""
-    job = Job(NOTHING, record.external_task_id, record.line)
+    job = Job(NOTHING, record.external_task_id, record.line, unique=True)
     job.fingerprint, job.core = record.fingerprint, record.core or b""
     _take_up(job, record)
     return job
@@ -282,7 +300,7 @@ def _take_up(job: Job, record: Record) -> None:
     """What an earlier run did counts; what it left in doubt is looked up."""
     job.first_sent_at = record.first_intent_at
     job.doubtful = record.owned or record.state in MAY_BE_CHARGED
-    job.tries = list(record.history)
+    job.tries = record.history
     if record.state in MAY_BE_CHARGED:
         job.attempts, job.refusals, job.sent_at = max(1, record.attempts), record.refusals, record.last_intent_at
         job.ended_at = record.last_intent_at if record.state is State.OPEN else record.ended_at

@@ -45,8 +45,7 @@ class Listed:
             yield self._make(request, "")
 
     def _make(self, request: LipSyncRequest, name: str) -> Job:
-        job = Job(request, name)
-        job.derived = not id_given(request)
+        job = Job(request, name, unique=bool(name), derived=not id_given(request))
         self.jobs.append(job)
         return job
 

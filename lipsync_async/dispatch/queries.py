@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -47,11 +48,11 @@ class Wire(Protocol):
         """For as long as a worker lives: its requests have deadlines."""
         ...
 
-    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Reply | Failure:
+    def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Awaitable[Reply | Failure]:
         """Creates a task."""
         ...
 
-    async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
+    def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> Awaitable[TaskReply | Failure]:
         """Asks for a task."""
         ...
 

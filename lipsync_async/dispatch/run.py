@@ -29,11 +29,12 @@ from .brake import Stop
 from .delivery import Deliver, Delivery
 from .endings import interrupted, unfinished
 from .entry import Entry
-from .intake import Intake, Nothing
+from .intake import NOT_NOW, Intake, Nothing
 from .job import Job
 from .jobbook import Jobbook
 from .making import Making
 from .missing import Maker
+from .pacebook import Pacebook, watch
 from .sending import Sending
 from .steps import ASK, SEND, End, Join, Next, Park, Shelve
 
@@ -68,6 +69,7 @@ class Run:
         self._delivery = Delivery(batch, deliver, window, stop=self.stop, fail=self.fail)
         self._flights: list[Flight] = []
         self._turns = 0
+        self._pacebook: Pacebook | None = None
         self._finite = False
         """All that is in the source was handed in, pulled or not."""
         self.window = window
@@ -86,6 +88,8 @@ class Run:
         if jobs is not None:
             workers, self._finite = min(workers, jobs), True
         self._account.runs.add(self)
+        if self._batch.jobbook is not None:
+            self._pacebook = watch(self._batch.jobbook.journal, self._account)
         create_task = self._account.loop.create_task
         self.workers = [create_task(self._work(), name=f"lipsync-{number}") for number in range(workers)]
         return self.workers
@@ -98,6 +102,9 @@ class Run:
                 job = item if isinstance(item, Job) else Job(item)
                 self._delivery.tell(job, self._entry.sweep(job))
         self._delivery.finish()
+        if self._pacebook is not None:
+            self._pacebook.end()
+            self._pacebook = None
 
     def check(self, jobs: int | None = None) -> None:
         """Raises `LipSyncError` where not every job came out; after `finish`. `jobs` is how many were handed in."""
@@ -144,7 +151,12 @@ class Run:
         flight = Flight()
         self._flights.append(flight)
         with self._account.wire.watching(flight):
-            while not isinstance(item := await self._next(), Nothing):
+            while True:
+                item = self._at_hand()
+                if item is NOT_NOW:
+                    item = await self._next()
+                if isinstance(item, Nothing):
+                    break
                 job = item if isinstance(item, Job) else Job(item)
                 try:
                     await self._walk(job, flight)
@@ -159,8 +171,19 @@ class Run:
                 self._turns += 1
                 if not self._turns % YIELD_EVERY:
                     await asyncio.sleep(0)
-                await self._delivery.room()
+                if self._delivery.full:
+                    await self._delivery.room()
             await self._delivery.drained()
+
+    def _at_hand(self) -> LipSyncRequest | Job | Nothing:
+        """A job for which nobody has to wait."""
+        try:
+            return self._intake.take()
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled(error):
+                raise
+            self.fail(callers_error(error, "the source of the jobs"))
+            return NOT_NOW
 
     async def _next(self) -> LipSyncRequest | Job | Nothing:
         while True:
@@ -176,7 +199,7 @@ class Run:
         batch = self._batch
         step: Next
         if not job.begun:
-            step = await self._entry.look_over(job)
+            step = self._entry.at_once(job) or await self._entry.look_over(job)
         elif job.waits_for is not None or job.elsewhere:
             step = await self._entry.claim_again(job)
         else:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from attrs import evolve
-from multidict import CIMultiDict
 
 from lipsync_async.errors import ClaimLostError, HookError, JournalError, LipSyncError
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, Verdict
 from lipsync_async.wire import encode
 from lipsync_async.wire.bodies import Body
+from lipsync_async.wire.credential import Headers
 from lipsync_async.wire.faces import session_is_gone
 from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.verdicts import LOOK_UP_PROTOCOL, judge
@@ -57,15 +57,16 @@ class Sending:
             if sent_at is None:
                 return SEND
         try:
-            result = await self._post(job, flight)
+            ready = await self._prepare(job) if self._takes_time else self._count(job)
+            result = await self._post(job, ready, flight) if isinstance(ready, Headers) else ready
         except BaseException:
             account.give_back(sent_at)
             raise
         if not isinstance(result, _RESULTS):
             account.give_back(sent_at)
             return result
-        if isinstance(result, Reply) and result.external_task_id not in {None, job.id} and not account.echoes:
-            await self._meet_stranger(result)
+        if isinstance(result, Reply) and not account.echoes and self._batch.jobbook is not None:
+            await self._meet(self._batch.jobbook, job, result.external_task_id)
         verdict = self._judge(job, result)
         if verdict.confirm_by == "get":
             try:
@@ -82,10 +83,10 @@ class Sending:
             return step
         return End(step.outcome, stop=stop) if isinstance(step, End) else stop
 
-    async def _meet_stranger(self, reply: Reply) -> None:
-        """The reply names another job: a journal of many processes is asked before the verdict."""
-        if self._batch.jobbook is not None and reply.external_task_id is not None:
-            await self._batch.jobbook.meet_id(reply.external_task_id)
+    async def _meet(self, jobbook: Jobbook, job: Job, named: str | None) -> None:
+        """Where the reply names another job, a journal of many processes is asked before the verdict."""
+        if jobbook.shared and named is not None and named != job.id:
+            await jobbook.meet_id(named)
 
     def _judge(self, job: Job, result: Reply | Failure) -> Verdict:
         account = self._account
@@ -124,42 +125,65 @@ class Sending:
         page = isinstance(result, Reply) and result.status < 300
         return LOOK_UP_PROTOCOL if page else evolve(verdict, confirm_by="create")
 
-    async def _post(self, job: Job, flight: Flight) -> Reply | Failure | Next:
-        """The caller's leave, the key and the intent, then bytes; a `Next` where nothing was sent."""
-        batch, account = self._batch, self._account
+    @property
+    def _takes_time(self) -> bool:
+        """Whether somebody is to be asked, or something written, before a request can leave."""
+        batch = self._batch
+        return (
+            batch.jobbook is not None
+            or batch.options.allow is not None
+            or self._account.credential.known_headers is None
+        )
+
+    async def _prepare(self, job: Job) -> Headers | Next:
+        """The caller's leave, the key and the intent; the headers to send with, or a `Next` where nothing is sent."""
+        batch, credential = self._batch, self._account.credential
         if batch.options.allow is not None and not job.allowed:
             refusal = _ask_leave(batch.options.allow, job)
             if refusal is not None:
                 return Stop(Kind.QUOTA, refusal)
             job.allowed = True
         try:
-            headers = account.credential.known_headers or await account.credential.headers()
+            await credential.headers()
         except LipSyncError as error:
             return Stop(Kind.AUTH, str(error))
-        job.generation = account.credential.generation
-        job.mark = account.mark
-        job.attempts += 1
-        job.sent_at = account.wall_clock()
-        job.first_sent_at = job.first_sent_at or job.sent_at
+        headers = self._count(job)
         stop: Stop | Park | None = None
         if batch.jobbook is not None:
             try:
-                await batch.jobbook.intend(job, account.credential)
+                await batch.jobbook.intend(job, credential)
             except ClaimLostError:
                 job.elsewhere = True
-                stop = Park(account.loop.time())
+                stop = Park(self._account.loop.time())
             except JournalError as error:
                 stop = Stop(Kind.STORAGE, str(error))
         if stop is not None or batch.stopped is not None:
             job.attempts -= 1
             return stop or SEND
+        return headers
+
+    def _count(self, job: Job) -> Headers:
+        """The job is about to be sent once more; with these headers, which are known."""
+        account = self._account
+        headers = account.credential.known_headers
+        assert headers is not None
+        job.generation = account.credential.generation
+        job.mark = account.mark
+        job.attempts += 1
+        job.sent_at = account.wall_clock()
+        job.first_sent_at = job.first_sent_at or job.sent_at
+        return headers
+
+    def _post(self, job: Job, headers: Headers, flight: Flight) -> Awaitable[Reply | Failure | Next]:
+        """The bytes."""
+        account, jobbook = self._account, self._batch.jobbook
         body = encode(job.request, job.id)
-        if batch.jobbook is None or batch.jobbook.guard is None:
-            return await account.wire.post(account.create_url, headers, body, flight)
-        return await self._post_guarded(batch.jobbook, job, headers, body, flight)
+        if jobbook is None or jobbook.guard is None:
+            return account.wire.post(account.create_url, headers, body, flight)
+        return self._post_guarded(jobbook, job, headers, body, flight)
 
     async def _post_guarded(
-        self, jobbook: Jobbook, job: Job, headers: CIMultiDict[str], body: Body, flight: Flight
+        self, jobbook: Jobbook, job: Job, headers: Headers, body: Body, flight: Flight
     ) -> Reply | Failure | Next:
         """With a look at the lease right before the first byte: the intent may have been long ago by now."""
         account = self._account

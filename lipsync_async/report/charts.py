@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from html import escape
+from itertools import groupby
 
 from .facts import ENDED, NEVER_RAN, REFUSED, SUBMITTED, WORDS, Facts
+from .levels import Level, Paces, per_second
 from .texts import clock, number, seconds
 from .timeline import Timeline
 
@@ -15,6 +17,8 @@ _LEAST = 4
 """Of `_WIDE`: what is there at all is seen."""
 _BINS = 24
 _SERIES = ((SUBMITTED, "Submitted", "idle"), (ENDED, "Ended, by the gateway's clock", "good"))
+_HEADROOM = 2
+"""Of `_HIGH`, above the highest line."""
 _REFUSALS = ((REFUSED, "Refused for rate or running tasks", "bad"),)
 
 
@@ -57,6 +61,54 @@ def running_tasks(timeline: Timeline) -> list[int]:
     return levels
 
 
+def learned(timeline: Timeline, paces: Paces, zone: tzinfo) -> str:
+    """Lines of the pace and of the running tasks that are allowed, over the same time as the bars."""
+    pace, ceiling, figures = paces.pace_over(timeline), paces.ceiling_over(timeline), []
+    greatest = max((level for level in pace if level is not None), default=0.0)
+    if greatest:
+        told = f"up to {per_second(greatest)}; there is no line before a refusal showed it"
+        figures.append(_line(timeline, "Learned pace", told, pace, per_second, "good", zone))
+    most = max((level for level in ceiling if level is not None), default=0.0)
+    if most:
+        told = f"up to {number(most)} at once; there is no line before one was known"
+        figures.append(_line(timeline, "Learned limit of running tasks", told, ceiling, number, "idle", zone))
+    return "".join(figures)
+
+
+def _line(
+    timeline: Timeline,
+    title: str,
+    told: str,
+    levels: Sequence[Level],
+    words: Callable[[float], str],
+    colour: str,
+    zone: tzinfo,
+) -> str:
+    """A line of steps over a pale area; spans that say the same are one step."""
+    areas, path, end = [], [], -1
+    top = max(level for level in levels if level is not None)
+    for span, width, level in _steps(levels):
+        y = _HIGH - level / top * (_HIGH - _HEADROOM)
+        path.append(f"{f'V{y:.1f}' if span == end else f'M{span} {y:.1f}'}H{span + width}")
+        end = span + width
+        name = clock(timeline.begin + span * timeline.step, zone, _form(timeline))
+        rect = f'<rect x="{span}" y="{y:.1f}" width="{width}" height="{_HIGH - y:.1f}">'
+        areas.append(f"{rect}<title>{name}: {words(level)}</title></rect>")
+    line = f'<path d="{"".join(path)}"/>'
+    drawn = _svg(len(levels), f"level {colour}", f"{title}: {told}", f"{''.join(areas)}{line}")
+    return _figure(title, told, drawn, _ends(timeline, zone))
+
+
+def _steps(levels: Sequence[Level]) -> Iterator[tuple[int, int, float]]:
+    """Spans that follow each other and say the same: the first one, how many, and what they say."""
+    span = 0
+    for level, some in groupby(levels):
+        width = sum(1 for _ in some)
+        if level is not None:
+            yield span, width, level
+        span += width
+
+
 def _series(timeline: Timeline, series: int, title: str, colour: str, zone: tzinfo) -> str:
     counts = timeline.counts(series)
     most = f"{number(sum(counts))} in all, at most {number(max(counts))} in {seconds(timeline.step)}"
@@ -65,11 +117,18 @@ def _series(timeline: Timeline, series: int, title: str, colour: str, zone: tzin
 
 def _spans(timeline: Timeline, title: str, told: str, counts: Sequence[int], colour: str, zone: tzinfo) -> str:
     """Bars over the timeline's spans."""
-    step, begin = timeline.step, timeline.begin
-    end = begin + len(counts) * step
-    form = "%H:%M:%S" if end - begin < 86_400 else "%Y-%m-%d %H:%M"
-    names = [clock(begin + span * step, zone, form) for span in range(len(counts))]
-    return _bars(title, told, counts, names, (clock(begin, zone), clock(end, zone)), colour)
+    names = [clock(timeline.begin + span * timeline.step, zone, _form(timeline)) for span in range(len(counts))]
+    return _bars(title, told, counts, names, _ends(timeline, zone), colour)
+
+
+def _form(timeline: Timeline) -> str:
+    """How moments are told, by how long the time is."""
+    return "%H:%M:%S" if timeline.spans * timeline.step < 86_400 else "%Y-%m-%d %H:%M"
+
+
+def _ends(timeline: Timeline, zone: tzinfo) -> tuple[str, str]:
+    """The axis."""
+    return clock(timeline.begin, zone), clock(timeline.begin + timeline.spans * timeline.step, zone)
 
 
 def durations(lasted: Sequence[float]) -> str:
@@ -101,6 +160,10 @@ def _bars(
             rect = f'<rect x="{place}.06" y="{_HIGH - high:.1f}" width=".88" height="{high:.1f}">'
             bars.append(f"{rect}<title>{names[place]}: {number(count)}</title></rect>")
     drawn = _svg(len(counts), f"bars {colour}", f"{title}: {told}", "".join(bars))
+    return _figure(title, told, drawn, ends)
+
+
+def _figure(title: str, told: str, drawn: str, ends: tuple[str, str]) -> str:
     caption = f"<figcaption><b>{escape(title)}</b> {escape(told)}</figcaption>"
     return f'<figure>{caption}{drawn}<p class="axis"><span>{ends[0]}</span><span>{ends[1]}</span></p></figure>'
 

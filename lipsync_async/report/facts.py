@@ -9,6 +9,7 @@ from attrs import Factory, define
 
 from lipsync_async.task_results import Money
 
+from .levels import Paces
 from .picking import Fair, Reason, Row, Sample, Slowest
 from .timeline import Timeline
 
@@ -120,6 +121,8 @@ class Facts:
     """Jobs whose reply was lost, and whose task a look-up found."""
     timeline: Timeline = Factory(lambda: Timeline(4))
     learned: Learned = Factory(Learned)
+    paces: Paces = Factory(Paces)
+    """What was found out about the account's limits while runs went on."""
     failures: Fair[Reason] = Factory(Fair)
     unfinished: Sample = Factory(Sample)
     """Jobs that have a task, and no ending."""

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from lipsync_async.dispatch.pacebook import PACES
+from lipsync_async.dispatch.paces import read_history
 from lipsync_async.endings import Download, Downloaded, DownloadFailed, Ended, Succeeded, TaskFailed, TaskLost
 from lipsync_async.journal import AnyReader, Record, State
 from lipsync_async.task_results import charged_units
@@ -17,6 +19,7 @@ from lipsync_async.tasks.taskbook import LEARNED, VIDEO, read_download, read_end
 from lipsync_async.tasks.ties import TASK, ties_of
 
 from .facts import ENDED, NEVER_RAN, REFUSED, SUBMITTED, Facts, Learned
+from .levels import paces_of
 from .picking import REASONS, Reason, Row
 from .texts import LONGEST, told
 
@@ -57,7 +60,9 @@ class _Gathering:
             waited=next(reader.entries(TASK), None) is not None,
             listed=lists[0] if len(lists) == 1 else None,
             learned=_learned(reader),
+            paces=paces_of(read_history(entry.value) for entry in reader.entries(PACES)),
         )
+        self.facts.paces.cover(self.facts.timeline)
 
     def add(self, page: list[Record]) -> None:
         names = [record.external_task_id for record in page]

@@ -16,6 +16,7 @@ from pathlib import Path
 from . import charts, table
 from .advice import Advice, export_command
 from .facts import KINDS, WORDS, Facts
+from .levels import Paces, in_words
 from .table import Link
 from .texts import html, number, seconds, size, visible
 
@@ -171,12 +172,41 @@ def _time(facts: Facts, made: datetime) -> Iterator[str]:
     yield "<h2>Time</h2>\n"
     if made.tzinfo is not None:
         yield charts.over_time(facts.timeline, made.tzinfo)
+        yield charts.learned(facts.timeline, facts.paces, made.tzinfo)
+    if facts.paces:
+        yield f"<p>{_paces(facts.paces)}</p>\n"
     if learned.lasted:
         yield charts.durations(learned.lasted)
         yield f"<p>{_durations(facts)}</p>\n"
     if facts.tries:
         yield "<h2>Requests that made no task</h2>\n"
         yield f'<table class="kinds">{"".join(_kinds(facts))}</table>\n'
+
+
+def _paces(paces: Paces) -> str:
+    told = in_words(paces)
+    told = f"{told[0].upper()}{told[1:]}."
+    shares = [f"{_HELD[held]} for {share:.0%} of the time" for held, share in paces.held() if share >= _WORTH_TELLING]
+    if shares:
+        told += f" What requests waited for: {', '.join(shares)}."
+    clients = len(paces.lanes) + paces.left_out
+    if clients > 1:
+        told += (
+            f" {number(clients)} clients sent: lines and figures are of the one where they are greatest, and clients"
+        )
+        told += " that share no limits find a part of the account's each."
+    return told
+
+
+_HELD = {
+    "rate": "the pace",
+    "running tasks": "a running task's end",
+    "gate": "a pause's end",
+    "canary": "the first reply after a pause",
+    "requests in flight": "a request's end",
+}
+_WORTH_TELLING = 0.05
+"""The share of the time below which nothing is said of what requests waited for."""
 
 
 def _durations(facts: Facts) -> str:

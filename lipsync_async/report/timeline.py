@@ -52,6 +52,11 @@ class Timeline:
             counts = self._counts[place]
         counts[series] += 1
 
+    def cover(self, moment: float) -> None:
+        """Makes the spans reach that moment, and counts nothing."""
+        if believable(moment) is not None:
+            self._fit(moment)
+
     def counts(self, series: int) -> list[int]:
         """Of every span in turn."""
         nothing = [0] * self._series

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
-from functools import cache, cached_property, partial
+from collections.abc import Coroutine, Mapping
+from functools import cache, partial
 from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from lipsync_async.terms import Phase
 
 from .bodies import Body
 from .flight import Flight
+from .kept import Kept
 from .unpacking import Arrived
 
 if TYPE_CHECKING:
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
 LARGEST = 1 << 16
 """Bytes of a body that goes this way: it is copied once, and fits the buffer of a connection."""
 
+MOST_READ = 1 << 16
+"""Bytes that are read at once. For asyncio's 256 KiB malloc may ask the system for pages anew with each read."""
+
 NEEDS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("aiohttp", "ClientRequest", ("method", "url", "headers", "data", "loop")),
     ("aiohttp", "ClientRequest.connection_key", None),
     ("aiohttp", "TCPConnector.connect", ("self", "req", "traces", "timeout")),
+    ("aiohttp.connector", "Connection.closed", None),
     ("aiohttp.connector", "Connection.protocol", None),
     ("aiohttp.connector", "Connection.release", ("self",)),
     ("aiohttp.connector", "Connection.close", ("self",)),
@@ -75,18 +80,10 @@ def _check_call(function: Any, parameters: tuple[str, ...]) -> None:
     inspect.signature(function).bind(*(name for name in parameters if name == "self"), **given)
 
 
-class _Request(aiohttp.ClientRequest):
-    """Its key in the pool is made once."""
-
-    @cached_property
-    def connection_key(self) -> Any:
-        return super().connection_key
-
-
 class Prepared:
     """A request whose head is made once. It shows no key."""
 
-    __slots__ = ("_after", "_before", "_headers", "_url", "request")
+    __slots__ = ("_after", "_before", "_headers", "_url", "key", "request")
 
     def __init__(self, method: str, url: URL, headers: CIMultiDict[str], loop: asyncio.AbstractEventLoop) -> None:
         from aiohttp.http_writer import _serialize_headers
@@ -94,7 +91,9 @@ class Prepared:
         self._url = url
         self._headers = headers
         data = None if method == "GET" else aiohttp.BytesPayload(b"", content_type="application/json")
-        self.request = request = _Request(method, url, headers=headers, data=data, loop=loop)
+        self.request = request = aiohttp.ClientRequest(method, url, headers=headers, data=data, loop=loop)
+        self.key = request.connection_key
+        """Tells which connections will do."""
         head = _serialize_headers(f"{method} {request.url.raw_path_qs} HTTP/1.1", request.headers)
         self._before, length, self._after = head.partition(b"Content-Length: 0\r\n")
         if (method == "GET") is bool(length):
@@ -119,13 +118,17 @@ class Lean:
         self._loop = asyncio.get_running_loop()
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
         self._create: Prepared | None = None
+        self.kept = Kept(self._loop)
+        """Connections that are free."""
 
-    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Arrived | None:
+    def post(
+        self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight
+    ) -> Coroutine[Any, Any, Arrived | None]:
         """A create's reply; None where the connection held a reply before the request, which was not sent."""
         prepared = self._create
         if prepared is None or not prepared.is_for(url, headers):
             prepared = self._create = Prepared("POST", url, headers, self._loop)
-        return await self._exchange(prepared, body.head, flight)
+        return self._exchange(prepared, body.head, flight)
 
     async def get(self, url: URL, headers: CIMultiDict[str]) -> Arrived | None:
         """A query's reply; like aiohttp it asks once more where the connection broke. None: as for a create."""
@@ -139,13 +142,7 @@ class Lean:
         return await self._exchange(prepared) if arrived is None else arrived
 
     async def _exchange(self, prepared: Prepared, body: bytes = b"", flight: Flight | None = None) -> Arrived | None:
-        connector = self._session.connector
-        if connector is None:
-            raise RuntimeError("Session is closed")
-        try:
-            connection = await connector.connect(prepared.request, traces=[], timeout=self._timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {prepared.request.url}") from error
+        connection = self.kept.take(prepared.key) or await self._connect(prepared)
         try:
             protocol = connection.protocol
             assert protocol is not None
@@ -160,7 +157,21 @@ class Lean:
         except BaseException:
             connection.close()
             raise
-        return Arrived(message.code, message.headers, content, partial(_leave, connection))
+        leave = partial(self.kept.leave, prepared.key, connection, protocol)
+        return Arrived(message.code, message.headers, content, leave)
+
+    async def _connect(self, prepared: Prepared) -> Connection:
+        """One from the pool, or a new one."""
+        connector = self._session.connector
+        if connector is None:
+            raise RuntimeError("Session is closed")
+        try:
+            connection = await connector.connect(prepared.request, traces=[], timeout=self._timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {prepared.request.url}") from error
+        if getattr(connection.transport, "max_size", 0) > MOST_READ:
+            connection.transport.max_size = MOST_READ  # type: ignore[union-attr]
+        return connection
 
 
 def _write(protocol: ResponseHandler, prepared: Prepared, body: bytes, flight: Flight | None) -> None:
@@ -176,15 +187,3 @@ def _write(protocol: ResponseHandler, prepared: Prepared, body: bytes, flight: F
     if flight is not None:
         flight.sending()
     transport.write(prepared.around(body))
-
-
-def _leave(connection: Connection) -> None:
-    """Gives the connection back to the pool, which closes it where the reply was not read to its end.
-
-    A reply that came before the request had left means that the rest of the request still waits: closed as well.
-    """
-    transport = connection.transport
-    if transport is not None and transport.get_write_buffer_size():
-        connection.close()
-    else:
-        connection.release()

@@ -9,8 +9,8 @@ import asyncio
 import ssl
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -33,10 +33,11 @@ from .plain import Plain
 from .redaction import PASSWORD, CleanHeaders, clean_error, text_without_key, without_key
 from .replies import read_reply
 from .tasks import TaskReply, read_task, read_task_list
-from .unpacking import Arrived, read_body
+from .unpacking import Arrived, body_at_hand, read_body
 from .upload import STALE
 
 _T = TypeVar("_T")
+_Out_co = TypeVar("_Out_co", covariant=True)
 
 KEEP_ALIVE = 10.0
 """Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
@@ -45,6 +46,14 @@ KEEP_ALIVE = 10.0
 _IS_THERE = frozenset({200, 206})
 _LEADS_ON = frozenset({301, 302, 303, 307, 308})
 _VIDEO_TYPES = ("video/", "application/octet-stream", "binary/")
+
+
+class Read(Protocol[_Out_co]):
+    """Reads an answer."""
+
+    def __call__(self, status: int, headers: Mapping[str, str], body: bytes, /, *, broken: bool, now: float) -> _Out_co:
+        """Makes something of an answer; `now` is the wall clock's."""
+        ...
 
 
 class _Answer(Struct, frozen=True):
@@ -56,10 +65,17 @@ class _Answer(Struct, frozen=True):
     broken: bool
 
 
+def _as_it_came(status: int, headers: Mapping[str, str], body: bytes, /, *, broken: bool, now: float) -> _Answer:
+    del now
+    return _Answer(status, headers, body, broken)
+
+
 class _Way(Protocol):
     """How requests leave. None: the connection held a reply before the request, which was not sent."""
 
-    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Arrived | None: ...
+    def post(
+        self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight
+    ) -> Coroutine[Any, Any, Arrived | None]: ...
 
     async def get(self, url: URL, headers: CIMultiDict[str]) -> Arrived | None: ...
 
@@ -80,50 +96,39 @@ class Transport:
         self._small: _Way = self._plain
         """Takes queries, and bodies of up to `LARGEST` bytes that are in memory."""
         reason = _why_plain(own, proxy)
-        if not reason:
-            self._small = Lean(session, timeouts)
+        self._lean = None if reason else Lean(session, timeouts)
+        if self._lean is not None:
+            self._small = self._lean
         self._way = f"over session.request ({reason})" if reason else "lean"
 
     def __repr__(self) -> str:
         return f"<Transport, {self._way}>"
 
-    async def post(self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight) -> Reply | Failure:
+    def close(self) -> None:
+        """To be called before the session is closed."""
+        if self._lean is not None:
+            self._lean.kept.close()
+
+    def post(
+        self, url: URL, headers: CIMultiDict[str], body: Body, flight: Flight
+    ) -> Coroutine[Any, Any, Reply | Failure]:
         """Creates. Raises only what cancels."""
-        answer = await self._exchange(url, headers, flight, body)
-        if isinstance(answer, Failure):
-            return answer
-        return read_reply(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
+        return self.ask(url, headers, flight, read_reply, body)
 
-    async def ask(
-        self, url: URL, headers: CIMultiDict[str], flight: Flight, read: Callable[..., _T], body: Body | None = None
-    ) -> _T | Failure:
-        """Asks for anything else: a POST where there is a body, and what `read` makes of the answer.
-
-        `read` takes what `read_reply` takes.
-        Raises only what cancels.
-        """
-        answer = await self._exchange(url, headers, flight, body)
-        if isinstance(answer, Failure):
-            return answer
-        return read(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
-
-    async def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> TaskReply | Failure:
+    def get_task(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> Coroutine[Any, Any, TaskReply | Failure]:
         """Asks for one task. Raises only what cancels."""
-        answer = await self._exchange(url, headers, flight)
-        if isinstance(answer, Failure):
-            return answer
-        return read_task(answer.status, answer.headers, answer.body, broken=answer.broken, now=time.time())
+        return self.ask(url, headers, flight, read_task)
 
     async def list_tasks(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> list[TaskReply] | None:
         """Asks for a page of the task list; None where it could not be read. Raises only what cancels."""
-        answer = await self._exchange(url, headers, flight)
+        answer = await self.ask(url, headers, flight, _as_it_came)
         if isinstance(answer, Failure) or answer.broken:
             return None
         return read_task_list(answer.status, answer.headers, answer.body)
 
     async def has_video(self, url: URL, headers: CIMultiDict[str], flight: Flight) -> bool:
         """Whether a video begins there, or the way leads on to one. Raises only what cancels."""
-        answer = await self._exchange(url, headers, flight)
+        answer = await self.ask(url, headers, flight, _as_it_came)
         if isinstance(answer, Failure):
             return False
         if answer.status in _LEADS_ON:
@@ -133,9 +138,14 @@ class Transport:
         is_video = answer.body[4:8] == b"ftyp" or (answer.broken and kind.startswith(_VIDEO_TYPES))
         return answer.status in _IS_THERE and is_video
 
-    async def _exchange(
-        self, url: URL, headers: CIMultiDict[str], flight: Flight, body: Body | None = None
-    ) -> _Answer | Failure:
+    async def ask(
+        self, url: URL, headers: CIMultiDict[str], flight: Flight, read: Read[_T], body: Body | None = None
+    ) -> _T | Failure:
+        """Asks for anything: a POST where there is a body, else a GET; and what `read` makes of the answer.
+
+        `read` takes what `read_reply` takes: an answer without the key.
+        Raises only what cancels.
+        """
         flight.begin(self._loop.time())
         arrived: Arrived | None = None
         try:
@@ -148,20 +158,21 @@ class Transport:
             if arrived is None:
                 return Failure(kind=Kind.CONNECTION, phase=flight.phase, message=STALE)
             flight.phase = Phase.ANSWERED
-            raw, broken = await read_body(arrived)
-            return _Answer(arrived.status, CleanHeaders(arrived.headers, headers), without_key(raw, headers), broken)
+            raw, broken = body_at_hand(arrived) or await read_body(arrived)
         except asyncio.CancelledError:
             if not flight.swallow_cancellation():
                 raise
-            if arrived is not None:
-                return _Answer(arrived.status, CleanHeaders(arrived.headers, headers), b"", True)
-            return Failure(kind=flight.aborted or Kind.CANCELLED, phase=flight.phase, message="broken off")
+            if arrived is None:
+                return Failure(kind=flight.aborted or Kind.CANCELLED, phase=flight.phase, message="broken off")
+            raw, broken = b"", True
         except Exception as error:  # noqa: BLE001 - whatever a connection can do wrong, the job must come out
             return explain(error, flight, headers)
         finally:
             flight.begun = None
             if arrived is not None:
                 arrived.leave()
+        clean = without_key(raw, headers)
+        return read(arrived.status, CleanHeaders(arrived.headers, headers), clean, broken=broken, now=time.time())
 
 
 def _why_plain(own: bool, proxy: str | None) -> str:

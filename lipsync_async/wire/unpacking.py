@@ -23,16 +23,29 @@ class Arrived(Struct, frozen=True):
     """Gives its connection back; closes it where the body was not read to its end."""
 
 
+def body_at_hand(reply: Arrived) -> tuple[bytes, bool] | None:
+    """What `read_body` returns, where all of it came with the head; else None."""
+    if not reply.content.is_eof():
+        return None
+    try:
+        return _unpack(reply, reply.content.read_nowait())
+    except (aiohttp.ClientError, OSError):
+        return b"", True
+
+
 async def read_body(reply: Arrived) -> tuple[bytes, bool]:
     """The body, at most `MAX_REPLY` bytes of it, and whether it is broken.
 
     Broken is what was over the cap, was cut short, or is not encoded as it says.
     """
-    content = reply.content
     try:
-        raw = content.read_nowait() if content.is_eof() else await _read_capped(content)
+        raw = await _read_capped(reply.content)
     except (aiohttp.ClientError, OSError):
         return b"", True
+    return _unpack(reply, raw)
+
+
+def _unpack(reply: Arrived, raw: bytes) -> tuple[bytes, bool]:
     if len(raw) > MAX_REPLY:
         return b"", True
     encoding = reply.headers.get(hdrs.CONTENT_ENCODING)

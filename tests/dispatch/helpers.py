@@ -266,6 +266,6 @@ class Stopped:
 def job_of(wanted: LipSyncRequest | None = None, *, line: int | None = None) -> Job:
     """`job-1`, or another request's job, on its way; it has its id."""
     wanted = wanted or request()
-    job = Job(wanted, wanted.external_task_id or "", line)
+    job = Job(wanted, wanted.external_task_id or "", line, unique=bool(wanted.external_task_id))
     job.unique = False
     return job

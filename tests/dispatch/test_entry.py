@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,8 +83,7 @@ def test_an_id_that_came_before_in_the_batch_is_not_sent_again() -> None:
             outcome = ended(steps[-1])
             assert isinstance(outcome, Rejected)
             assert outcome.kind is Kind.DUPLICATE_ID
-        known = Job(request(), "job-1")
-        assert known.unique
+        known = Job(request(), "job-1", unique=True)
         assert await entry.look_over(known) is SEND
 
     play(story)
@@ -96,6 +97,44 @@ def test_a_job_without_an_id_is_named_by_its_content(tmp_path: Path) -> None:
         assert await Entry(batch_at(options=RunOptions(id_prefix="b-"))).look_over(job) is SEND
         assert job.id == derive_id(job.request, prefix="b-")
         assert (job.derived, job.owned) == (True, True)
+
+    play(story)
+
+
+def ordinary_and_odd(folder: Path) -> dict[str, Callable[[], Job]]:
+    """Makers of jobs of many sorts."""
+    bad, sound = request(sound_end_time=100), changed_sound(folder)
+    named = evolve(sound, external_task_id="job-1")
+    return {
+        "in order": job_of,
+        "named by its list": lambda: Job(request(), "job-1", unique=True),
+        "at fault": lambda: job_of(bad),
+        "without an id": lambda: job_of(sound),
+        "with a sound": lambda: job_of(named),
+        "no request": lambda: Job(None),  # type: ignore[arg-type]
+        "empty": lambda: Job(evolve(NOTHING, external_task_id="job-1")),
+        "a name and nothing else": lambda: Job(SimpleNamespace(external_task_id="job-1")),  # type: ignore[arg-type]
+    }
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_what_needs_no_time_begins_as_what_does(journal: bool, tmp_path: Path) -> None:
+    """At once, or looked over: the same step, the same id, the same count; and ordinary jobs begin at once."""
+
+    async def story() -> None:
+        at_once = set()
+        for name, make in ordinary_and_odd(tmp_path).items():
+            one, other = (Entry(batch_at(jobbook=Jobbook() if journal else None)) for _ in range(2))
+            first, second = make(), make()
+            step, expected = one.at_once(first), await other.look_over(second)
+            if step is None:
+                assert (first.begun, one.taken, one._batch.account.registry.under_way) == (False, 0, 0)
+                continue
+            at_once.add(name)
+            assert (step, one.taken, first.id) == (expected, other.taken, second.id)
+            assert (first.begun, first.claimed, first.derived) == (second.begun, second.claimed, second.derived)
+        faulty = {"at fault", "empty", "a name and nothing else"}
+        assert at_once == {"in order", "named by its list"} | faulty | (set() if journal else {"with a sound"})
 
     play(story)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_async.dispatch.intake import NOTHING_LEFT, SHELVES, WINDOWS, Intake, Nothing
+from lipsync_async.dispatch.intake import NOT_NOW, NOTHING_LEFT, SHELVES, WINDOWS, Intake, Nothing
 from tests.simulation.virtual import DeadlockError, run
 
 
@@ -48,6 +48,40 @@ async def everything(intake: Intake[str, str]) -> list[str]:
 def play(story: Coroutine[Any, Any, None]) -> None:
     """Runs a story in virtual time."""
     run(story)
+
+
+def test_what_is_at_hand_is_taken_without_waiting() -> None:
+    """Whatever it is, None too; not what is due later, nor of a source that takes its time."""
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        intake: Intake[str | None, str] = Intake([None, "new"], 4)
+        intake.park("due", loop.time())
+        intake.park("later", loop.time() + 5)
+        assert [intake.take() for _ in range(5)] == ["due", None, "new", NOT_NOW, NOT_NOW]
+        assert await intake.next() == "later"
+        assert await intake.next() is NOTHING_LEFT
+        assert Intake(slowly(1), 4).take() is NOT_NOW
+
+    play(story())
+
+
+def test_a_source_that_fails_has_no_more() -> None:
+    """Its error is raised once, to the one who takes."""
+
+    def failing() -> Iterator[str]:
+        yield "new"
+        raise OSError("the list is gone")
+
+    async def story() -> None:
+        intake: Intake[str, str] = Intake(failing(), 4)
+        assert intake.take() == "new"
+        with pytest.raises(OSError, match="the list is gone"):
+            intake.take()
+        assert intake.take() is NOT_NOW
+        assert await intake.next() is NOTHING_LEFT
+
+    play(story())
 
 
 def test_due_jobs_go_before_new_ones() -> None:

@@ -25,7 +25,8 @@ def test_a_task_is_its_own_where_nobody_else_can_have_made_it(derived: bool, dou
     assert job.owned is owned
 
 
-def test_only_an_id_that_was_given_with_the_job_is_known_to_be_unique() -> None:
-    """The whole list was looked through for it."""
-    assert Job(NOTHING, "job-1").unique
-    assert not Job(NOTHING).unique
+def test_two_jobs_are_never_the_same_one() -> None:
+    """Whatever they hold: a job is who works at it, and is found by that."""
+    one, other = Job(NOTHING, "job-1"), Job(NOTHING, "job-1")
+    assert one != other
+    assert len({one: 1, other: 2}) == 2

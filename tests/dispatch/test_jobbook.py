@@ -449,6 +449,15 @@ def test_what_the_journal_holds_is_known_by_its_id() -> None:
     assert not jobbook.holds("job-2")
 
 
+def test_an_id_that_was_absent_is_known_once_it_is_intended() -> None:
+    """One that each reply names is looked up once, until a job of that id is to be sent."""
+    jobbook, notebook = book()
+    assert [jobbook.holds("job-2") for _ in range(3)] == [False] * 3
+    assert notebook.lookups == 1
+    asyncio.run(intended(jobbook, Job(REQUEST, "job-2")))
+    assert jobbook.holds("job-2")
+
+
 def test_a_journal_that_its_owner_closed_too_early_takes_no_job_along(tmp_path: Path) -> None:
     """What was surely not sent cannot be cleared any more; the job comes out all the same."""
 

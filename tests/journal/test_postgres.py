@@ -10,12 +10,18 @@ from typing import Any
 
 import pytest
 
+from lipsync_async import Limits
+from lipsync_async.dispatch import pacebook
+from lipsync_async.dispatch.pacebook import watch
 from lipsync_async.errors import ClaimLostError, JournalError
 from lipsync_async.journal import AnyReader, Entry, Record, State, Try, is_url, open_journal, open_reader, settle
 from lipsync_async.journal.claims import LEASE
 from lipsync_async.journal.postgres import opening
 from lipsync_async.journal.postgres.opening import read_url
+from lipsync_async.report.gathering import gather
+from lipsync_async.terms import Kind
 from tests import postgres
+from tests.dispatch.helpers import MADE, Wire, account_at
 
 GATEWAY = "https://gateway.example"
 
@@ -193,3 +199,28 @@ def test_tables_of_a_version_to_come_are_refused(url: str) -> None:
             await connection.close()
 
     asyncio.run(main())
+
+
+def test_what_the_pacers_of_several_processes_learned(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its line, however often it opens the journal, and a report reads them all."""
+    monkeypatch.setattr(pacebook, "_processes", {})
+    monkeypatch.setattr(pacebook, "_shared", {})
+
+    async def run(place: str, process: int) -> None:
+        monkeypatch.setattr("os.getpid", lambda: process)
+        async with await open_journal(place, gateway=GATEWAY, account="paces") as journal:
+            account = account_at(Wire(MADE), limits=Limits(initial_per_second=40.0, max_running_tasks=9))
+            book = watch(journal, account)
+            account.pacer.admit(0.0)
+            account.pacer.refused(0.1, 0.0, Kind.RATE, None)
+            book.end()
+
+    place = f"{url}?account=paces"
+    for process in (1, 1, 2):
+        asyncio.run(run(place, process))
+    with open_reader(place) as reader:
+        assert len(list(reader.entries(pacebook.PACES))) == 2
+        facts = gather(reader)
+    assert facts.paces.found is not None
+    assert facts.paces.found < 40.0
+    assert facts.paces.ceiling == 9

@@ -30,10 +30,13 @@ def client(server: RawServer | str, **options: Any) -> LipSyncClient:
 
 
 def in_use(submitter: LipSyncClient) -> set[Any]:
-    """Returns the connections that are neither closed nor in the pool, once nothing is under way any more."""
+    """Returns the connections that are neither closed nor free, once nothing is under way any more."""
     assert submitter._session is not None
     assert submitter._session.connector is not None
-    return set(submitter._session.connector._acquired)
+    transport = submitter._transport
+    assert transport is not None
+    kept = () if transport._lean is None else transport._lean.kept._free
+    return set(submitter._session.connector._acquired) - {connection.protocol for connection in kept}
 
 
 @frozen

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from lipsync_async.dispatch.pacebook import PACES
+from lipsync_async.dispatch.paces import PaceHistory, PaceSample
 from lipsync_async.endings import (
     Download,
     Downloaded,
@@ -84,6 +86,25 @@ def learned(store: Store, lessons: Iterable[Lesson]) -> None:
     store.keep([to_row(entry)])
 
 
+def paces(store: Store, *clients: Iterable[PaceSample]) -> None:
+    """What each client's pacer learned."""
+    for number, samples in enumerate(clients, 1):
+        history = PaceHistory()
+        for sample in samples:
+            history.add(sample)
+        entry = Entry(kind=PACES, name=f"\x01run-{number}", state="", value=history.to_bytes())
+        store.keep([to_row(entry)])
+
+
+def sampled(seconds: float) -> Iterator[PaceSample]:
+    """A pacer that is refused at 37.2 a second, then finds 19.8 and tries a little more now and then; 20 tasks run."""
+    for second in range(int(seconds) + 1):
+        found = second > 3
+        pace = (19.8 if second % 25 else 21.4) if found else 9.3 * 2.0**second
+        held = ("rate", "rate", "running tasks", "gate")[second % 4]
+        yield PaceSample(BEGUN + second, pace, 20 if second > 20 else None, held, found=found)
+
+
 def write(path: Path, count: int, *, folder: str = "/srv/dub/videos", seed: int = 5) -> Path:
     """A batch of so many jobs that ran into everything, most of it fetched into that folder."""
     with Store(path, gateway=GATEWAY) as store:
@@ -98,6 +119,7 @@ def write(path: Path, count: int, *, folder: str = "/srv/dub/videos", seed: int 
         learned(
             store, [Lesson(lasting(n), 5.0, lasting(n) + 6 * (n % 4), lasting(n) + 20) for n in range(min(count, 200))]
         )
+        paces(store, sampled(count * EVERY))
     return path
 
 

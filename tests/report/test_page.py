@@ -25,8 +25,8 @@ GOAL = 300_000
 TAGS = frozenset(
     re.findall(
         r"\w+",
-        "html meta link title style h1 h2 p ul ol li b small svg rect figure figcaption span code table thead tbody"
-        " tr th td q div input select option dialog form button video script a",
+        "html meta link title style h1 h2 p ul ol li b small svg rect path figure figcaption span code table thead"
+        " tbody tr th td q div input select option dialog form button video script a",
     )
 )
 HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(1)>'\"&lt;"

@@ -24,7 +24,7 @@ from lipsync_async.wire.flight import Flight
 from lipsync_async.wire.lean import LARGEST, NEEDS, Lean, Prepared, missing
 from lipsync_async.wire.plain import Plain
 from lipsync_async.wire.transport import Transport, make_session
-from tests.loopback.acts import KEY, client, request, wav
+from tests.loopback.acts import KEY, client, in_use, request, wav
 from tests.loopback.hurried import hurry
 from tests.loopback.misdeeds import after_request, hang
 from tests.loopback.raw import NOT_FOUND, Connection, RawServer, Script, created, gateway
@@ -193,6 +193,7 @@ def over(own: bool, act: Act, *scripts: Script, always: Script = gateway) -> See
             transport, flight = Transport(session, TIMEOUTS, own=own), Flight()
             with transport.watching(flight):
                 answer = await act(transport, URL("http://localhost").with_port(server.port) / "create", flight)
+            transport.close()
             assert session.connector is not None
             seen = [bytes(connection.seen) for connection in server.connections]
             return Seen(answer, [_without_port(it, server.port) for it in seen], len(session.connector._acquired))
@@ -345,27 +346,6 @@ def test_what_no_connection_takes_was_not_sent(how: dict[str, bool]) -> None:
     assert flights[0].phase is Phase.SENDING
 
 
-@pytest.mark.parametrize(("waiting", "expected"), [(0, "release"), (1, "close"), (None, "release")])
-def test_a_connection_that_still_holds_a_part_of_a_request_is_closed(waiting: int | None, expected: str) -> None:
-    """The reply came early; the next request must not follow the rest of the last. None: it is gone already."""
-    calls: list[str] = []
-    sending: Any = type("Sending", (), {"get_write_buffer_size": lambda _: waiting})()
-
-    class Held:
-        transport = None if waiting is None else sending
-
-        def release(self) -> None:
-            """Back to the pool."""
-            calls.append("release")
-
-        def close(self) -> None:
-            """Away."""
-            calls.append("close")
-
-    lean._leave(Held())  # type: ignore[arg-type]
-    assert calls == [expected]
-
-
 # --- connections ---------------------------------------------------------------------------------------------------
 
 
@@ -461,9 +441,7 @@ def test_a_client_gives_back_every_connection() -> None:
         scripts = [after_request(end="reset"), hang, after_request(created("job-1"))]
         async with RawServer(*scripts) as server, client(server) as submitter:
             await submitter.submit_many([request(f"job-{number}") for number in range(40)])
-            assert submitter._session is not None
-            assert submitter._session.connector is not None
-            assert not submitter._session.connector._acquired
+            assert not in_use(submitter)
 
     hurry(main())
 
@@ -477,3 +455,30 @@ def test_a_head_has_a_length_or_it_is_a_query() -> None:
             Prepared("GET", URL("http://h/"), CIMultiDict({"Content-Length": "0"}), loop)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("most", [lean.MOST_READ, 1 << 18])
+def test_little_is_read_at_once(most: int) -> None:
+    """For 256 KiB a read would ask the system for pages; what is larger than one read is read all the same."""
+    body = b"x" * (3 * lean.MOST_READ)
+
+    async def large(connection: Connection) -> None:
+        await connection.request()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+        await connection.send(head + body)
+        await connection.hang()
+
+    async def act(transport: Transport, url: URL, flight: Flight) -> object:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("asyncio.selector_events._SelectorTransport.max_size", most)
+            answer = await transport.ask(url, HEADERS, flight, _read_body)
+            assert transport._lean is not None
+            (kept,) = transport._lean.kept._free
+            return answer, getattr(kept.transport, "max_size")  # noqa: B009 - asyncio tells nobody of it
+
+    assert over(True, act, large).answer == (body, lean.MOST_READ)
+
+
+def _read_body(status: int, headers: object, body: bytes, /, *, broken: bool, now: float) -> bytes:
+    del status, headers, broken, now
+    return body

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from typing import Any, TypeVar
 
 import aiohttp
@@ -37,9 +38,8 @@ def through(
 
     async def main() -> tuple[T, RawServer]:
         async with RawServer(*scripts, always=always) as server, make_session() as session:
-            transport = Transport(session, TIMEOUTS, own=True)
             flight = Flight()
-            with transport.watching(flight):
+            with closing(Transport(session, TIMEOUTS, own=True)) as transport, transport.watching(flight):
                 return await act(transport, URL(server.url) / "create", flight), server
 
     return hurry(main())
@@ -129,13 +129,13 @@ def test_what_an_earlier_request_left_in_a_connection_is_not_read() -> None:
 
     async def act(transport: Transport, url: URL, flight: Flight) -> list[Reply | Failure]:
         first = await post(transport, url, flight)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.25)
         return [first, await post(transport, url, flight)]
 
     async def twice(connection: Connection) -> None:
         await connection.request()
         await connection.send(created("job-1"))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.125)
         await connection.send(created("job-1", "666"))
         await connection.hang()
 
