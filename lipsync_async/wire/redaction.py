@@ -40,13 +40,18 @@ def clean_error(error: Exception, headers: Mapping[str, str]) -> Exception | Non
 
     Where aiohttp wraps an error of the system's, it is that: the wrapper knows a proxy's password.
     """
-    error = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    error = _beneath(error)
     if hasattr(error, "request_info"):  # the headers of the request
         return None
     told = f"{error} {error.args!r} {vars(error)!r}"
     if text_without_key(told, headers) != told or PASSWORD.search(told):
         return None
     return without_frames(error)
+
+
+def _beneath(error: Exception) -> Exception:
+    wrapped = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error.__cause__
+    return wrapped if isinstance(wrapped, OSError) else error
 
 
 class CleanHeaders(Mapping[str, str]):

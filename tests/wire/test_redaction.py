@@ -129,6 +129,12 @@ class Quoting(aiohttp.ClientError):
         vars(self).update(values)
 
 
+def came_of(error: Exception, cause: Exception) -> Exception:
+    """As `raise error from cause` makes it."""
+    error.__cause__ = cause
+    return error
+
+
 PROXIED = ConnectionKey("gateway", 443, True, True, URL("http://me:secret@proxy:1"), None, None)
 
 
@@ -137,6 +143,8 @@ PROXIED = ConnectionKey("gateway", 443, True, True, URL("http://me:secret@proxy:
     [
         (ConnectionResetError(104, "reset"), ConnectionResetError),
         (aiohttp.ServerDisconnectedError(), aiohttp.ServerDisconnectedError),
+        (came_of(aiohttp.ClientOSError(104, "reset"), ConnectionResetError(104, "reset")), ConnectionResetError),
+        (came_of(aiohttp.ClientPayloadError("cut"), KeyError("x")), aiohttp.ClientPayloadError),
         (aiohttp.ClientConnectorError(PROXIED, ConnectionRefusedError(111, "refused")), ConnectionRefusedError),
         (aiohttp.ClientConnectorCertificateError(PROXIED, ssl.SSLCertVerificationError("old")), ssl.SSLError),
         (Quoting(said="nothing"), Quoting),
