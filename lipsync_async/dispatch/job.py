@@ -17,7 +17,7 @@ NOTHING = LipSyncRequest(session_id="", face_choose=())
 """Stands for the content of a job that is only looked up, or whose content is not kept."""
 
 
-class Job(Struct, eq=False):
+class Job(Struct, eq=False, gc=False):  # nothing that it refers to refers to it
     """A request with its id on its way to an outcome; whoever works at it owns it."""
 
     # What it is.
