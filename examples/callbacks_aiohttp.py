@@ -40,9 +40,8 @@ async def main(path: str) -> None:
         await web.TCPSite(runner, port=PORT).start()
         try:
             print(f"jobs have callback_url {PUBLIC}{callbacks.path}", file=sys.stderr)
-            with JobList.open(path) as lines:
-                jobs = [line.request for line in lines if line.request is not None]
-            results = await client.run_many(jobs, journal=f"{path}.db")
+            with JobList.open(path) as jobs:
+                results = await client.run_many(jobs, journal=f"{path}.db")
             for name, result in results.items():
                 print(name, result)
         finally:

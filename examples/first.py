@@ -16,7 +16,7 @@ jobs = [
 ]
 
 
-async def main():
+async def main() -> None:
     async with LipSyncClient() as client:  # gateway and key: from the environment
         results = await client.run_many(jobs, journal="ep1.db")
     for name, result in results.items():

@@ -5,7 +5,7 @@ import asyncio
 from lipsync_async import LipSyncClient, NoFaceError
 
 
-async def main():
+async def main() -> None:
     async with LipSyncClient() as client:
         try:
             session = await client.identify_faces(

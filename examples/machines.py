@@ -18,18 +18,21 @@ template = (
     .face("0")
     .audio_id("825451760499568680")
 )
-jobs = [
-    template.window(0, 3000).external_task_id(f"ep7-{n}").build() for n in range(10)
-]
+names = [f"ep7-{n}" for n in range(10)]
 
 
-def is_mine(job, number, workers):
+def is_mine(name: str, number: int, workers: int) -> bool:
     """Each job goes to one worker, always the same: its journal knows whether it was paid."""
-    return zlib.crc32(job.external_task_id.encode()) % workers == number
+    return zlib.crc32(name.encode()) % workers == number
 
 
-async def main(number, workers):
-    mine = [job for job in jobs if is_mine(job, number, workers)]
+async def main(number: int, workers: int) -> None:
+    job = template.window(0, 3000)
+    mine = [
+        job.external_task_id(name).build()
+        for name in names
+        if is_mine(name, number, workers)
+    ]
     async with LipSyncClient(shared=STORE) as client:
         result = await client.submit_many(mine, journal=f"worker-{number}.db")
     print(f"worker {number}: {len(result.accepted)} of {len(result)} accepted")

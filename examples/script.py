@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from lipsync_async import Accepted, LipSyncClient, RequestBuilder
+from lipsync_async import Accepted, LipSyncClient, LipSyncRequest, RequestBuilder
 
 VOICES = Path(__file__).parent / "voices.jsonl"
 
 
-def jobs():
+def jobs() -> Iterator[LipSyncRequest]:
     template = RequestBuilder().session("825465778199224380").face("0")
     with VOICES.open(encoding="utf-8") as lines:
         for voice in map(json.loads, lines):
@@ -17,14 +18,13 @@ def jobs():
             yield job.external_task_id(voice["id"]).build()
 
 
-async def main():
+async def main() -> None:
     async with (
         LipSyncClient() as client,
         client.stream(jobs(), journal="voices.db") as outcomes,
     ):
         async for outcome in outcomes:
-            accepted = isinstance(outcome, Accepted)
-            told = outcome.task_id if accepted else outcome.kind
+            told = outcome.task_id if isinstance(outcome, Accepted) else outcome.kind
             print(outcome.external_task_id, told)
 
 

@@ -1,5 +1,8 @@
 """A service with aiohttp: `POST /dub` submits a job, `GET /dub/{id}` looks it up."""
 
+import os
+from collections.abc import AsyncIterator
+
 from aiohttp import web
 from lipsync_async import (
     InvalidRequestError,
@@ -12,15 +15,16 @@ from lipsync_async import (
 )
 
 CLIENT = web.AppKey("CLIENT", LipSyncClient)
+JOURNAL = os.environ.get("DUB_JOURNAL", "service.db")  # or postgresql://...
 
 
-async def client(app):
+async def client(app: web.Application) -> AsyncIterator[None]:
     """One client for as long as the application lives: all requests share its pace."""
     async with LipSyncClient() as app[CLIENT]:
         yield
 
 
-async def dub(request):
+async def dub(request: web.Request) -> web.Response:
     asked = await request.json()
     try:
         job = (
@@ -30,8 +34,9 @@ async def dub(request):
             .audio_id(asked["audio"])
             .window(0, 5000)
         )
-        job = job.external_task_id(asked["id"]).build()
-        accepted = await request.app[CLIENT].submit(job, journal="service.db")
+        accepted = await request.app[CLIENT].submit(
+            job.external_task_id(asked["id"]).build(), journal=JOURNAL
+        )
     except (
         InvalidRequestError,
         RejectedError,
@@ -39,7 +44,7 @@ async def dub(request):
         return web.json_response({"error": str(error)}, status=422)
     except (
         NotSentError,
-        JournalError,  # another worker has it, or the disk is full
+        JournalError,  # another process has it, or the disk is full
     ) as error:  # the caller may try again
         return web.json_response({"error": str(error)}, status=503)
     except (
@@ -51,14 +56,14 @@ async def dub(request):
     )
 
 
-async def state(request):
+async def state(request: web.Request) -> web.Response:
     found = await request.app[CLIENT].look_up(request.match_info["id"])
     return web.json_response(
         {"found": found.found, "task": found.task_id, "status": found.task_status}
     )
 
 
-def application():
+def application() -> web.Application:
     app = web.Application()
     app.cleanup_ctx.append(client)
     app.router.add_post("/dub", dub)

@@ -1,9 +1,11 @@
 """A service with FastAPI: `POST /dub` submits a job, `GET /dub/{id}` looks it up.
 
-`uvicorn service_fastapi:app` serves it; each of several workers needs a journal of its own.
+`uvicorn service_fastapi:app` serves it. Several workers need a journal that all can write:
+`DUB_JOURNAL=postgresql://...`
 """
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException
@@ -18,6 +20,8 @@ from lipsync_async import (
 )
 from pydantic import BaseModel
 
+JOURNAL = os.environ.get("DUB_JOURNAL", "service.db")  # or postgresql://...
+
 
 class Dub(BaseModel):
     """What the caller asks for; `id` is the caller's own name for the job."""
@@ -29,7 +33,7 @@ class Dub(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     """One client for as long as the application lives: all requests share its pace."""
     async with LipSyncClient() as client:
         app.state.client = client
@@ -51,7 +55,7 @@ async def dub(asked: Dub) -> dict[str, str]:
             .window(0, 5000)
         )
         accepted = await app.state.client.submit(
-            job.external_task_id(asked.id).build(), journal="service.db"
+            job.external_task_id(asked.id).build(), journal=JOURNAL
         )
     except (
         InvalidRequestError,
@@ -60,7 +64,7 @@ async def dub(asked: Dub) -> dict[str, str]:
         raise HTTPException(422, str(error)) from error
     except (
         NotSentError,
-        JournalError,  # another worker has it, or the disk is full
+        JournalError,  # another process has it, or the disk is full
     ) as error:  # the caller may try again
         raise HTTPException(503, str(error)) from error
     except (

@@ -2,16 +2,18 @@
 
 It answers at once, waits meanwhile, and goes on after a restart.
 
-`uvicorn service_videos:app` serves it. Each worker needs a journal of its own.
+`uvicorn service_videos:app` serves it, as one process: what is told is in its memory.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException
 from lipsync_async import (
+    Accepted,
     InvalidRequestError,
     JournalError,
     LipSyncClient,
@@ -23,7 +25,7 @@ from lipsync_async import (
 )
 from pydantic import BaseModel
 
-JOURNAL = Path("service.db")
+JOURNAL = Path(os.environ.get("DUB_JOURNAL", "service.db"))
 
 
 class Line(BaseModel):
@@ -35,7 +37,7 @@ class Line(BaseModel):
     voice: str
 
 
-async def watch(app: FastAPI, accepted) -> None:
+async def watch(app: FastAPI, accepted: Accepted) -> None:
     """Waits for one task, and fetches its video."""
     try:
         ending = await app.state.client.wait(accepted, timeout=None)
@@ -58,7 +60,7 @@ async def resume(app: FastAPI) -> None:
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     """One client for as long as the application lives; all waits end with it."""
     app.state.told = {}
     async with (

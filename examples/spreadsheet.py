@@ -9,15 +9,14 @@ from lipsync_async import JobList, LipSyncClient
 TABLE = Path(__file__).parent / "jobs.csv"
 
 
-async def main():
+async def main() -> None:
     with JobList.open(TABLE) as table:
         report = table.check()
         if not report.ok:  # nothing was sent yet: tell every fault with its line
             sys.exit("\n".join(map(str, report.faults)))
         print(f"{report.jobs} jobs, about {report.units:g} units at list price")
-        jobs = [line.request for line in table]
-    async with LipSyncClient() as client:
-        result = await client.submit_many(jobs, journal="ep2.db")
+        async with LipSyncClient() as client:
+            result = await client.submit_many(table, journal="ep2.db")
     result.write_jsonl("results.jsonl")
     print(f"{len(result.accepted)} of {len(result)} accepted")
 

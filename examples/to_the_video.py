@@ -16,7 +16,7 @@ jobs = [
 ]
 
 
-async def main():
+async def main() -> None:
     async with LipSyncClient() as client:
         results = await client.run_many(
             jobs, journal="ep3.db", download="videos", timeout=3600

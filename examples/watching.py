@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections import Counter
 
-from lipsync_async import LipSyncClient, RequestBuilder
+from lipsync_async import Event, LipSyncClient, Progress, RequestBuilder
 
-COUNTS = Counter()
+COUNTS: Counter[tuple[str, str]] = Counter()
 
 template = (
     RequestBuilder()
@@ -20,17 +20,17 @@ jobs = [
 ]
 
 
-def count(event):
+def count(event: Event) -> None:
     """Called in the event loop for everything that happens: it must be quick."""
     COUNTS[event.name, event.kind or event.action] += 1
 
 
-def show(progress):
+def show(progress: Progress) -> None:
     outcome = progress.outcome
     print(progress.done, "of", progress.total, outcome.external_task_id, outcome.name)
 
 
-async def main():
+async def main() -> None:
     logging.basicConfig(level=logging.WARNING)  # logging.DEBUG tells every attempt
     async with LipSyncClient(observer=count) as client:
         await client.submit_many(jobs, on_progress=show)

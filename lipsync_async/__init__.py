@@ -63,7 +63,17 @@ if TYPE_CHECKING:
     from .jobs import JobLine, JobList, ListReport
     from .journal import Journal
     from .models import FaceChoice, LipSyncRequest, Sound, SoundSource, SpeechSource, VideoSource
-    from .outcomes import RESULT_FIELDS, Accepted, BatchResult, BatchStatistics, NotSent, Outcome, Rejected, Unknown
+    from .outcomes import (
+        RESULT_FIELDS,
+        Accepted,
+        BatchResult,
+        BatchStatistics,
+        LookUp,
+        NotSent,
+        Outcome,
+        Rejected,
+        Unknown,
+    )
     from .request.audio import AudioBytes, AudioFile, AudioInfo, Container
     from .request.builder import RequestBuilder
     from .request.checks import Facts, billed_units, check
@@ -76,6 +86,7 @@ if TYPE_CHECKING:
     from .task_results import Money, TaskResults
     from .tasks.follower import FollowingStatistics
     from .tasks.results import ResultStream
+    from .tasks.telling import OnTaskProgress, TaskProgress
     from .terms import Action, Kind, Phase, TaskStatus, Verdict
     from .wire.callbacks import CallbackTask
     from .wire.credential import ApiKey
@@ -135,12 +146,14 @@ __all__ = [
     "LipSyncError",
     "LipSyncRequest",
     "ListReport",
+    "LookUp",
     "Money",
     "NoFaceError",
     "NotSent",
     "NotSentError",
     "Observer",
     "OnProgress",
+    "OnTaskProgress",
     "Outcome",
     "OutcomeStream",
     "OutcomeUnknownError",
@@ -170,6 +183,7 @@ __all__ = [
     "TaskLost",
     "TaskLostError",
     "TaskNotFoundError",
+    "TaskProgress",
     "TaskResults",
     "TaskState",
     "TaskStatus",
@@ -285,6 +299,7 @@ _NAMES_OF = {
         "Accepted",
         "BatchResult",
         "BatchStatistics",
+        "LookUp",
         "NotSent",
         "Outcome",
         "Rejected",
@@ -320,6 +335,10 @@ _NAMES_OF = {
     ),
     "tasks.follower": ("FollowingStatistics",),
     "tasks.results": ("ResultStream",),
+    "tasks.telling": (
+        "OnTaskProgress",
+        "TaskProgress",
+    ),
     "terms": (
         "Action",
         "Kind",

@@ -137,20 +137,37 @@ class TaskLost(_Ending, frozen=True, kw_only=True):
 
 
 class StillRunning(_Ending, frozen=True, kw_only=True):
-    """Our patience ended, and the task did not: `wait(task_id)` goes on, here or in another process."""
+    """Our patience ended, and the task was not seen to end: `wait(task_id)` goes on, here or in another process."""
 
     name: ClassVar[Literal["running"]] = "running"
 
     waited: float = 0.0
     """Seconds."""
+    missing: bool = False
+    """The gateway's last word on it was that there is no such task; no other task was found beside it, so that this
+    proves nothing (contract, section 5a): it may be new, or of another gateway or account."""
+    trouble: str = ""
+    """What the last look brought in place of the task, such as `HTTP 503: try later`; "" where it was found."""
 
     def error(self) -> WaitTimeoutError:
         """Returns the error that `wait` raises for this ending."""
-        text = (
-            f"task {self.task_id} was not seen to end within {self.waited:.0f} s; it goes on at the gateway: "
-            f"wait({self.task_id!r}) goes on with it, and nothing needs to be submitted again"
+        return WaitTimeoutError(self._words(), **_told(self))
+
+    def _words(self) -> str:
+        task, again = f"task {self.task_id}", f"wait({self.task_id!r})"
+        if self.missing:
+            return (
+                f"{task}: the gateway does not know this task ({self.trouble}), after {self.waited:.0f} s. Is the id "
+                f"right, is it of this gateway, and is the key of the account that made it? {again} asks again; "
+                "submit nothing again before that is clear"
+            )
+        goes_on = "it goes on at the gateway"
+        if self.state is None:
+            goes_on = f"no look told how it stands{f' (the last: {self.trouble})' if self.trouble else ''}"
+        return (
+            f"{task} was not seen to end within {self.waited:.0f} s; {goes_on}: "
+            f"{again} goes on with it, and nothing needs to be submitted again"
         )
-        return WaitTimeoutError(text, **_told(self))
 
 
 def _told(ending: _Ending) -> dict[str, Any]:
@@ -250,6 +267,8 @@ def line_of(result: Result | Accepted) -> dict[str, Any]:
     line.update(external_task_id=job_id(result), outcome=result.name, task_status=status or made.task_status)
     if isinstance(result, TaskFailed):
         line.update(kind=result.kind, message=result.reason, task_status=TaskStatus.FAILED)
+    elif isinstance(result, StillRunning):
+        line.update(message=result.trouble or None)
     elif isinstance(result, Succeeded):
         line.update(video_url=result.video_url, duration=result.seconds, units=result.units)
         if isinstance(result.download, Downloaded):

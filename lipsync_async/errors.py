@@ -6,6 +6,7 @@ All of them can be pickled, and no message contains a key or a sound.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal
 
@@ -68,13 +69,38 @@ class LipSyncError(Exception):
         self.phase = phase
 
     def __reduce__(self) -> tuple[Callable[..., LipSyncError], tuple[Any, ...]]:
-        return _rebuild, (type(self), self.args, self.__dict__.copy())
+        return _rebuild, (type(self), self.args, self.__dict__.copy(), _portable(self.__cause__))
 
 
-def _rebuild(cls: type[LipSyncError], args: tuple[Any, ...], state: dict[str, Any]) -> LipSyncError:
+def _rebuild(
+    cls: type[LipSyncError], args: tuple[Any, ...], state: dict[str, Any], cause: BaseException | None = None
+) -> LipSyncError:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
+    if cause is not None:
+        error.__cause__ = cause
+    return error
+
+
+_STAND_INS = (ConnectionError, TimeoutError, OSError, ValueError, TypeError)
+
+
+def _portable(cause: BaseException | None) -> BaseException | None:
+    """The cause, or where another process could not read it, one of Python's own kind with its text."""
+    if cause is None:
+        return None
+    try:
+        pickle.loads(pickle.dumps(cause))  # noqa: S301 - of our own making
+    except Exception:  # noqa: BLE001 - whatever somebody else's exception raises, ours can be pickled
+        kind = next((kind for kind in _STAND_INS if isinstance(cause, kind)), Exception)
+        return kind(str(cause) or type(cause).__name__)
+    return cause
+
+
+def without_frames(error: Exception) -> Exception:
+    """The same exception, cut off from its frames and from what came before it: they may hold keys and sounds."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
 
 
@@ -151,8 +177,11 @@ class JobError(LipSyncError):
     """A paid call was not accepted: a single job, or the identifying of faces, or the making of a speech.
 
     The base of the three errors that `submit` raises for an outcome; `outcome` is the outcome itself, of a job.
-    `__cause__` is a `ConnectionError`, a `TimeoutError`, an `OSError` (of this machine), or the `InvalidRequestError`
-    with the rules that were broken; None where the gateway refused the job.
+    `__cause__` is what was raised beneath: mostly an `OSError`, of which a `ConnectionError` and a `TimeoutError` are
+    kinds, else an exception of aiohttp's, or the `InvalidRequestError` with the rules that were broken.
+    It is None where the gateway refused the job, and a `ConnectionError`, `TimeoutError` or `OSError` with the same
+    words where nothing was raised in this process.
+    Pickling and copying keep it.
     """
 
     def __init__(
@@ -212,7 +241,10 @@ class TaskNotFoundError(TaskError):
 
 
 class WaitTimeoutError(TaskError, TimeoutError):
-    """Our patience ended, and the task did not: `wait(error.task_id)` goes on; submit nothing again."""
+    """Our patience ended, and the task was not seen to end: `wait(error.task_id)` goes on; submit nothing again.
+
+    `ending.missing` says that the gateway does not know the task: another gateway or account may have made it.
+    """
 
 
 class DownloadError(LipSyncError):

@@ -119,6 +119,8 @@ def no_request(value: object) -> str:
     """Why a value is no request, and what would be one."""
     if _is_builder(value):
         return "a job must be a LipSyncRequest, and a RequestBuilder is none yet: call build() on it"
+    if hasattr(value, "request") and hasattr(value, "violations"):
+        return f"a job must be a LipSyncRequest, not {shown(value)}: give its `request`, or the JobList as it is"
     if isinstance(value, Mapping):
         return f"a job must be a LipSyncRequest, not {shown(value)}: RequestBuilder makes one"
     if isinstance(value, list | tuple):
@@ -136,7 +138,7 @@ def expect_jobs(jobs: object) -> None:
 def _cure_for_list(jobs: object) -> str:
     """What is wrong with a list of jobs, and what to write; "" where it is one."""
     if isinstance(jobs, str | os.PathLike):
-        return f"not {shown(jobs)}: JobList.open(path) reads a file, and each of its lines has a `request`"
+        return f"not {shown(jobs)}: JobList.open(path) reads a file, and is taken as a list"
     if isinstance(jobs, Mapping):
         return f"not {shown(jobs)}: give its values, jobs.values(), or make requests of it with RequestBuilder"
     if _is_builder(jobs):

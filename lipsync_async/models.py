@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
+from .errors import Violation
 from .given import plain_number, whole
 
 
@@ -158,3 +159,11 @@ class LipSyncRequest:
     """The request as it was handed in, where this one was completed by the client."""
     checked: bool = field(default=False, init=False, eq=False, repr=False)
     """The builder has checked it by the rules of the strictest gateway, so it is not checked again."""
+
+
+@frozen
+class BrokenRequest:
+    """Stands in a list for a request that could not be made: it comes out as rejected, with these faults."""
+
+    external_task_id: str | None
+    violations: tuple[Violation, ...]

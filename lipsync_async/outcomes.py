@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from attrs import frozen
@@ -41,7 +41,8 @@ _CAUSES: Mapping[Kind, type[Exception]] = {
     Kind.TIMEOUT: TimeoutError,
     Kind.STORAGE: OSError,
 }
-"""The exceptions that stand for what went wrong on this side of the gateway: the `__cause__` of a job's error."""
+"""The exceptions that stand for what went wrong on this side of the gateway, where none was met in this process."""
+_CAUSE = "_cause_met"
 
 
 class Accepted(_Ended, frozen=True, kw_only=True, gc=False):
@@ -64,8 +65,11 @@ class Accepted(_Ended, frozen=True, kw_only=True, gc=False):
         """Returns None: there is nothing to raise."""
 
 
-class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
-    """The fields of an outcome that is not `Accepted`."""
+class _Refused(_Ended, frozen=True, kw_only=True, gc=True, dict=True):
+    """The fields of an outcome that is not `Accepted`.
+
+    What was raised beneath is no field: an outcome is a value, which is compared, written to journals and pickled.
+    """
 
     kind: Kind
     message: str = ""
@@ -80,15 +84,26 @@ class _Refused(_Ended, frozen=True, kw_only=True, gc=False):
             "outcome": self,
         }
 
+    @property
+    def cause(self) -> Exception | None:
+        """The very exception that was met in this process, without its frames; None where there was none.
+
+        It is not compared, and neither journals nor copies of the outcome hold it.
+        """
+        found: Exception | None = self.__dict__.get(_CAUSE)
+        return found
+
     def _cause(self, violations: tuple[Violation, ...] = ()) -> Exception | None:
-        """What went wrong beneath, as an exception of Python's own kind; None where the gateway itself refused."""
+        """What went wrong beneath, or an exception that stands for it; None where the gateway itself refused."""
         if violations:
             return InvalidRequestError(violations, external_task_id=self.external_task_id)
+        if self.cause is not None:
+            return self.cause
         made = _CAUSES.get(self.kind)
         return None if made is None else made(self.message)
 
 
-class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
+class Rejected(_Refused, frozen=True, kw_only=True):
     """The job was refused because of its content; sending it again unchanged will not help."""
 
     name: ClassVar[Literal["rejected"]] = "rejected"
@@ -105,7 +120,7 @@ class Rejected(_Refused, frozen=True, kw_only=True, gc=False):
         return error
 
 
-class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
+class Unknown(_Refused, frozen=True, kw_only=True):
     """The job was sent and may have been charged: look it up by its external_task_id before you send it again."""
 
     name: ClassVar[Literal["unknown"]] = "unknown"
@@ -130,7 +145,7 @@ class Unknown(_Refused, frozen=True, kw_only=True, gc=False):
         return error
 
 
-class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
+class NotSent(_Refused, frozen=True, kw_only=True):
     """Every attempt was certainly refused or never sent: it is safe to submit the job again unchanged."""
 
     name: ClassVar[Literal["not_sent"]] = "not_sent"
@@ -140,6 +155,16 @@ class NotSent(_Refused, frozen=True, kw_only=True, gc=False):
         error = NotSentError(f"{self.external_task_id}: not sent ({self.kind}): {self.message}", **self._told())
         error.__cause__ = self._cause()
         return error
+
+
+_R = TypeVar("_R", bound=_Refused)
+
+
+def caused(outcome: _R, error: Exception | None) -> _R:
+    """The same outcome, which gives `error` as its `cause`."""
+    if error is not None:
+        msgspec.structs.force_setattr(outcome, _CAUSE, error)
+    return outcome
 
 
 Outcome = Accepted | Rejected | Unknown | NotSent

@@ -108,6 +108,8 @@ class Failure:
     """
     phase: Phase
     message: str = ""
+    error: Exception | None = attrs.field(default=None, eq=False, repr=False)
+    """What was raised, without its frames; None where nothing was, or where it holds the key."""
 
 
 class Action(Enum):

@@ -6,6 +6,7 @@ import pickle
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from lipsync_async.endings import (
     Download,
@@ -18,6 +19,7 @@ from lipsync_async.endings import (
     Succeeded,
     TaskFailed,
     TaskLost,
+    TaskState,
     Video,
 )
 from lipsync_async.errors import BatchError, DownloadError, TaskError, TaskFailedError, TaskLostError, WaitTimeoutError
@@ -45,6 +47,14 @@ def test_the_union_is_closed() -> None:
         (TaskFailed(task_id="2", kind=FailureKind.UNKNOWN), TaskFailedError, "no reason was told"),
         (LOST, TaskLostError, "task 3 is lost"),
         (RUNNING, WaitTimeoutError, r"within 12 s.*wait\('4'\) goes on.*nothing needs to be submitted again"),
+        (RUNNING, WaitTimeoutError, "12 s; no look told how it stands: wait"),
+        (replace(RUNNING, trouble="HTTP 503: later"), WaitTimeoutError, r"stands \(the last: HTTP 503: later\): wait"),
+        (replace(RUNNING, state=TaskState(task_id="4")), WaitTimeoutError, "12 s; it goes on at the gateway: wait"),
+        (
+            replace(RUNNING, missing=True, trouble="HTTP 404: none"),
+            WaitTimeoutError,
+            r"^task 4: the gateway does not know this task \(HTTP 404: none\), after 12 s. .*account that made it\?",
+        ),
     ],
 )
 def test_each_has_its_error(ending: Any, error: type[TaskError], text: str) -> None:

@@ -14,8 +14,10 @@ from lipsync_async.errors import (
     InvalidRequestError,
     JobListError,
     LipSyncError,
+    NotSentError,
     RejectedError,
     Violation,
+    without_frames,
 )
 from lipsync_async.terms import Kind
 
@@ -88,3 +90,51 @@ def test_kinds_of_the_classes_are_words_that_are_known() -> None:
     kinds = {error.default_kind for error in TREE if error.default_kind}
     assert kinds <= set(Kind)
     assert kinds == {"configuration", "validation", "duplicate_id", "storage", "no_face"}
+
+
+class TakesTwoError(ConnectionError):
+    """Pickle writes it, and cannot read it."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"{host}:{port} is gone")
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (ConnectionRefusedError(111, "refused"), ConnectionRefusedError),
+        (RejectedError("no", external_task_id="job-1"), RejectedError),
+        (TakesTwoError("here", 1), ConnectionError),
+        (type("Local", (Exception,), {})("here:1 is gone"), Exception),
+        (None, type(None)),
+    ],
+)
+def test_pickling_keeps_the_cause(cause: Exception | None, kind: type[object]) -> None:
+    """Or one of Python's own kind with its text, where another process could not read it."""
+    error = NotSentError("not sent")
+    error.__cause__ = cause
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again.__cause__) is kind
+    assert str(again.__cause__) == str(cause)
+    assert copy.copy(error).__cause__ is cause or kind in {ConnectionError, Exception}
+
+
+def test_causes_of_causes_are_kept() -> None:
+    """As far as they are ours."""
+    first, last = NotSentError("first"), NotSentError("last")
+    first.__cause__, last.__cause__ = OSError(5, "gone"), first
+    batch = pickle.loads(pickle.dumps(BatchError("1 of 1", [last])))
+    assert batch.errors[0].__cause__.__cause__.errno == 5
+
+
+def test_without_frames_nothing_leads_back() -> None:
+    """Neither a traceback nor what was raised before."""
+    try:
+        try:
+            raise KeyError("held")
+        except KeyError as held:
+            raise OSError("met") from held
+    except OSError as error:
+        met = without_frames(error)
+    assert (met.__traceback__, met.__cause__, met.__context__) == (None, None, None)
+    assert str(met) == "met"

@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from lipsync_async import Following
 from lipsync_async.journal.store import Store
 from lipsync_async.sandbox import Sandbox, in_thread
+from tests import postgres
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -178,6 +179,42 @@ def test_a_journal_that_another_worker_has_is_no_fault_of_the_services(sandbox: 
     assert sandbox.ledger.tasks == 0
 
 
+def test_the_environment_names_the_services_journal(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a second process has one of its own beside the first."""
+
+    async def ask() -> None:
+        async with TestClient(TestServer(load("service_aiohttp.py")["application"]())) as client:
+            assert (await client.post("/dub", json=JOB)).status == 202
+        fastapi = load("service_fastapi.py")["app"]
+        async with fastapi.router.lifespan_context(fastapi):
+            assert (await spoken(fastapi, "POST", "/dub", JOB))[0] == 202
+
+    monkeypatch.setenv("DUB_JOURNAL", "second.db")
+    with Store("service.db", gateway=sandbox.base_url):
+        asyncio.run(ask())
+    assert (tmp_path / "second.db").exists()
+    assert sandbox.ledger.tasks == 1
+
+
+@pytest.mark.skipif(not postgres.is_there(), reason=postgres.MISSING)
+def test_workers_with_one_journal_tell_one_task(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of them at the same time, each with a client of its own."""
+
+    async def ask() -> None:
+        workers = [load("service_fastapi.py")["app"] for _ in range(2)]
+        async with workers[0].router.lifespan_context(workers[0]), workers[1].router.lifespan_context(workers[1]):
+            both = await asyncio.gather(*(spoken(worker, "POST", "/dub", JOB) for worker in workers))
+        assert [status for status, _ in both] == [202, 202]
+        assert both[0] == both[1]
+
+    with postgres.Postgres() as server:
+        monkeypatch.setenv("DUB_JOURNAL", server.url)
+        asyncio.run(ask())
+    assert sandbox.ledger.tasks == 1
+
+
 LINE = {"id": "a-1", "video": "https://films.example.com/1.mp4", "text": "Good evening.", "voice": "v"}
 
 
@@ -265,4 +302,4 @@ def test_every_example_stands_on_a_page(path: Path) -> None:
     assert f"../examples/{path.name}" in PAGES
     assert text.startswith('"""')
     imported = set(re.findall(r"^(?:from|import) (lipsync\S*)", text, re.MULTILINE))
-    assert imported - {"lipsync_async.metrics"} == {"lipsync_async"}
+    assert imported - {"lipsync_async.metrics", "lipsync_async.sandbox"} == {"lipsync_async"}

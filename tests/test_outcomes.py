@@ -7,11 +7,12 @@ import json
 import pickle
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lipsync_async import Accepted, BatchResult, NotSent, Rejected, Unknown, Violation
-from lipsync_async.errors import BatchError, NotSentError, OutcomeUnknownError, RejectedError
-from lipsync_async.outcomes import RESULT_FIELDS, Outcome, result_line, to_json_line
+from lipsync_async.errors import BatchError, InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError
+from lipsync_async.outcomes import RESULT_FIELDS, Outcome, caused, result_line, to_json_line
 from lipsync_async.terms import Kind, Phase, TaskStatus
 from tests.makers import requests
 
@@ -116,3 +117,27 @@ def test_outcomes_are_frozen_values(outcome: Outcome) -> None:
     assert pickle.loads(pickle.dumps(outcome)) == outcome
     with pytest.raises(AttributeError):
         outcome.attempts = 9  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("plainly", [one for one in ONE_OF_EACH[1:] if not getattr(one, "violations", ())])
+def test_the_exception_that_was_met_is_the_cause_of_the_error(plainly: NotSent | Unknown) -> None:
+    """The very object; the outcome is the same value as without it, whatever is made of it."""
+    met = ConnectionResetError(104, "Connection reset by peer")
+    outcome = caused(msgspec.structs.replace(plainly), met)
+    assert outcome.cause is met
+    assert outcome.error().__cause__ is met
+    assert outcome == plainly
+    assert (hash(outcome), repr(outcome), outcome.to_dict()) == (hash(plainly), repr(plainly), plainly.to_dict())
+    assert msgspec.json.encode(outcome) == msgspec.json.encode(plainly)
+    again = pickle.loads(pickle.dumps(outcome))
+    assert (again, again.cause) == (plainly, None)
+    assert plainly.cause is None
+
+
+def test_where_nothing_was_met_the_cause_has_the_same_words() -> None:
+    """As of an outcome out of a journal; broken rules are told as they are; a gateway's refusal has no cause."""
+    late = NotSent(external_task_id="a", kind=Kind.TIMEOUT, message="late").error().__cause__
+    assert (type(late), str(late)) == (TimeoutError, "late")
+    assert isinstance(ONE_OF_EACH[1].error().__cause__, InvalidRequestError)  # type: ignore[union-attr]
+    assert ONE_OF_EACH[3].error().__cause__ is None  # type: ignore[union-attr]
+    assert caused(NotSent(external_task_id="a", kind=Kind.RATE), None).cause is None

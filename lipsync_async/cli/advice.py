@@ -26,6 +26,7 @@ _STOPS = {
 
 
 _TAKEN = ("rejected", "already_exists")
+_MAY_SUCCEED = frozenset({("failed", "capacity"), ("failed", "gateway")})
 
 
 @frozen(kw_only=True)
@@ -38,6 +39,8 @@ class Case:
     account: str = "default"
     wait: bool = False
     download: str | None = None
+    jobs: str | None = None
+    """The list's file, as it can be typed; None: there is none, or it is not known."""
     capped: bool = False
     """A spending cap ended it."""
 
@@ -46,6 +49,7 @@ def next_steps(tally: Tally, case: Case) -> Iterator[str]:
     """Lines for people, the most urgent first; none where nothing is left to do."""
     yield from _look_up(tally, case)
     yield from _send_again(tally, case)
+    yield from _find_the_missing(tally, case)
     yield from _go_on_waiting(tally, case)
     yield from _mend(tally, case)
     if tally.counts["accepted"] and not case.wait and case.journal is not None and not tally.interrupted:
@@ -74,8 +78,14 @@ def _send_again(tally: Tally, case: Case) -> Iterator[str]:
         yield f"next: {first}run it again{only}: {_jobs(left)} {_were(left)} surely not sent"
 
 
+def _find_the_missing(tally: Tally, case: Case) -> Iterator[str]:
+    if tally.missing:
+        which = f"{_tasks(tally.missing)} {_were(tally.missing)} not known to {case.gateway}"
+        yield f"next: {which}: see that --gateway and the key are those that made them"
+
+
 def _go_on_waiting(tally: Tally, case: Case) -> Iterator[str]:
-    running, missing = tally.counts["running"], tally.not_fetched
+    running, missing = tally.counts["running"] - tally.missing, tally.not_fetched
     told = [f"{_tasks(running)} still running"] if running else []
     told += [f"{missing} video{'' if missing == 1 else 's'} not fetched"] if missing else []
     if not told:
@@ -97,12 +107,19 @@ def _mend(tally: Tally, case: Case) -> Iterator[str]:
     if rejected > 0:
         again = " and run it again" if case.journal is not None else ", and submit these lines alone"
         yield f"next: correct the {_jobs(rejected)} that {_were(rejected)} refused{again}"
-    kinds = [kind for name, kind, _ in tally.kinds if name == "failed" and kind in {"capacity", "gateway"}]
-    if kinds and case.journal is not None:
-        pays = f"--wait --resubmit {','.join(sorted(set(kinds)))}"
-        yield f"next: what failed for the gateway's reasons may succeed if paid again: add {pays}"
-    elif failed and not kinds:
-        yield f"next: {_jobs(failed)} failed: correct the sound or the video, and submit with a new id"
+    may_succeed = sum(count for (name, kind, _), count in tally.kinds.items() if (name, kind) in _MAY_SUCCEED)
+    if may_succeed:
+        yield _retry(may_succeed, case)
+    if failed > may_succeed:
+        which = _jobs(failed - may_succeed)
+        yield f"next: {which} failed: correct the sound or the video, and submit with a new id"
+
+
+def _retry(count: int, case: Case) -> str:
+    told = f"next: {_tasks(count)} failed for a reason of the gateway's, and may succeed if paid again"
+    if case.journal is None:
+        return f"{told}: submit these jobs alone with new ids (with a --journal, `retry` does)"
+    return f"{told}: {_command('retry', case, '--jobs', case.jobs or 'JOBS')}"
 
 
 def _main_kind(tally: Tally) -> str:

@@ -82,14 +82,7 @@ def _check(commands: _Commands) -> None:
 def _submit(commands: _Commands) -> None:
     parser = _add(commands, "submit", "submit", "check a job list, then submit it: one result line per job")
     _add_jobs(parser)
-    _add_gateway(parser)
-    _add_dry_run(parser)
-    _add_shared(parser)
-    _add_out(parser)
-    _add_json(parser)
-    _add_limits(parser)
-    _add_list(parser)
-    parser.add_argument("--max-units", type=kinds.above_zero, metavar="U", help="a spending cap in units at list price")
+    _add_sending(parser)
     parser.add_argument("--skip-invalid", action="store_true", help="send the rest of a list that has broken lines")
     parser.add_argument("--wait", action="store_true", help="wait for the tasks: each result is how its task ended")
     _add_download(parser)
@@ -115,13 +108,13 @@ def _wait(commands: _Commands) -> None:
     parser.add_argument("journal", metavar="JOURNAL", help="the journal of the run that submitted them")
     _add_gateway(parser)
     _add_shared(parser)
-    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+    _add_account(parser)
     _add_download(parser)
     _add_wait_timeout(parser)
     _add_out(parser)
     _add_json(parser)
     _add_timeout(parser)
-    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    _add_trust(parser)
     _add_talk(parser)
 
 
@@ -131,18 +124,11 @@ def _retry(commands: _Commands) -> None:
     parser.add_argument("--jobs", required=True, metavar="JOBS", help="the list that they came from: JSONL or CSV")
     text = "only tasks that failed for a reason of the gateway's, and no jobs that were rejected or not sent"
     parser.add_argument("--failed", action="store_true", help=text)
-    _add_gateway(parser)
-    _add_dry_run(parser)
-    _add_shared(parser)
-    _add_out(parser)
-    _add_json(parser)
-    _add_limits(parser)
-    _add_list(parser, limit=False)
-    parser.add_argument("--max-units", type=kinds.above_zero, metavar="U", help="a spending cap in units at list price")
+    _add_sending(parser, limit=False)
     _add_download(parser)
     _add_wait_timeout(parser)
-    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
-    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    _add_account(parser)
+    _add_trust(parser)
     _add_talk(parser)
 
 
@@ -150,8 +136,8 @@ def _reconcile(commands: _Commands) -> None:
     parser = _add(commands, "reconcile", "reconcile", "look up what an earlier run left unknown; submits nothing")
     parser.add_argument("journal", metavar="JOURNAL", help="the journal of that run")
     _add_gateway(parser)
-    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
-    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    _add_account(parser)
+    _add_trust(parser)
     _add_out(parser)
     _add_json(parser)
     _add_timeout(parser)
@@ -220,14 +206,14 @@ def _work(commands: _Commands) -> None:
     _add_shared_journal(parser)
     _add_limits(parser)
     _add_shared(parser)
-    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    _add_trust(parser)
     parser.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
 
 
 def _add_shared_journal(parser: argparse.ArgumentParser) -> None:
     text = "the journal of all machines: postgresql://user@host/database"
     parser.add_argument("--journal", required=True, metavar="URL", help=text)
-    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+    _add_account(parser)
     parser.add_argument("--id-prefix", type=kinds.prefix, default="", metavar="P", help="begins every derived id")
 
 
@@ -241,7 +227,9 @@ def _journal(commands: _Commands) -> None:
     text = "forget what is settled and older than a day; a list that has it once more pays for it again"
     prune = _add(inner, "prune", "prune", text)
     prune.add_argument("journal", metavar="JOURNAL", help="the journal; a file must not be in use")
-    prune.add_argument("--before", type=kinds.date, required=True, metavar="DATE", help="such as 2026-10-31")
+    which = prune.add_mutually_exclusive_group(required=True)
+    which.add_argument("--before", type=kinds.date, metavar="DATE", help="such as 2026-10-31")
+    which.add_argument("--all", action="store_true", help="everything that is settled, whenever it was sent")
 
 
 def _demo(commands: _Commands) -> None:
@@ -257,6 +245,26 @@ def _sandbox(commands: _Commands) -> None:
 
 
 # --- groups of options ----------------------------------------------------------------------------------------------
+
+
+def _add_sending(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
+    """What every command has that submits a list. `limit`: also a part of it."""
+    _add_gateway(parser)
+    _add_dry_run(parser)
+    _add_shared(parser)
+    _add_out(parser)
+    _add_json(parser)
+    _add_limits(parser)
+    _add_list(parser, limit=limit)
+    parser.add_argument("--max-units", type=kinds.above_zero, metavar="U", help="a spending cap in units at list price")
+
+
+def _add_account(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+
+
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
 
 
 def _add_gateway(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -354,14 +362,14 @@ def _add_list(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
 
 def _add_journal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--journal", metavar="FILE", help="remember every job here, and resume from it")
-    parser.add_argument("--account", default="default", metavar="LABEL", help="the account's label in the journal")
+    _add_account(parser)
     parser.add_argument(
         "--ambiguous",
         choices=("lookup", "report", "resend"),
         default="lookup",
         help="what may have been acted upon is looked up (default), reported, or sent again and perhaps paid twice",
     )
-    parser.add_argument("--trust-lookup", action="store_true", help="a task that is not found does not exist")
+    _add_trust(parser)
     parser.add_argument("--retry-rejected", action="store_true", help="send again what an earlier run saw rejected")
 
 

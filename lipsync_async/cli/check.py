@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lipsync_async.gateways import gateway_for
-from lipsync_async.jobs import LineFault, ListReport
+from lipsync_async.gateways import Gateway, gateway_for
+from lipsync_async.jobs import JobList, ListReport
 
+from .faults import AllCauses
 from .monitor import clock
 from .printing import printable, say
 from .sounds import open_list
@@ -20,11 +21,10 @@ USD, CNY = 0.14, 1.0
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints every fault on stdout as it is found, and a summary; gives the exit code. Raises `JobListError`."""
+    """Prints each cause of faults on stdout, and a summary; gives the exit code. Raises `JobListError`."""
     gateway = gateway_for(args.gateway) if args.gateway is not None else None
     with open_list(args) as jobs:
-        report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit, tell=_print)
-    sys.stdout.flush()
+        report = look_through(jobs, gateway, args)
     tell_warnings(report)
     found = f"{report.jobs:,} job{'' if report.jobs == 1 else 's'}"
     say(f"{report.lines:,} lines: {found}, {report.broken:,} broken, {len(report.repeats):,} repeated")
@@ -34,8 +34,14 @@ def run(args: argparse.Namespace) -> int:
     return ACCEPTED if report.ok else USAGE
 
 
-def _print(fault: LineFault) -> None:
-    print(printable(str(fault)))
+def look_through(jobs: JobList, gateway: Gateway | None, args: argparse.Namespace) -> ListReport:
+    """Looks through the list; each cause of faults is told on stdout, also where it cannot be read to its end."""
+    causes = AllCauses(lambda text: print(printable(text)))
+    try:
+        return jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit, tell=causes.add)
+    finally:
+        causes.end()
+        sys.stdout.flush()
 
 
 def price(units: float) -> str:

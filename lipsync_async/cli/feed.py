@@ -12,6 +12,7 @@ from lipsync_async.gateways import Gateway, gateway_for
 from lipsync_async.jobs import JobList
 
 from .check import tell_warnings
+from .faults import Causes
 from .printing import say
 from .sounds import folder_of
 from .tally import ACCEPTED, USAGE
@@ -28,9 +29,12 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError("feed needs a journal that many machines can write: postgresql://...")
     gateway = gateway_for(args.gateway)
     with JobList.open(args.jobs, sounds_under=folder_of(args.sounds_under)) as jobs:
-        report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit)
-        for fault in report.faults[:_SHOWN]:
-            say(str(fault))
+        causes = Causes(_SHOWN)
+        report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit, tell=causes.add)
+        for cause in causes.told():
+            say(cause)
+        if causes.left:
+            say(f"... and more: lipsync-async check {args.jobs} shows them all")
         tell_warnings(report)
         if not report.ok:
             say(f"nothing was fed: {report.broken} of {report.lines} lines are broken")

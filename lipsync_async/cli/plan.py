@@ -16,9 +16,9 @@ from lipsync_async.models import LipSyncRequest
 from lipsync_async.request.checks import estimated_units
 from lipsync_async.wire.identity import derive_id, fingerprint
 
-from .check import made_first, price, tell_warnings
+from .check import look_through, made_first, price, tell_warnings
 from .display import print_table
-from .printing import printable, say
+from .printing import say
 from .tally import ACCEPTED, USAGE
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def tell_plan(args: argparse.Namespace, gateway: Gateway, jobs: JobList) -> int:
 
     Raises `LipSyncError` where the list or the journal cannot be read.
     """
-    report = jobs.check(gateway, id_prefix=args.id_prefix, limit=args.limit)
-    for fault in report.faults:
-        print(printable(str(fault)))
+    report = look_through(jobs, gateway, args)
     tell_warnings(report, quiet=args.quiet)
     stopped = not report.ok and not args.skip_invalid
     plan = make_plan(args, gateway, jobs, report)

@@ -17,10 +17,10 @@ from .batch import Interrupts
 from .display import shown
 from .monitor import Monitor
 from .printing import say
-from .results import Results, close_out
+from .results import Results
 from .rows import writer_for
 from .submit import observer
-from .target import begin, open_out
+from .target import begin, results_to
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
@@ -57,11 +57,8 @@ def run(args: argparse.Namespace, resumed: Resumed, following: Following | None 
         following=following,
         shared=getattr(args, "shared", None),
     )
-    out = open_out(args.out, overwrite=args.overwrite, journal=args.journal)
-    try:
+    with results_to(args.out, overwrite=args.overwrite, journal=args.journal) as out:
         return asyncio.run(_run(args, gateway, client, out, resumed))
-    finally:
-        close_out(out)
 
 
 async def _run(args: argparse.Namespace, gateway: Gateway, client: LipSyncClient, out: TextIO, resumed: Resumed) -> int:

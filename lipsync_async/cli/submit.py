@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import shlex
 import sys
 from contextlib import AsyncExitStack
@@ -23,15 +24,15 @@ from .batch import GRACE, Booked, Earlier, Interrupts, Patience, Submission, int
 from .budget import Budget
 from .check import made_first, price, tell_warnings
 from .display import shown
-from .faults import told_once
+from .faults import Causes
 from .monitor import Monitor
 from .plan import tell_plan
 from .printing import printable, say
-from .results import Results, close_out
+from .results import Results
 from .rows import writer_for
 from .sounds import as_typed, open_list
 from .tally import USAGE, Tally
-from .target import begin, look_at_folder, open_out, tell_of_space
+from .target import begin, look_at_folder, results_to, tell_of_space
 
 if TYPE_CHECKING:
     from lipsync_async.client import LipSyncClient
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from lipsync_async.journal import AnyJournal
 
 _SHOWN = 20
-"""Faults that are shown before `check` is recommended."""
+"""Causes of faults that are shown before `check` is recommended."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,11 +58,8 @@ def run(args: argparse.Namespace) -> int:
 
 def send(args: argparse.Namespace, gateway: Gateway, jobs: JobList, monitor: Monitor) -> int:
     """Submits an open list; gives the exit code. Raises `LipSyncError` where nothing was sent."""
-    out = open_out(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs)
-    try:
+    with results_to(args.out, overwrite=args.overwrite, journal=args.journal, jobs=jobs) as out:
         return asyncio.run(_submit(args, gateway, jobs, out, monitor))
-    finally:
-        close_out(out)
 
 
 async def _submit(args: argparse.Namespace, gateway: Gateway, jobs: JobList, out: TextIO, monitor: Monitor) -> int:
@@ -89,6 +87,12 @@ def make_client(args: argparse.Namespace, gateway: Gateway, monitor: Monitor, wi
         observer=observer(monitor, verbose=args.verbose),
         following=Following(first_look=args.first_look, max_queries_per_second=args.max_queries_per_second),
     )
+
+
+def _is_new(journal: str | None) -> bool:
+    from lipsync_async.journal import is_url
+
+    return journal is not None and not is_url(journal) and not os.path.lexists(journal)
 
 
 class _OneLine(logging.Formatter):
@@ -167,51 +171,62 @@ class _Submit:
 
     async def _run(self) -> int:
         async with AsyncExitStack() as stack:
-            journal = await self._open_journal()
-            if journal is not None:
-                stack.push_async_callback(journal.aclose)
-            report = await self._check(journal)
+            # A new journal is made when there is something to send, and not by a list that is broken.
+            journal = None if _is_new(self._args.journal) else await self._open_journal(stack)
+            digest, count = self._digest()
+            report = self._check(journal, digest, count)
             if report is not None and not report.ok and not self._args.skip_invalid:
                 which = f"{report.broken:,} of {report.lines:,} lines cannot be sent"
                 rest = " (--skip-invalid sends the rest)" if report.jobs else ""
                 say(f"nothing was sent: {which}{rest}")
                 return USAGE
+            if journal is None:
+                journal = await self._open_journal(stack)
+            await self._remember(journal, report, digest)
             await self._send(journal, report)
             self._tell_lost()
         self._say_how_it_went()
         return self._tally.exit_code()
 
-    async def _open_journal(self) -> AnyJournal | None:
+    async def _open_journal(self, stack: AsyncExitStack) -> AnyJournal | None:
         if self._args.journal is None:
             return None
         from lipsync_async.journal import open_journal
 
-        return await open_journal(self._args.journal, gateway=self._gateway.base_url, account=self._args.account)
+        journal = await open_journal(self._args.journal, gateway=self._gateway.base_url, account=self._args.account)
+        stack.push_async_callback(journal.aclose)
+        return journal
 
-    async def _check(self, journal: AnyJournal | None) -> ListReport | None:
+    def _digest(self) -> tuple[str, int]:
+        """What tells the list from others, before it is looked through: a sound may change meanwhile."""
+        args = self._args
+        return ("", 0) if args.journal is None else self._jobs.digest(self._gateway, args.id_prefix, args.limit)
+
+    async def _remember(self, journal: AnyJournal | None, report: ListReport | None, digest: str) -> None:
+        if journal is None or report is None or self._is_part:
+            return
+        if report.ok and not report.repeats:
+            await journal.remember_list(digest, report.lines)
+
+    def _check(self, journal: AnyJournal | None, digest: str, count: int) -> ListReport | None:
         """Looks through the list; None where the journal says that this very list was found sound before."""
         args = self._args
-        digest = ""
-        if journal is not None:
-            digest, count = self._jobs.digest(self._gateway, args.id_prefix, args.limit)
-            if journal.reader.knows_list(digest):
-                self._monitor.total = min(count, args.limit or count)
-                return None
+        if journal is not None and journal.reader.knows_list(digest):
+            self._monitor.total = min(count, args.limit or count)
+            return None
+        causes = Causes(_SHOWN)
         with interruptible():
-            report = self._jobs.check(self._gateway, id_prefix=args.id_prefix, limit=args.limit)
+            report = self._jobs.check(self._gateway, id_prefix=args.id_prefix, limit=args.limit, tell=causes.add)
         self._monitor.total = report.lines
-        causes = list(told_once(report.faults))
-        for fault in causes[:_SHOWN]:
-            say(fault)
-        if len(causes) > _SHOWN or report.fault_count > len(report.faults):
+        for cause in causes.told():
+            say(cause)
+        if causes.left:
             say(f"... and more: lipsync-async check {as_typed(args)} shows them all")
         tell_warnings(report, quiet=args.quiet)
         if report.ok or args.skip_invalid:
             jobs = f"{report.jobs:,} job{'' if report.jobs == 1 else 's'}"
             say(f"{jobs}, {price(report.units)}{made_first(report)}", quiet=args.quiet)
         tell_of_space(args.download, report.jobs)
-        if journal is not None and report.ok and not report.repeats and not self._is_part:
-            await journal.remember_list(digest, report.lines)
         return report
 
     async def _send(self, journal: AnyJournal | None, report: ListReport | None) -> None:
@@ -316,6 +331,7 @@ class _Submit:
             account=args.account,
             wait=args.wait,
             download=args.download,
+            jobs=None if args.jobs in {None, "-"} else args.jobs,
             capped=self._budget.refused,
         )
 

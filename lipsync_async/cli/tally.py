@@ -6,7 +6,7 @@ from collections import Counter
 
 from attrs import Factory, define
 
-from lipsync_async.endings import Downloaded, DownloadFailed, Ending, Succeeded, TaskFailed
+from lipsync_async.endings import Downloaded, DownloadFailed, Ending, StillRunning, Succeeded, TaskFailed
 from lipsync_async.outcomes import Accepted, NotSent, Outcome
 from lipsync_async.task_results import Money
 
@@ -35,6 +35,8 @@ class Tally:
     """Of the tasks that were waited for."""
     sources: SourceMoney = Factory(SourceMoney)
     """Of the videos and texts that the jobs were made of."""
+    missing: int = 0
+    """Tasks that did not end, and that the gateway does not know."""
     fetched: int = 0
     """Videos that are where they were to go."""
     not_fetched: int = 0
@@ -60,6 +62,9 @@ class Tally:
             self.replayed += job.replayed
         if isinstance(result, Succeeded) and result.video_url is None:
             self.without_video += 1
+        if isinstance(result, StillRunning) and result.missing:
+            self.missing += 1
+            self._count("not known to the gateway", "running", result.trouble)
         if isinstance(result, Succeeded) and isinstance(result.download, DownloadFailed):
             self.not_fetched += 1
             self._count("video not fetched", result.download.kind.value, result.download.message)

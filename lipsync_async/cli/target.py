@@ -11,18 +11,19 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from shutil import disk_usage
 from tempfile import TemporaryFile
 from typing import BinaryIO, TextIO
 
+from lipsync_async.downloads.folder import free_space
 from lipsync_async.errors import ConfigurationError, JournalError
 from lipsync_async.jobs import JobList
 from lipsync_async.outcomes import RESULT_FIELDS
 
 from .printing import say, standard_output
-from .results import is_table, table_line
+from .results import close_out, is_table, table_line
 
 JOURNAL_FILES = ("", "-wal", "-shm", "-journal", ".lock")
 """What a journal consists of, behind its name."""
@@ -73,13 +74,34 @@ def open_out(
         raise ConfigurationError(f"{option} cannot be written: {error}") from error
 
 
+@contextmanager
+def results_to(name: str, *, overwrite: bool, journal: str | None, jobs: JobList | None = None) -> Iterator[TextIO]:
+    """The same, closed at the end; a file that was made here and got nothing is removed again."""
+    is_new = name != "-" and not os.path.lexists(name)
+    out = open_out(name, overwrite=overwrite, journal=journal, jobs=jobs)
+    made = _identity(out.fileno()) if is_new else None
+    try:
+        yield out
+    finally:
+        close_out(out)
+        if made is not None and made == _identity(name):
+            with suppress(OSError):
+                _remove_empty(Path(name))
+
+
+def _remove_empty(path: Path) -> None:
+    if not path.stat().st_size:
+        path.unlink()
+
+
 def look_at_folder(place: str | None, option: str = "--download") -> None:
-    """Raises `ConfigurationError` for a folder that nothing can be put into; it is made where it is not there."""
+    """Raises `ConfigurationError` for a folder that nothing can be put into; it may be one that is still to be made."""
     if place is None or "://" in place:
         return
-    folder = Path(place)
+    folder = Path(place).absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        while not os.path.lexists(folder) and folder != folder.parent:
+            folder = folder.parent
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -93,7 +115,7 @@ def tell_of_space(place: str | None, videos: int) -> None:
     if place is None or "://" in place:
         return
     try:
-        free = disk_usage(place).free
+        free = free_space(place)
     except OSError:
         return
     if free < videos * USUAL_VIDEO:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown, caused
 from lipsync_async.terms import Failure, Kind, Phase, Reply, Verdict
 
 from .job import Job
@@ -33,8 +33,8 @@ def rejected(job: Job, verdict: Verdict, result: Reply | Failure) -> Outcome:
     """The job itself is at fault, unless an earlier attempt may have been acted upon."""
     if job.ambiguity is not None:
         return unfinished(job, job.ambiguity.kind, job.ambiguity.message)
-    told = _of_reply(result)
-    return Rejected(**job.told(), kind=verdict.kind or Kind.INVALID_REQUEST, message=result.message, **told)
+    kind, told = verdict.kind or Kind.INVALID_REQUEST, _of_reply(result)
+    return caused(Rejected(**job.told(), kind=kind, message=result.message, **told), _error_of(result))
 
 
 def already_exists(job: Job, inquiry: Inquiry) -> Rejected:
@@ -49,14 +49,18 @@ def already_exists(job: Job, inquiry: Inquiry) -> Rejected:
     )
 
 
-def unfinished(job: Job, kind: Kind, message: str) -> Outcome:
-    """Unknown where an attempt may have been acted upon, else NotSent for the reason that is given."""
+def unfinished(job: Job, kind: Kind, message: str, error: Exception | None = None) -> Outcome:
+    """Unknown where an attempt may have been acted upon, else NotSent for the reason that is given.
+
+    `error` is what was raised; None: what the last attempt failed with, where that is the reason.
+    """
     if job.inquiry is not None and job.inquiry.naming:
         return already_exists(job, job.inquiry)
     ambiguity = job.inquiry.ambiguity if job.inquiry is not None else job.ambiguity
     if ambiguity is None:
-        return NotSent(**job.told(), kind=kind, message=message, **_of_reply(job.result))
-    return Unknown(
+        ended = NotSent(**job.told(), kind=kind, message=message, **_of_reply(job.result))
+        return caused(ended, error or _error_of(job.result, kind))
+    ended_in_doubt = Unknown(
         **job.told(),
         kind=ambiguity.kind,
         message=ambiguity.message,
@@ -66,6 +70,7 @@ def unfinished(job: Job, kind: Kind, message: str) -> Outcome:
         sent_at=ambiguity.sent_at,
         found_task_id=job.inquiry.found_task_id if job.inquiry is not None else None,
     )
+    return caused(ended_in_doubt, ambiguity.error)
 
 
 def interrupted(job: Job, phase: Phase, message: str) -> Outcome:
@@ -84,11 +89,17 @@ def ambiguous(job: Job, kind: Kind | None, result: Reply | Failure) -> Ambiguity
         kind=kind or Kind.SERVER,
         message=result.message,
         **_of_reply(result),
+        error=_error_of(result),
     )
 
 
 def _of_answer(ambiguity: Ambiguity) -> dict[str, Any]:
     return {"http_status": ambiguity.http_status, "code": ambiguity.code, "request_id": ambiguity.request_id}
+
+
+def _error_of(result: Reply | Failure | None, kind: Kind | None = None) -> Exception | None:
+    """What was raised, if it was for this reason; None for `kind`: for any."""
+    return result.error if isinstance(result, Failure) and kind in {None, result.kind} else None
 
 
 def _of_reply(result: Reply | Failure | None) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import math
 
 import msgspec
 
-from lipsync_async.errors import JournalError, Violation
+from lipsync_async.errors import JournalError, Violation, without_frames
 from lipsync_async.given import id_given
 from lipsync_async.models import LipSyncRequest
-from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown
+from lipsync_async.outcomes import Accepted, Outcome, Rejected, Unknown, caused
 from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.terms import Kind
 from lipsync_async.wire.identity import SeenIds, core_fingerprint, derive_id
@@ -205,7 +205,7 @@ class Entry:
         message = str(error) or type(error).__name__
         if isinstance(error, OSError) and error.filename is not None:
             message = f"{error.strerror}: {error.filename}"
-        return End(unfinished(job, Kind.STORAGE, message), write=False)
+        return End(unfinished(job, Kind.STORAGE, message, without_frames(error)), write=False)
 
     def _is_new(self, external_task_id: str) -> bool:
         if self._seen is None:
@@ -294,7 +294,7 @@ def is_same(job: Job, other: Job) -> bool:
 
 def _same_for(job: Job, outcome: Rejected | Unknown) -> Outcome:
     """What the job of its id that it waited for came out as."""
-    return msgspec.structs.replace(outcome, line=job.line)
+    return caused(msgspec.structs.replace(outcome, line=job.line), outcome.cause)
 
 
 def _left_elsewhere(job: Job) -> Outcome:

@@ -119,4 +119,6 @@ async def _derived(request: LipSyncRequest, options: RunOptions, max_id_length: 
 
 
 def _content(request: LipSyncRequest) -> LipSyncRequest:
+    if not isinstance(request, LipSyncRequest):
+        return request
     return evolve(bare(request), external_task_id=None)

@@ -51,6 +51,8 @@ class Ambiguity:
     http_status: int | None = None
     code: int | str | None = None
     request_id: str | None = None
+    error: Exception | None = field(default=None, eq=False, repr=False)
+    """What was raised, as in `Failure`."""
 
     @property
     def exists(self) -> bool:

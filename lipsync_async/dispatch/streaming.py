@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import anyio
 from attrs import frozen
@@ -18,6 +18,8 @@ from lipsync_async.config import RunOptions
 from lipsync_async.errors import ClientClosedError, WrongArgumentError
 from lipsync_async.gateways import Gateway
 from lipsync_async.given import expect_callable, shown
+from lipsync_async.jobs import JobList
+from lipsync_async.jobs.handing import requests_in
 from lipsync_async.journal import AnyJournal, Journal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Outcome
@@ -51,9 +53,10 @@ OnProgress = Callable[[Progress], Awaitable[None] | None]
 
 What it raises ends the run, which raises it when what was in flight has come out.
 """
-Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
-Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job]
-"""Requests; or jobs, where a line of a list is to reach the outcome."""
+Requests = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest] | JobList
+"""Requests; or a list in a file, of which a broken line comes out as rejected."""
+Jobs = Iterable[LipSyncRequest | Job] | AsyncIterable[LipSyncRequest | Job] | JobList
+"""The same; or jobs, where a line of a list is to reach the outcome."""
 JournalLike = str | os.PathLike[str] | AnyJournal
 """A path, a URL such as `postgresql://user@host/database`, or a journal that is open."""
 
@@ -92,8 +95,15 @@ async def drain(runs: Collection[Stoppable], grace: float) -> None:
                     await asyncio.wait(stuck)
 
 
+def jobs_in(jobs: JobList) -> Iterator[Job]:
+    """A job a line, whose number reaches the outcome."""
+    return (Job(cast("LipSyncRequest", request), line=line) for line, request in requests_in(jobs))
+
+
 async def each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
     """The requests of a list, however it is given."""
+    if isinstance(jobs, JobList):
+        jobs = (cast("LipSyncRequest", request) for _, request in requests_in(jobs))
     try:
         if isinstance(jobs, AsyncIterable):
             async for request in jobs:
@@ -151,7 +161,7 @@ class OutcomeStream:
         self._ready_account = ready
         self._watch = watch
         self._make_maker = make_maker
-        self._jobs = jobs
+        self._jobs = jobs_in(jobs) if isinstance(jobs, JobList) else jobs
         self._on_progress = on_progress
         self._journal = journal
         self._options = options

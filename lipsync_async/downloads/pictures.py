@@ -65,6 +65,7 @@ async def _read(body: Body) -> bytes | str:
 
 
 def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=".picture-", delete=False) as part:
         try:
             part.write(data)

@@ -16,7 +16,18 @@ from attrs import Factory, define, field, frozen
 from lipsync_async.errors import Violation
 from lipsync_async.models import LipSyncRequest
 
-from .names import EXTRA, FACE_FIELDS, FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, VIDEO_FIELDS, misnamed, quoted, shown
+from .names import (
+    EXTRA,
+    FACE_FIELDS,
+    FIELDS,
+    NOTE,
+    REQUEST_FIELDS,
+    SOURCE_FIELDS,
+    VIDEO_FIELDS,
+    misnamed,
+    quoted,
+    shown,
+)
 from .origins import Origins, is_blank
 from .texts import id_fault, is_placeholder
 from .values import SoundFolder, explain, given, reader
@@ -137,7 +148,7 @@ class _Sorting:
                 self._take_extra(name, place[name], extra)
             elif meant := misnamed(name, [*place, *self._face_names()]):
                 self._blame(path, name, meant)
-            elif name not in SOURCE_FIELDS or not is_blank(place[name]):
+            elif (path or name != NOTE) and (name not in SOURCE_FIELDS or not is_blank(place[name])):
                 self.violations.append(_ignored(path, name, place))
         if len(names) > LOOKED_AT:
             text = f"{len(names) - LOOKED_AT} more are no fields of the call: they are not sent"

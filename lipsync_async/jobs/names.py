@@ -22,6 +22,8 @@ SPEECH_FIELDS = frozenset({"text", "voice_id", "language", "speed"})
 """Name a text in place of a sound."""
 SOURCE_FIELDS = VIDEO_FIELDS | SPEECH_FIELDS | {"face"}
 """They count where neither a session nor a sound stands beside them: see `origins`."""
+NOTE = "note"
+"""For people: it is not sent, and not told of."""
 SOUNDS = frozenset({"audio_id", "sound_file", "sound_path"})
 NUMBERS = frozenset(
     {"sound_start_time", "sound_end_time", "sound_insert_time", "sound_volume", "original_audio_volume", "speed"}

@@ -53,10 +53,17 @@ class LineFault:
     """The external_task_id that the line gives."""
 
     def __str__(self) -> str:
-        path = self.violation.path
         job = f" (job {shown(self.job)})" if self.job else ""
-        told = f"{shown(path, 200)}: {self.violation.message}" if path else self.violation.message
-        return f"{shown(f'line {self.line}: {told}', _LONGEST)}{job}"
+        return f"{shown(f'line {self.line}: {self._text()}', _LONGEST)}{job}"
+
+    @property
+    def told(self) -> str:
+        """The fault without its line and job, as it is told of many lines."""
+        return shown(self._text(), _LONGEST)
+
+    def _text(self) -> str:
+        path = self.violation.path
+        return f"{shown(path, 200)}: {self.violation.message}" if path else self.violation.message
 
 
 @define

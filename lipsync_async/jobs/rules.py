@@ -15,7 +15,7 @@ from lipsync_async.wire.identity import is_signed, names_source
 
 from .links import link_warnings, sound_link_warnings, video_link_warnings
 
-VERSION = 3
+VERSION = 4
 """Goes up with the rules, so that a list which an earlier version found sound is looked through again."""
 _WORDS = {
     "local_path": "looks like a path: put it under sound_path; a URL begins with http:// or https://",

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .shared import SharedJournal
 
 SCHEMES = ("postgresql://", "postgres://")
-_PASSWORD = re.compile(r"(//[^\s/@:]*):[^\s/]*@|([?&]password=)[^&]*")
+# The three forms: as it should be, with / in the password, and with more that a URL cannot have there.
+_PASSWORD = re.compile(
+    r"(//[^\s/@:]*):(?:[^\s/?]*|[^\s?]*|(?!\d+(?:,[^\s/?@]*)?[/?])\S*)@|([?&]password=)[^&]*",
+)
 _NEEDED = "a journal in PostgreSQL needs asyncpg: pip install 'lipsync-async[postgres]'"
 
 

@@ -11,6 +11,8 @@ from lipsync_async.errors import Violation
 
 FACE = "face_choose[0].face_id"
 """Where a violation of the rule is told."""
+FACE_RULES = frozenset({"only", "first", "longest"})
+"""Words that choose a face; any other text is a `face_id`."""
 _TOLD = 8
 """Faces that a violation lists."""
 _PICTURE = 300

@@ -31,7 +31,11 @@ def lipsync_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     marker = request.node.get_closest_marker("lipsync_sandbox")
     if marker is not None and marker.args:
         pytest.fail("the marker lipsync_sandbox takes options by name", pytrace=False)
-    with in_thread(Sandbox(**(marker.kwargs if marker else {}))) as sandbox:
+    try:
+        made = Sandbox(**(marker.kwargs if marker else {}))
+    except TypeError as error:  # a WrongArgumentError, too
+        pytest.fail(f"the marker lipsync_sandbox: {error}", pytrace=False)
+    with in_thread(made) as sandbox:
         yield sandbox
 
 

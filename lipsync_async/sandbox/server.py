@@ -16,6 +16,7 @@ import attrs
 from aiohttp import web
 
 from lipsync_async.sandbox.account import Purse, TokenBucket
+from lipsync_async.sandbox.arguments import check_type, check_types, told
 from lipsync_async.sandbox.callbacks import Callbacks
 from lipsync_async.sandbox.chances import check_chances
 from lipsync_async.sandbox.choices import check_choices
@@ -51,11 +52,16 @@ class Sandbox(Options):
     It may be closed and entered again: it then listens at the same ports and still knows its tasks.
 
     Raises:
-        ValueError: for an option whose value cannot be.
+        WrongArgumentError: for an option whose value cannot be; it is a ValueError and a TypeError.
 
     """
 
     def __attrs_post_init__(self) -> None:
+        with told():
+            self._make()
+
+    def _make(self) -> None:
+        check_types(self)
         self.check()
         self._state = State(self)
         self._callbacks = Callbacks(self._state)
@@ -186,6 +192,8 @@ class Sandbox(Options):
         tasks = self._state.tasks
         seconds = tasks.seconds if task_seconds is None else task_seconds
         share = tasks.failed_share if failed_share is None else failed_share
+        check_type("Sandbox", "task_seconds", "tuple[float, float]", seconds)
+        check_type("Sandbox", "failed_share", "float", share)
         check_lives(seconds, share)
         tasks.ends = tasks.ends if ends is None else check_chances(ends, KNOWN_ENDS, "end")
         tasks.seconds, tasks.failed_share = seconds, share

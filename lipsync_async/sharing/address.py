@@ -17,6 +17,9 @@ from lipsync_async.wire.credential import ApiKey, account_of
 
 from .protocol import SharedLimits
 
+_FORM = (
+    "write it as redis://:PASSWORD@host:6379/0, with the odd characters of a password as in URLs (%2F for /, %40 for @)"
+)
 _REDIS = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
 
 
@@ -30,7 +33,11 @@ def account_name(gateway: Gateway, key: ApiKey) -> str:
 
 def store_at(address: str, gateway: Gateway, key: ApiKey) -> SharedLimits:
     """The store of an address; nothing is opened yet. Raises `ConfigurationError` for one that means none."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:  # its text may hold a part of the password
+        raise _unusable(address, _FORM) from None
     options = dict(parse_qsl(parts.query))
     name = options.pop("account", None)
     account = f"{urlsplit(gateway.base_url).netloc}:={name}" if name else account_name(gateway, key)
@@ -53,8 +60,8 @@ def _redis(url: str, account: str) -> SharedLimits:
         raise ConfigurationError("shared= in Redis needs a package: pip install 'lipsync-async[redis]'") from error
     try:
         return RedisLimits(url, account)
-    except ValueError as error:
-        raise _unusable(url, str(error)) from None
+    except ValueError:
+        raise _unusable(url, _FORM) from None
 
 
 def _unusable(address: str, why: str) -> ConfigurationError:

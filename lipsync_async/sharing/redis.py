@@ -11,16 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from lipsync_async.dispatch.pacing.book import Book
 from lipsync_async.dispatch.pacing.exchange import Grant, Report
+from lipsync_async.unreachable import in_question
 
 from .protocol import StoreAwayError
 
@@ -99,7 +102,7 @@ class RedisLimits:
                     return grant
         except (RedisError, OSError) as error:
             _heed_cancellation()
-            raise StoreAwayError(str(error) or type(error).__name__) from error
+            raise StoreAwayError(in_words(error)) from error
         raise StoreAwayError("it did not answer in time")
 
     async def _try(self, report: Report) -> Grant | None:
@@ -150,6 +153,38 @@ class RedisLimits:
             task.cancel()
         with contextlib.suppress(RedisError, OSError):
             await cast("Any", self._client).aclose()
+
+
+_REFUSED = "the user name or the password of the URL is refused"
+_CURES: Mapping[type[Exception], str] = {
+    AuthenticationError: _REFUSED,
+    NoPermissionError: "this user may not do what is needed: allow it +@all on the keys {lipsync:*}",
+    BusyLoadingError: "it is still reading its data",
+}
+_NO_PASSWORD = "a password is needed: redis://:PASSWORD@host:6379/0"  # noqa: S105 - none of ours
+_SAID: Mapping[str, str] = {
+    "HELLO must be called with the client already authenticated": _NO_PASSWORD,
+    "Authentication required": _NO_PASSWORD,
+    "invalid username-password pair": _REFUSED,
+    "WRONGPASS": _REFUSED,
+    "DB index is out of range": "that Redis has no database of that number",
+}
+"""By the beginning of what the server says."""
+
+
+def in_words(error: Exception) -> str:
+    """Why the store did not do it, for people; no password."""
+    said = str(error) or type(error).__name__
+    beneath = error if isinstance(error, OSError) else error.__cause__ or error.__context__
+    known = next((cure for begin, cure in _SAID.items() if said.startswith(begin)), "")
+    if known:
+        return known
+    cure = next((_CURES[kind] for kind in type(error).__mro__ if kind in _CURES), "")
+    if cure:
+        return f"{cure} [{said}]"
+    if isinstance(beneath, OSError) and isinstance(error, OSError | RedisConnectionError):
+        return in_question(beneath, "Redis")
+    return said
 
 
 def _heed_cancellation() -> None:

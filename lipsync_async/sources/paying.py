@@ -254,7 +254,9 @@ class Paying(Generic[T]):
         if verdict.action is Action.LOOK_UP:
             text += f"; it may have been charged ({self._call.units} unit), and is not sent again by itself"
         details = {"phase": reply.phase.name.lower()} if isinstance(reply, Failure) else _details(reply)
-        return ERRORS[verdict.action](text, kind=verdict.kind, **details)
+        error = ERRORS[verdict.action](text, kind=verdict.kind, **details)
+        error.__cause__ = reply.error if isinstance(reply, Failure) else None
+        return error
 
     def _failed(self, task_id: str, answer: T) -> TaskError:
         if answer.reply.task_status is not TaskStatus.FAILED:

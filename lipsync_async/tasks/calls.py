@@ -18,7 +18,7 @@ from lipsync_async.downloads.store import expect_store, store_for
 from lipsync_async.endings import Downloaded, Ending, FailureKind, Result, Succeeded, TaskState
 from lipsync_async.errors import TaskError, TaskNotFoundError
 from lipsync_async.gateways import Gateway
-from lipsync_async.given import expect_seconds
+from lipsync_async.given import expect_callable, expect_seconds
 from lipsync_async.journal import AnyJournal
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, BatchResult, NotSent, Outcome, Rejected, Unknown
@@ -34,11 +34,9 @@ from .follower import Follower, FollowingStatistics
 from .results import ResultStream, Watch
 from .slots import Slots
 from .taskbook import Taskbook
+from .telling import OnTaskProgress, Telling, Waitable, count_of, results_of
 from .waiting import Waiting, Waits
 from .wanted import TaskLike, Wanted, expect_tasks, sound_of, wanted_of
-
-Waitable = TaskLike | Rejected | Unknown | NotSent
-"""What `wait_many` takes: an outcome without a task comes back as it is."""
 
 
 class TaskCalls:
@@ -121,28 +119,37 @@ class TaskCalls:
         return await self._wait_for(self._know(wanted_of(task)), timeout)
 
     async def wait_many(
-        self, tasks: Mapping[str, Waitable] | Iterable[Waitable], *, timeout: float | None = None
+        self,
+        tasks: Mapping[str, Waitable] | Iterable[Waitable],
+        *,
+        timeout: float | None = None,
+        on_progress: OnTaskProgress | None = None,
     ) -> TaskResults:
         """Waits for the end of all tasks, for at most `timeout` seconds (None: as long as it takes).
 
         `tasks`: a `BatchResult`, or any outcomes, endings and task ids; an outcome without a task comes back as it is.
+        `on_progress` is called with a `TaskProgress` for each result, when it is known.
         Returns the ending of each, by `external_task_id`, or by task id where no other is known; none is raised.
         """
-        endings: dict[str, Ending] = {}
         expect_tasks(tasks)
         expect_seconds("timeout", timeout)
-        waiting = self._begin_waiting(endings)
+        expect_callable("on_progress", on_progress)
         given = tuple(tasks.values() if isinstance(tasks, Mapping) else tasks)
+        waiting, telling = self._begin_waiting(on_progress, count_of(given))
         try:
             for number, one in enumerate(given, 1):
-                if not isinstance(one, Rejected | Unknown | NotSent):
+                if isinstance(one, Rejected | Unknown | NotSent):
+                    telling.tell(one)
+                else:
                     waiting.add(self._know(wanted_of(one)))
                 if not number % YIELD_EVERY:
                     await asyncio.sleep(0)
             await waiting.finish(timeout)
-            return results_of(given, endings)
+            await telling.finish()
+            return results_of(given, telling.endings)
         finally:
             waiting.leave()
+            telling.leave()
 
     async def run(
         self,
@@ -202,6 +209,7 @@ class TaskCalls:
         *,
         timeout: float | None = None,
         download: Target | None = None,
+        on_progress: OnTaskProgress | None = None,
         account: str = "default",
     ) -> ResultStream:
         """Goes on from a journal alone: yields the ending of every task of its accepted jobs, and submits nothing.
@@ -210,9 +218,13 @@ class TaskCalls:
         `reconcile`, and comes out as its task's ending, or as its outcome where there is no task.
         `timeout`: seconds that tasks are waited for after the last look-up; None: as long as it takes.
         `download`: as in `run_many`; videos that are there already are not fetched again.
+        `on_progress` is called with a `TaskProgress` for each result, right before it is yielded.
         """
-        opened = Opened(journal, self._gateway, account)
-        return self._results(None, opened, timeout, (), download, None, RunOptions(look_only=True), whole_journal=True)
+        expect_callable("on_progress", on_progress)
+        opened, look = Opened(journal, self._gateway, account), RunOptions(look_only=True)
+        stream = self._results(None, opened, timeout, (), download, None, look, whole_journal=True)
+        stream.on_progress = on_progress
+        return stream
 
     def _results(
         self,
@@ -295,17 +307,19 @@ class TaskCalls:
 
     async def _wait_for(self, wanted: Wanted, timeout: float | None) -> Succeeded:
         expect_seconds("timeout", timeout)
-        endings: dict[str, Ending] = {}
-        waiting = self._begin_waiting(endings)
+        waiting, telling = self._begin_waiting(None, 1)
         waiting.add(wanted)
         try:
             await waiting.finish(timeout)
         finally:
             waiting.leave()
-        return _succeeded(endings[wanted.task_id])
+        return _succeeded(telling.endings[wanted.task_id])
 
-    def _begin_waiting(self, endings: dict[str, Ending]) -> Waiting:
-        return self._waits.add(Waiting(self._follow(), collect(endings)))
+    def _begin_waiting(self, hook: OnTaskProgress | None, total: int) -> tuple[Waiting, Telling]:
+        telling = Telling(hook, total)
+        waiting = self._waits.add(Waiting(self._follow(), telling.put))
+        telling.stop = waiting.stop
+        return waiting, telling
 
     def _accepted_now(self, outcome: Accepted) -> Wanted:
         """A task whose job has just come out: it is new, unless an earlier run or a lost reply made it."""
@@ -332,28 +346,6 @@ class TaskCalls:
     async def _stop_following(self) -> None:
         if self._follower is not None:
             await self._follower.aclose()
-
-
-def collect(endings: dict[str, Ending]) -> Callable[[Ending], None]:
-    """Puts each ending into the dict, by task id."""
-
-    def put(ending: Ending) -> None:
-        endings[ending.task_id] = ending
-
-    return put
-
-
-def results_of(given: Iterable[Waitable], endings: Mapping[str, Ending]) -> TaskResults:
-    """The endings in the order in which the tasks were given; what has no task as it is."""
-    results: dict[str, Result] = {}
-    for one in given:
-        if isinstance(one, Rejected | Unknown | NotSent):
-            results[one.external_task_id] = one
-            continue
-        wanted = wanted_of(one)
-        ending = endings[wanted.task_id]
-        results[wanted.external_task_id or ending.external_task_id or wanted.task_id] = ending
-    return TaskResults(results)
 
 
 def _succeeded(ending: Ending) -> Succeeded:

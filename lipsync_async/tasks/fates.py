@@ -39,6 +39,8 @@ class Sign(Enum):
 
 
 ENDED = frozenset({Sign.SUCCEEDED, Sign.FAILED})
+NOT_TOLD = frozenset({Sign.KEY, Sign.PAUSE, Sign.SLOWER, Sign.NOTHING})
+"""Nothing is said of the task."""
 
 SIGNS: Mapping[TaskStatus | None, Sign] = {
     TaskStatus.SUBMITTED: Sign.RUNNING,
@@ -102,6 +104,14 @@ def judge_task(answer: TaskReply | Failure, external_task_id: str | None = None)
     if reply.broken or reply.conflicting:
         return Sign.NOTHING
     return CODE_SIGNS.get(reply.code or 0) or STATUS_SIGNS.get(reply.status, Sign.NOTHING)
+
+
+def trouble_of(answer: TaskReply | Failure) -> str:
+    """What came in place of a task, for people: `HTTP 404: no such task`."""
+    if isinstance(answer, Failure):
+        return f"{answer.kind}: {answer.message}"
+    reply = answer.reply
+    return f"HTTP {reply.status}: {reply.message or 'no usable answer'}"
 
 
 def state_of(task_id: str, answer: TaskReply) -> TaskState:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Coroutine, Iterable
 from typing import Any
 
 from attrs import evolve, frozen
+from msgspec.structs import replace
 
 from lipsync_async.config import Following
 from lipsync_async.dispatch.account import LOG, Account
@@ -26,7 +27,7 @@ from lipsync_async.wire import TaskReply
 from lipsync_async.wire.flight import Flight
 
 from .durations import Durations
-from .fates import ENDED, Absence, Sign, ending_of, judge_task, state_of
+from .fates import ENDED, NOT_TOLD, Absence, Sign, ending_of, judge_task, state_of, trouble_of
 from .freshness import Freshness
 from .learning import Learning, Lesson
 from .planner import Followed, Listener, Planner
@@ -113,10 +114,13 @@ class Follower:
         """The ending of a wait whose patience ended after so many seconds."""
         task = self._planner.get(wanted.task_id)
         name = wanted.external_task_id
+        ending = StillRunning(task_id=wanted.task_id, external_task_id=name, waited=waited)
+        if task is None:
+            return ending
         state = None
-        if task is not None and task.status is not None:
+        if task.status is not None:
             state = TaskState(task_id=wanted.task_id, external_task_id=name, status=task.status)
-        return StillRunning(task_id=wanted.task_id, external_task_id=name, state=state, waited=waited)
+        return replace(ending, state=state, missing=task.missing, trouble=task.trouble)
 
     def learn(self, lessons: Iterable[Lesson]) -> None:
         """What earlier runs learned of this gateway; what this client saw for itself is newer, and stays."""
@@ -232,6 +236,8 @@ class Follower:
         with account.wire.watching(flight):
             answer = await account.queries.get_task(task.task_id, flight)
             sign = judge_task(answer, task.external_task_id)
+            if sign is Sign.MISSING or (sign in NOT_TOLD and not task.missing):
+                task.missing, task.trouble = sign is Sign.MISSING, trouble_of(answer)
             if sign is Sign.KEY:
                 await self._key_refused(generation)
             elif sign is Sign.MISSING:
@@ -257,6 +263,7 @@ class Follower:
         self._planner.answered()
         self._last_found = task.task_id
         task.absence = None
+        task.missing, task.trouble = False, ""
         task.status = answer.reply.task_status
         _date(task, answer, now)
         if sign is Sign.RUNNING:

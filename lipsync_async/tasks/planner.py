@@ -93,6 +93,10 @@ class Followed(msgspec.Struct, kw_only=True, eq=False):
     """As it was told last; None: no look was answered."""
     absence: Absence | None = None
     """Its not-founds, where there were any since it was last found."""
+    missing: bool = False
+    """The gateway's last word was that there is no such task."""
+    trouble: str = ""
+    """What the last look brought in place of the task."""
     listeners: tuple[Listener, ...] = ()
     """Who waits for it; kept by the follower."""
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from inspect import isawaitable
 from types import TracebackType
 from typing import Self
 
 import anyio
 
+from lipsync_async.dispatch.account import callers_error
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import accepted_of
 from lipsync_async.dispatch.streaming import Opened, OutcomeStream
@@ -26,6 +28,7 @@ from .again import Resubmission
 from .fetching import Fetching
 from .follower import Follower
 from .taskbook import Taskbook
+from .telling import OnTaskProgress, TaskProgress
 from .ties import Ties
 from .waiting import Waiting
 from .wanted import wanted_of_job, wanted_of_record
@@ -78,6 +81,9 @@ class ResultStream:
         self._ties = Ties()
         """Second submissions of earlier runs, which are told with their jobs."""
         self._stopped = False
+        self.on_progress: OnTaskProgress | None = None
+        """Hears of each result before it is given out; what it raises, the reader gets."""
+        self._told = 0
         self.rest: list[Result] = []
         """Results that nobody read; tasks that were still waited for are in it as `StillRunning`."""
 
@@ -159,7 +165,19 @@ class ResultStream:
             self._news.clear()
             await self._news.wait()
         self._read.set()
-        return self._ready.popleft()
+        result = self._ready.popleft()
+        if self.on_progress is not None:
+            await self._tell(self.on_progress, result)
+        return result
+
+    async def _tell(self, hook: OnTaskProgress, result: Result) -> None:
+        self._told += 1
+        try:
+            waiting = hook(TaskProgress(self._told, None, result))
+            if isawaitable(waiting):
+                await waiting
+        except StopAsyncIteration as error:  # it would end the stream as if all were told
+            raise callers_error(error, "on_progress") from error
 
     @property
     def downloads(self) -> DownloadStatistics | None:

@@ -7,9 +7,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from html.entities import html5
 
+from lipsync_async.errors import without_frames
+
 _SHORTEST_SECRET = 8
 """Characters; what is shorter is a stand-in, and would be found where it is not."""
 _INSTEAD = b"[...]"
+PASSWORD = re.compile(r"//[^\s/@]+@")
+"""Of a proxy, in its URL."""
 _ESCAPE = re.compile(rb"""\\[uUxX/\\"']|%[0-9A-Fa-f]{2}|&(?:#|[A-Za-z]{2,31};)""")
 """What begins an escaped character, in JSON, in a URL, in HTML."""
 
@@ -29,6 +33,25 @@ def without_key(raw: bytes, headers: Mapping[str, str]) -> bytes:
 def text_without_key(text: str, headers: Mapping[str, str]) -> str:
     """The same for a text."""
     return without_key(text.encode(errors="surrogateescape"), headers).decode(errors="surrogateescape")
+
+
+def clean_error(error: Exception, headers: Mapping[str, str]) -> Exception | None:
+    """What was raised, without its frames, which hold the key; None where it holds a key or a password itself.
+
+    Where aiohttp wraps an error of the system's, it is that: the wrapper knows a proxy's password.
+    """
+    error = _beneath(error)
+    if hasattr(error, "request_info"):  # the headers of the request
+        return None
+    told = f"{error} {error.args!r} {vars(error)!r}"
+    if text_without_key(told, headers) != told or PASSWORD.search(told):
+        return None
+    return without_frames(error)
+
+
+def _beneath(error: Exception) -> Exception:
+    wrapped = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error.__cause__
+    return wrapped if isinstance(wrapped, OSError) else error
 
 
 class CleanHeaders(Mapping[str, str]):

@@ -6,9 +6,6 @@ It never retries, follows no redirect, reads at most 1 MiB of a reply, decompres
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import socket
 import ssl
 import time
 import warnings
@@ -26,13 +23,14 @@ from lipsync_async.config import Limits, Timeouts
 from lipsync_async.errors import ConfigurationError
 from lipsync_async.request.audio.machine import is_machines_fault
 from lipsync_async.terms import Failure, Kind, Phase, Reply
+from lipsync_async.unreachable import why_unreachable
 
 from . import texts
 from .bodies import Body
 from .flight import Flight, Watchdog
 from .lean import LARGEST, Lean, missing
 from .plain import Plain
-from .redaction import CleanHeaders, text_without_key, without_key
+from .redaction import PASSWORD, CleanHeaders, clean_error, text_without_key, without_key
 from .replies import read_reply
 from .tasks import TaskReply, read_task, read_task_list
 from .unpacking import Arrived, body_at_hand, read_body
@@ -184,8 +182,6 @@ def _why_plain(own: bool, proxy: str | None) -> str:
     return "there is a proxy" if proxy is not None else missing()
 
 
-_PASSWORD = re.compile(r"//[^\s/@]+@")
-"""Of a proxy, in its URL."""
 MISCONFIGURED = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.InvalidURL,
@@ -201,24 +197,19 @@ def explain(error: Exception, flight: Flight, headers: Mapping[str, str]) -> Fai
     """What went wrong, in the words of `terms`; the flight knows how far the request got."""
     if flight.sound_fault is not None:
         kind = Kind.STORAGE if is_machines_fault(flight.sound_fault) else Kind.VALIDATION
-        return Failure(kind=kind, phase=flight.phase, message=str(flight.sound_fault))
+        met = clean_error(flight.sound_fault, headers)
+        return Failure(kind=kind, phase=flight.phase, message=str(flight.sound_fault), error=met)
     text = text_without_key(_unreachable(error) or f"{type(error).__name__}: {error}", headers)
-    text = _PASSWORD.sub("//", text)
-    return Failure(kind=_kind_of(error), phase=flight.phase, message=texts.message(text)[:300])
+    text = texts.message(PASSWORD.sub("//", text))[:300]
+    kind = _kind_of(error)
+    return Failure(kind=kind, phase=flight.phase, message=text, error=clean_error(error, headers))
 
 
 def _unreachable(error: Exception) -> str:
     """`cannot reach 127.0.0.1:8904 (connection refused)`; "" for another fault."""
     if not isinstance(error, aiohttp.ClientConnectorError) or isinstance(error, aiohttp.ClientSSLError):
         return ""
-    cause = error.os_error
-    if isinstance(cause, socket.gaierror):
-        why = "no such host is known"
-    elif cause.errno is not None:
-        why = os.strerror(cause.errno).lower()
-    else:
-        why = str(cause) or type(cause).__name__
-    return f"cannot reach {error.host}:{error.port} ({why})"
+    return f"cannot reach {error.host}:{error.port} ({why_unreachable(error.os_error)})"
 
 
 def _kind_of(error: Exception) -> Kind:

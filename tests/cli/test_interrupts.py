@@ -71,9 +71,13 @@ def test_the_second_signal_ends_at_once(tmp_path: Path, lipsync_sandbox: Sandbox
     assert lipsync_sandbox.ledger.duplicates == {}
 
 
+ODD = [{"session_id": "1", "sound_end_time": f"no {number}"} for number in range(12_000)]
+"""More causes than are told at once, so that the first are told before the end, and than a pipe holds."""
+
+
 def test_a_signal_during_the_check_ends_at_once(tmp_path: Path) -> None:
     """Nothing was sent, and it says so."""
-    jobs = write(tmp_path / "jobs.jsonl", [{}, *MANY * 60])
+    jobs = write(tmp_path / "jobs.jsonl", [*ODD, *MANY * 60])
     with command("check", jobs) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -112,7 +116,7 @@ def test_other_commands_take_it_quietly(arguments: tuple[str, ...], code: int, t
     )
     store.close()
     if arguments == ("check",):
-        path = write(tmp_path / "jobs.jsonl", [{}] * 2000)
+        path = write(tmp_path / "jobs.jsonl", ODD)
     with command(*arguments, path) as process:
         assert process.stdout is not None
         assert process.stderr is not None

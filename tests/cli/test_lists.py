@@ -32,7 +32,7 @@ def test_the_template_runs_as_it_stands(
     assert main(["submit", str(place), "--gateway", lipsync_sandbox.base_url]) == 0
     told = capsys.readouterr()
     assert [line["outcome"] for line in results(told.out)] == ["accepted"] * 3
-    assert told.err.count("warning") == 1, "the notes, which are not sent"
+    assert "warning" not in told.err
     assert sorted(it.kind for it in lipsync_sandbox.ledger.preparations) == ["identify", "speech"]
 
 

@@ -13,10 +13,10 @@ import pytest
 from lipsync_async import Accepted, NotSent, Rejected, StillRunning, Succeeded, Unknown, Video
 from lipsync_async.cli import main
 from lipsync_async.cli.advice import Case, next_steps
-from lipsync_async.cli.faults import told_once
+from lipsync_async.cli.faults import AllCauses, Causes
 from lipsync_async.cli.rows import HEADER, Rows, row, writer_for
 from lipsync_async.cli.tally import Tally
-from lipsync_async.endings import Downloaded
+from lipsync_async.endings import Downloaded, FailureKind, TaskFailed
 from lipsync_async.errors import Violation
 from lipsync_async.jobs import LineFault
 from lipsync_async.sandbox import Sandbox
@@ -62,6 +62,10 @@ class Terminal(io.StringIO):
         (
             StillRunning(task_id="1", external_task_id="a", state=None, waited=1.0),
             "a                        running   1",
+        ),
+        (
+            StillRunning(task_id="1", external_task_id="a", missing=True, trouble="HTTP 404: none"),
+            "a                        running   1                  HTTP 404: none",
         ),
         (DONE, "a                        succeeded 1                  " + VIDEO.url),
     ],
@@ -127,14 +131,44 @@ def fault(line: int, message: str = "is missing", path: str = "session_id") -> L
     return LineFault(line=line, violation=Violation(path, "missing", message))
 
 
+def told_of(*faults: LineFault, most: int = 9) -> list[str]:
+    """What is said of them."""
+    causes = Causes(most)
+    for found in faults:
+        causes.add(found)
+    return causes.told()
+
+
 def test_one_cause_is_one_line() -> None:
-    """With the lines that have it; another cause is another line."""
-    told = list(told_once([fault(2), fault(3, "is odd"), *(fault(line) for line in range(4, 12))]))
-    assert told == [
-        "line 2: session_id: is missing (and the same in lines 4, 5, 6, 7, 8 and 3 more)",
-        "line 3: session_id: is odd",
+    """With the lines that have it, all of five and the first of six; another cause is another line."""
+    told = told_of(fault(2), fault(3, "is odd"), *(fault(line) for line in range(4, 1203)))
+    assert told == ["1,200 lines (2, 4, 5 ...): session_id: is missing", "line 3: session_id: is odd"]
+    assert told_of(*map(fault, range(2, 7))) == ["5 lines (2, 3, 4, 5, 6): session_id: is missing"]
+    assert told_of(*map(fault, range(2, 8))) == ["6 lines (2, 3, 4 ...): session_id: is missing"]
+    assert told_of(fault(2), fault(3, path="face_id")) == [
+        "line 2: session_id: is missing",
+        "line 3: face_id: is missing",
     ]
-    assert list(told_once([fault(2), fault(9)])) == ["line 2: session_id: is missing (and the same in line 9)"]
+
+
+def test_causes_beyond_the_room_are_counted() -> None:
+    """What is known by then is counted on."""
+    causes = Causes(1)
+    assert [causes.add(fault(2)), causes.add(fault(3, "is odd")), causes.add(fault(4))] == [True, False, True]
+    assert causes.told() == ["2 lines (2, 4): session_id: is missing"]
+    assert causes.left == 1
+
+
+def test_very_many_causes_are_told_in_parts() -> None:
+    """None is lost, and each part is in the order of the list."""
+    told: list[str] = []
+    causes = AllCauses(told.append)
+    for line in range(20_001):
+        causes.add(fault(line, f"is odd: {line}"))
+    assert len(told) == 20_000
+    causes.end()
+    causes.end()
+    assert told == [f"line {line}: session_id: is odd: {line}" for line in range(20_001)]
 
 
 def test_a_list_without_a_column_has_one_fault(
@@ -144,7 +178,7 @@ def test_a_list_without_a_column_has_one_fault(
     (tmp_path / "jobs.csv").write_text("face_id,audio_id,sound_end_time\n0,a,5000\n0,b,5000\n0,c,5000\n")
     assert main(["submit", str(tmp_path / "jobs.csv"), "--gateway", lipsync_sandbox.base_url]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "line 2: session_id: is missing (and the same in lines 3, 4)",
+        "3 lines (2, 3, 4): session_id: is missing",
         "nothing was sent: 3 of 3 lines cannot be sent",
     ]
 
@@ -163,6 +197,14 @@ def tally_of(*outcomes: Any, **values: Any) -> Tally:
 def not_sent(kind: Kind) -> NotSent:
     """A job that was not sent."""
     return NotSent(external_task_id="a", kind=kind, message="x")
+
+
+MAY_SUCCEED = "failed for a reason of the gateway's, and may succeed if paid again"
+
+
+def failed(kind: str) -> TaskFailed:
+    """A task that failed."""
+    return TaskFailed(task_id="1", external_task_id="a", kind=FailureKind(kind))
 
 
 ACCEPTED = Accepted(external_task_id="a", task_id="1")
@@ -188,6 +230,14 @@ PLAIN, WITH = Case(gateway="kling"), Case(gateway="kling", journal="my run.db")
             ["next: 1 job may have been paid for: lipsync-async reconcile 'my run.db' --gateway kling finds out"],
         ),
         (
+            tally_of(StillRunning(task_id="1", missing=True, trouble="none"), StillRunning(task_id="2"), waits=True),
+            WITH,
+            [
+                "next: 1 task was not known to kling: see that --gateway and the key are those that made them",
+                "next: 1 task still running: lipsync-async wait 'my run.db' --gateway kling goes on",
+            ],
+        ),
+        (
             tally_of(not_sent(Kind.AUTH), not_sent(Kind.AUTH), not_sent(Kind.CANCELLED)),
             WITH,
             ["next: correct the API key; then run the same command again: --journal 'my run.db' knows what is done"],
@@ -206,6 +256,28 @@ PLAIN, WITH = Case(gateway="kling"), Case(gateway="kling", journal="my run.db")
             tally_of(not_sent(Kind.CANCELLED), interrupted=True),
             WITH,
             ["next: run the same command again: --journal 'my run.db' knows what is done"],
+        ),
+        (
+            tally_of(failed("capacity"), failed("gateway"), failed("media"), waits=True),
+            Case(gateway="kling", journal="r.db", jobs="my jobs.csv", wait=True),
+            [
+                f"next: 2 tasks {MAY_SUCCEED}: lipsync-async retry r.db --gateway kling --jobs 'my jobs.csv'",
+                "next: 1 job failed: correct the sound or the video, and submit with a new id",
+            ],
+        ),
+        (
+            tally_of(failed("capacity"), waits=True),
+            WITH,
+            [
+                f"next: 1 task {MAY_SUCCEED}: lipsync-async retry 'my run.db' --gateway kling --jobs JOBS",
+            ],
+        ),
+        (
+            tally_of(failed("gateway"), waits=True),
+            PLAIN,
+            [
+                f"next: 1 task {MAY_SUCCEED}: submit these jobs alone with new ids (with a --journal, `retry` does)",
+            ],
         ),
         (tally_of(REFUSED), PLAIN, ["next: correct the 1 job that was refused, and submit these lines alone"]),
         (

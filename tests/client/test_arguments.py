@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import errno
+import pickle
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -121,7 +124,13 @@ def test_a_gateway_that_is_not_there_is_named_with_the_reason() -> None:
 
     error = asyncio.run(submit())
     assert str(error) == "scene-1: not sent (connection): cannot reach 127.0.0.1:1 (connection refused)"
-    assert isinstance(error.__cause__, ConnectionError)
+    for again in (error, copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
+        assert isinstance(again.__cause__, ConnectionRefusedError)
+        assert again.__cause__.errno == errno.ECONNREFUSED
+        assert again.outcome == error.outcome
+    assert error.__cause__ is error.outcome.cause
+    assert error.__cause__ is not None
+    assert error.__cause__.__traceback__ is None
     assert error.outcome.name == "not_sent"
 
 

@@ -222,6 +222,7 @@ def test_the_key_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, logger=name)
     events: list[Event] = []
     seen: list[str] = []
+    framed: list[object] = []
     shapes = (None, reply({"code": 1200, "message": f"key {KEY}"}, 400), b"garbage\r\n\r\n", reply(b"", 401))
 
     async def main() -> None:
@@ -238,6 +239,8 @@ def test_the_key_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
                 except LipSyncError as error:
                     seen.append(repr(error) + "".join(traceback.format_exception(error)))
                     seen.append(repr(pickle.dumps(error)) + repr(vars(error)))
+                    seen.append(repr(error.__cause__) + repr(vars(error.__cause__ or error)))
+                    framed.append(getattr(error.__cause__, "__traceback__", None))
                 result = await submitter.submit_many(requests(2))
                 seen.append(repr(result) + repr(dict(result)))
 
@@ -246,3 +249,4 @@ def test_the_key_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     everything = "\n".join([*seen, *map(repr, events), caplog.text])
     assert KEY not in everything
     assert KEY[4:] not in everything
+    assert framed == [None] * len(framed), "frames hold the headers, and with them the key"

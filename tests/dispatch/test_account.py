@@ -14,7 +14,7 @@ from attrs import evolve
 
 from lipsync_async import KLING, Event, Limits, LipSyncClient, LipSyncRequest, RetryPolicy, RunOptions
 from lipsync_async.dispatch.account import LOG
-from lipsync_async.errors import RejectedError
+from lipsync_async.errors import OutcomeUnknownError, RejectedError
 from lipsync_async.outcomes import Accepted, Unknown
 from lipsync_async.terms import Kind
 from tests.loopback.acts import KEY, client, request, requests, tell
@@ -337,6 +337,28 @@ def test_who_joins_a_job_shares_its_end() -> None:
             told = await asyncio.gather(*(submitter.submit(request()) for _ in range(2)), return_exceptions=True)
             assert [type(error) for error in told] == [RejectedError] * 2
             assert {str(error) for error in told} == {"job-1: rejected (content_policy): not nice"}
+            assert server.creates == {"job-1": 1}
+
+    hurry(main())
+
+
+def test_who_joins_a_job_in_doubt_hears_of_the_same_exception() -> None:
+    """The very object, which was met once."""
+
+    async def cut(connection: Connection) -> None:
+        await connection.request()
+        await asyncio.sleep(1.0)
+        connection.reset()
+
+    async def main() -> None:
+        async with RawServer(always=cut) as server, client(server) as submitter:
+            options = RunOptions(ambiguous="report")
+            told = await asyncio.gather(
+                *(submitter.submit(request(), options=options) for _ in range(2)), return_exceptions=True
+            )
+            one, other = (error for error in told if isinstance(error, OutcomeUnknownError))
+            assert isinstance(one.__cause__, ConnectionResetError)
+            assert one.__cause__ is other.__cause__
             assert server.creates == {"job-1": 1}
 
     hurry(main())

@@ -83,3 +83,29 @@ def test_an_interruption_counts_from_the_last_slice(phase: Phase, attempts: int,
 def test_a_doubt_without_a_reason_is_the_servers() -> None:
     """A verdict that names none."""
     assert ambiguous(sent_once(), None, LOST).kind is Kind.SERVER
+
+
+# --- the exception beneath ------------------------------------------------------------------------------------------
+
+MET = ConnectionResetError(104, "reset")
+CUT = Failure(kind=Kind.CONNECTION, phase=Phase.SENT, message="cut", error=MET)
+
+
+def test_what_was_raised_is_the_cause_of_what_is_not_sent() -> None:
+    """Where it is the reason: not of a job that failed once, and was then given up for another reason."""
+    job = sent_once()
+    job.result = CUT
+    assert unfinished(job, Kind.CONNECTION, "cut").error().__cause__ is MET  # type: ignore[union-attr]
+    assert unfinished(job, Kind.CANCELLED, "stopped").error().__cause__ is None  # type: ignore[union-attr]
+    other = OSError(24, "no file is left")
+    assert unfinished(job, Kind.STORAGE, "none", other).error().__cause__ is other  # type: ignore[union-attr]
+
+
+def test_what_was_raised_is_the_cause_of_a_doubt_and_of_a_refusal() -> None:
+    """Of the attempt in doubt, whatever came later; and of a sound that could not be read."""
+    job = sent_once()
+    job.ambiguity = ambiguous(job, Kind.CONNECTION, CUT)
+    job.result = LOST
+    assert unfinished(job, Kind.TIMEOUT, "late").error().__cause__ is MET  # type: ignore[union-attr]
+    refused = rejected(sent_once(), Verdict(Action.FAIL, Kind.VALIDATION), CUT)
+    assert refused.error().__cause__ is MET  # type: ignore[union-attr]

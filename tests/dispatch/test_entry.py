@@ -198,6 +198,8 @@ def test_a_sound_that_the_machine_can_never_read_is_not_its_jobs_fault(
         outcome = ended(step)
         assert isinstance(outcome, NotSent)
         assert (outcome.kind, outcome.message) == (Kind.STORAGE, "not now: clip.wav")
+        assert isinstance(outcome.cause, OSError)
+        assert outcome.cause.errno == number
         assert (job.reads, entry.taken, jobbook.notes) == (1 if stopped else READS, 1, [])
 
     play(story)

@@ -123,11 +123,11 @@ def test_a_repeated_key_is_warned_of(tmp_path: Path) -> None:
 
 def test_an_unknown_key_is_one_warning_a_list(tmp_path: Path) -> None:
     """It is not sent; a thousand lines make one warning, and their ids are those of lines without it."""
-    jobs = open_list(tmp_path, [job(sound_insert_time=number, note=f"take {number}") for number in range(1000)])
+    jobs = open_list(tmp_path, [job(sound_insert_time=number, remark=f"take {number}") for number in range(1000)])
     report = jobs.check()
     (warned,) = report.warnings.values()
     assert (report.ok, warned.lines, warned.first.line, report.warning_count) == (True, 1000, 1, 1000)
-    assert warned.first.violation.path == "note"
+    assert warned.first.violation.path == "remark"
     assert next(iter(jobs)).request == only(open_list(tmp_path, [job(sound_insert_time=0)], "plain.jsonl")).request
 
 

@@ -201,7 +201,7 @@ def test_messages_say_what_would_be_right(value: object, message: str) -> None:
 
 @pytest.mark.parametrize("it", [FLAT, line()])
 @pytest.mark.parametrize(
-    "name", ["model", "note", "Unnamed: 0", "index", "id", "", "speaker", "duration", "audio_url", "source", "speech"]
+    "name", ["model", "notes", "Unnamed: 0", "index", "id", "", "speaker", "duration", "audio_url", "source", "speech"]
 )
 def test_what_is_no_field_is_not_sent(it: dict[str, Any], name: str) -> None:
     """It is told, and is neither in the request nor in its id."""
@@ -247,6 +247,14 @@ def test_another_word_for_a_field_is_a_fault_only_in_its_place() -> None:
     assert read == read_request(FLAT)[0]
     assert {v.severity for v in found} == {"warning"}
     assert faults({**FLAT, "Session ID": "another"}) == {"Session ID": "misnamed_field"}
+
+
+@pytest.mark.parametrize("it", [FLAT, line()])
+def test_a_note_is_the_writers_own(it: dict[str, Any]) -> None:
+    """Neither sent, nor told, nor a part of the id."""
+    read, found = read_request({**it, "note": "take 2"})
+    assert found == []
+    assert read == read_request(it)[0]
 
 
 def test_a_face_has_no_other_fields_either() -> None:

@@ -33,4 +33,6 @@ def test_it_imports_no_other_room(path: Path) -> None:
     if path.name == "pytest_plugin.py":  # it is no part of the gateway: it makes the client's profile of one
         ours.remove("lipsync_async.gateways")
         ours.remove("lipsync_async.gateways")
+    if path.name == "arguments.py":  # how a wrong argument is told says nothing about the wire
+        ours = [name for name in ours if name not in {"lipsync_async.errors", "lipsync_async.given"}]
     assert all(name.startswith("lipsync_async.sandbox") for name in ours)

@@ -44,6 +44,14 @@ def test_the_gateway_is_ready(lipsync_gateway, lipsync_sandbox):
     assert (lipsync_gateway.settle_time, lipsync_gateway.hold_time) == (2.0, 3.0)
     assert "sandbox" in repr(LipSyncClient(lipsync_gateway))
 
+@pytest.mark.lipsync_sandbox(session_seconds="x")
+def test_with_a_text_for_a_number(lipsync_sandbox):
+    pass
+
+@pytest.mark.lipsync_sandbox(sesion_seconds=1)
+def test_with_a_slip(lipsync_sandbox):
+    pass
+
 @pytest.mark.lipsync_sandbox("positional")
 def test_with_a_mistake(lipsync_sandbox):
     pass
@@ -73,5 +81,7 @@ def test_the_fixture_and_its_marker(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert "3 passed, 1 error" in run.stdout, run.stdout + run.stderr
+    assert "3 passed, 3 errors" in run.stdout, run.stdout + run.stderr
+    assert "lipsync_sandbox: Sandbox.session_seconds must be a number, not the text 'x'" in run.stdout
+    assert "unexpected keyword argument 'sesion_seconds'" in run.stdout
     assert "takes options by name" in run.stdout

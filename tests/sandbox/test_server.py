@@ -14,6 +14,7 @@ import aiohttp
 import attrs
 import pytest
 
+from lipsync_async.errors import WrongArgumentError
 from lipsync_async.sandbox import KNOWN_FAULTS, Sandbox
 from lipsync_async.sandbox.faults import AFTER_THE_TASK, BEFORE_THE_TASK
 
@@ -423,8 +424,8 @@ def test_a_port_in_use_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_are_told_at_once(options: dict[str, Any]) -> None:
-    """An option outside its choices raises a ValueError that names it."""
-    with pytest.raises(ValueError, match=next(iter(options)).removesuffix("s")):
+    """An option outside its choices raises an error that names it."""
+    with pytest.raises(WrongArgumentError, match=next(iter(options)).removesuffix("s")):
         Sandbox(**options)
 
 

@@ -23,7 +23,7 @@ pytest.importorskip("gunicorn", reason="gunicorn is not installed: pip install g
 
 SERVICE = (Path(__file__).parents[2] / "examples" / "service_aiohttp.py").read_text(encoding="utf-8")
 WORKERS, JOBS = 4, 60
-PLAIN, JOURNAL = "LipSyncClient()", ', journal="service.db"'
+PLAIN, JOURNAL = "LipSyncClient()", ", journal=JOURNAL"
 
 
 def service(url: str, place: Path) -> str:

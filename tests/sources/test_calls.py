@@ -222,6 +222,7 @@ def test_a_lost_reply_is_not_sent_again() -> None:
         came, seen, _ = act(what, "reset", FOUND)
         assert isinstance(came, OutcomeUnknownError)
         assert "may have been charged (0.05 unit), and is not sent again by itself" in str(came)
+        assert came.__cause__ is not None
         assert seen.kinds == {"POST": 1}
 
 
@@ -245,7 +246,9 @@ def test_nobody_there_is_safe_to_try_again() -> None:
                 await caller.identify_faces(video_url=URL)
             return raised.value
 
-    assert hurry(main()).kind == Kind.CONNECTION
+    came = hurry(main())
+    assert came.kind == Kind.CONNECTION
+    assert isinstance(came.__cause__, ConnectionRefusedError)
 
 
 def test_a_refusal_for_rate_is_waited_for() -> None:

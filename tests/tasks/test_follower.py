@@ -337,12 +337,40 @@ def test_a_lost_task() -> None:
 
 
 def test_without_a_witness_no_task_is_lost() -> None:
-    """It stays running until patience ends."""
+    """It stays running until patience ends, and the error says that the gateway does not know it."""
     book = Book(answer=lambda *_: NOT_FOUND)
 
     async def act(caller: LipSyncClient, _: Book) -> None:
-        with pytest.raises(WaitTimeoutError):
-            await caller.wait("task-of-another-day", timeout=2000.0)
+        for timeout in (12.0, 2000.0):  # before it must be stored, and long after
+            with pytest.raises(WaitTimeoutError, match="the gateway does not know this task") as caught:
+                await caller.wait("task-of-another-day", timeout=timeout)
+            assert "goes on" not in str(caught.value)
+            assert isinstance(caught.value.ending, StillRunning)
+            assert caught.value.ending.missing
+
+    play(act, book)
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "told"),
+    [
+        (NOT_FOUND, state("a", "processing"), "it goes on at the gateway"),
+        (reply(b"busy", 503), reply(b"busy", 503), "no look told how it stands (the last: HTTP 503"),
+        (state("a", "processing"), reply(b"busy", 503), "it goes on at the gateway"),
+        (state("a", "processing"), NOT_FOUND, "the gateway does not know this task"),
+        (NOT_FOUND, reply(b"busy", 503), "the gateway does not know this task (HTTP 404"),
+        (reply(b"busy", 503), NOT_FOUND, "the gateway does not know this task (HTTP 404"),
+    ],
+)
+def test_a_wait_that_ends_says_what_is_known(early: bytes, late: bytes, told: str) -> None:
+    """The last word that was told of the task counts, and trouble tells none."""
+    book = Book()
+    book.answer = lambda *_: early if book.asked["a"] <= 2 else late
+
+    async def act(caller: LipSyncClient, _: Book) -> None:
+        with pytest.raises(WaitTimeoutError) as caught:
+            await caller.wait("a", timeout=900.0)
+        assert told in str(caught.value)
 
     play(act, book)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import html
 import json
+import ssl
 import time
 import urllib.parse
 
+import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from lipsync_async.terms import Failure, Reply
-from lipsync_async.wire.redaction import CleanHeaders, text_without_key, without_key
+from lipsync_async.wire.redaction import CleanHeaders, clean_error, text_without_key, without_key
 from tests.loopback.acts import KEY
 from tests.loopback.raw import answering, reply
 from tests.wire.test_transport import post, through
@@ -112,6 +116,61 @@ def test_hostile_texts_cost_little(text: str) -> None:
     begun = time.process_time()
     without_key(text.encode(), call(ODD))
     assert time.process_time() - begun < 2.0
+
+
+# --- exceptions ----------------------------------------------------------------------------------------------------
+
+
+class Quoting(aiohttp.ClientError):
+    """An exception with more than its text."""
+
+    def __init__(self, **values: object) -> None:
+        super().__init__("broken")
+        vars(self).update(values)
+
+
+def came_of(error: Exception, cause: Exception) -> Exception:
+    """As `raise error from cause` makes it."""
+    error.__cause__ = cause
+    return error
+
+
+PROXIED = ConnectionKey("gateway", 443, True, True, URL("http://me:secret@proxy:1"), None, None)
+
+
+@pytest.mark.parametrize(
+    ("raised", "kept"),
+    [
+        (ConnectionResetError(104, "reset"), ConnectionResetError),
+        (aiohttp.ServerDisconnectedError(), aiohttp.ServerDisconnectedError),
+        (came_of(aiohttp.ClientOSError(104, "reset"), ConnectionResetError(104, "reset")), ConnectionResetError),
+        (came_of(aiohttp.ClientPayloadError("cut"), KeyError("x")), aiohttp.ClientPayloadError),
+        (aiohttp.ClientConnectorError(PROXIED, ConnectionRefusedError(111, "refused")), ConnectionRefusedError),
+        (aiohttp.ClientConnectorCertificateError(PROXIED, ssl.SSLCertVerificationError("old")), ssl.SSLError),
+        (Quoting(said="nothing"), Quoting),
+        (ValueError(f"Invalid header value {KEY}"), None),
+        (ValueError("quoted", in_json(KEY)), None),
+        (Quoting(headers=CIMultiDict({"X": f"Bearer {KEY}"})), None),
+        (Quoting(request_info=None), None),
+        (aiohttp.InvalidURL("http://me:secret@proxy:1"), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_exception_is_kept_where_it_holds_no_secret(raised: Exception, kept: type[Exception] | None) -> None:
+    """What aiohttp wraps is unwrapped, and no frame stays: frames hold the headers."""
+    try:
+        raise raised
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        found = clean_error(error, call(KEY))
+    if kept is None:
+        assert found is None
+        return
+    assert isinstance(found, kept)
+    assert "secret" not in f"{found!r} {vars(found)!r}"
+    assert found.__traceback__ is None
+
+
+# --- replies --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["X-Request-Id", "X-Oneapi-Request-Id"])

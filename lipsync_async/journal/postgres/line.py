@@ -11,6 +11,8 @@ import asyncpg
 from lipsync_async.errors import JournalError
 from lipsync_async.journal.claims import Away
 
+from . import refusals
+
 T = TypeVar("T")
 Connection: TypeAlias = Any
 """asyncpg's; it has no types of its own."""
@@ -74,8 +76,13 @@ class Line:
                     return await work(self._connection)
             except _PASSING as error:
                 self._drop()
-                raise Away(f"{type(error).__name__}: {error}") from error
-            except (asyncpg.PostgresError, ValueError) as error:
+                raise Away(refusals.away(error)) from error
+            except asyncpg.PostgresError as error:
+                self._drop()
+                raise JournalError(f"the journal {self._name}: {refusals.refused(error, self._url)}") from error
+            except ValueError as error:
+                if self._connection is None:  # of the URL: its text may hold a part of the password
+                    raise JournalError(f"the journal {self._name}: {refusals.URL_FORM}") from None
                 self._drop()
                 raise JournalError(f"the journal {self._name}: {error}") from error
             except BaseException:

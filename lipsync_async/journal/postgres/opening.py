@@ -18,6 +18,7 @@ from lipsync_async.journal.shared import MAX_OUTAGE, SharedJournal
 
 from . import line, statements
 from .reader import PgReader
+from .refusals import URL_FORM
 from .table import PgTable
 
 OPENING = 10.0
@@ -48,12 +49,15 @@ class Address:
 
 
 def read_url(url: str) -> Address:
-    """Raises `JournalError` for an option that says nothing."""
-    parts = urlsplit(url)
+    """Raises `JournalError` for what is no URL, and for an option that says nothing."""
+    name = without_password(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text may hold a part of the password
+        raise JournalError(f"the journal {name}: {URL_FORM}") from None
     query = parse_qsl(parts.query, keep_blank_values=True)
     own = {key: value for key, value in query if key in _OWN}
     rest = urlencode([(key, value) for key, value in query if key not in _OWN])
-    name = without_password(url)
     plain = urlunsplit(parts._replace(query=rest))
     try:
         lease, outage = float(own.get("lease", LEASE)), float(own.get("max_outage", MAX_OUTAGE))

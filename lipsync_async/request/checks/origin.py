@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 
 from lipsync_async.errors import Violation
 from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource, VideoSource
 from lipsync_async.request.audio import AudioFile
+from lipsync_async.request.faces import FACE_RULES
 from lipsync_async.request.video import VideoFile, file_faults
 
 from .ids import text_faults
@@ -19,6 +21,8 @@ NOT_IDENTIFIED = "not_identified"
 """The rule of a request that names a video and has no session yet."""
 NOT_SPOKEN = "not_spoken"
 """The rule of a request that names a text and has no audio yet."""
+_A_WORD = re.compile(r"[^\W\d_]{2,}(?:[ _-]+[^\W\d_]+)*")
+"""Letters alone: no gateway has such ids of faces."""
 PENDING = frozenset({NOT_IDENTIFIED, NOT_SPOKEN})
 
 
@@ -72,7 +76,15 @@ def video_faults(path: str, video: object) -> Iterator[Violation]:
         yield from url_faults(f"{path}.url", video.url)
     if is_given(video.video_id):
         yield from text_faults(f"{path}.video_id", video.video_id)
-    yield from text_faults(f"{path}.face", video.face)
+    yield from _face_faults(f"{path}.face", video.face)
+
+
+def _face_faults(path: str, face: object) -> Iterator[Violation]:
+    if isinstance(face, str) and face not in FACE_RULES and _A_WORD.fullmatch(face):
+        told = f"must be only, first or longest, or the id of a face such as 0: {face[:40]!r} is none of them"
+        yield Violation(path, "face_rule", told)
+    else:
+        yield from text_faults(path, face)
 
 
 def speech_faults(path: str, speech: object) -> Iterator[Violation]:

@@ -14,7 +14,7 @@ from attrs import evolve
 from lipsync_async.errors import Violation
 from lipsync_async.gateways import Gateway
 from lipsync_async.given import no_request
-from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource
+from lipsync_async.models import BrokenRequest, FaceChoice, LipSyncRequest, SpeechSource
 
 from .extra import extra_faults, watermark_faults
 from .ids import is_plain_task_id, is_plain_text, task_id_faults, text_faults
@@ -38,6 +38,8 @@ def check(request: LipSyncRequest, gateway: Gateway | None = None, facts: Facts 
     Never raises, whatever the fields contain.
     """
     if not isinstance(request, LipSyncRequest):
+        if isinstance(request, BrokenRequest):
+            return list(request.violations)
         return [Violation("", "not_a_request", no_request(request))]
     profile = _STRICTEST if gateway is None else gateway
     if request.checked and facts is None and len(request.external_task_id or "") <= profile.max_id_length:
