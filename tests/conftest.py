@@ -36,9 +36,9 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     write_rows = Store.write_rows
 
-    def counting(store: Store, rows: list[Any]) -> None:
-        sizes.append(len(rows))
-        write_rows(store, rows)
+    def counting(store: Store, groups: list[Any]) -> None:
+        sizes.append(sum(len(group.rows) for group in groups))
+        write_rows(store, groups)
 
     monkeypatch.setattr(Store, "write_rows", counting)
     return sizes

@@ -21,7 +21,7 @@ from .entries import Entry, EntryRow
 from .looks import AnyReader
 from .reader import MEMORY, Reader
 from .record import Record, State
-from .rows import Row, to_row
+from .rows import Group, Row, grouped, to_row
 from .store import Store
 from .thread import Done, Task, nothing, serve, settle
 from .trouble import gone
@@ -220,6 +220,7 @@ class Journal(AnyJournal):
         self._loop = loop
         self._inbox = inbox
         self._lock = store.lock
+        self._most_rows = store.most_rows
         self._rows: list[Row] = []
         self._entries: list[EntryRow] = []
         self._dones: list[Done] = []
@@ -341,11 +342,12 @@ class Journal(AnyJournal):
         if quiet < QUIET and queued < ENOUGH:
             self._loop.call_soon(self._hand_over, queued, quiet)
             return
-        work = partial(_commit, rows=self._rows, kept=self._entries)
-        dones, self._rows, self._entries, self._dones = self._dones, [], [], []
-        self._inbox.put((work, partial(self._committed, dones)))
+        groups, kept, dones = grouped(self._rows, self._most_rows), self._entries, self._dones
+        self._rows, self._entries, self._dones = [], [], []
+        # What was made here is let go here: the other thread is on another core, and what it touches has to come over.
+        self._inbox.put((partial(_commit, groups=groups, kept=kept), partial(self._committed, dones, groups)))
 
-    def _committed(self, dones: list[Done], error: JournalError | None) -> None:
+    def _committed(self, dones: list[Done], _: list[Group], error: JournalError | None) -> None:
         if error is not None:
             # What was queued meanwhile is given up too: it may stand on what was lost.
             self.failed: JournalError | None = self.failed or error
@@ -376,8 +378,8 @@ class Journal(AnyJournal):
         self._inbox.put((None, partial(settle, self._closed, None)))
 
 
-def _commit(store: Store, rows: list[Row], kept: list[EntryRow]) -> None:
-    if rows:
-        store.write_rows(rows)
+def _commit(store: Store, groups: list[Group], kept: list[EntryRow]) -> None:
+    if groups:
+        store.write_rows(groups)
     if kept:
         store.keep(kept)

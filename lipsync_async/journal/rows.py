@@ -6,6 +6,7 @@ The checksum is the CRC-32 of the row's other values as msgpack, without the col
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -34,6 +35,8 @@ WIDTHS = (_CORE + 1, _TASK + 1, _REST + 1, _LAST + 1, len(COLUMNS))
 
 A row has as many as it needs: few columns are half the cost of a write. Columns of later schemas make later steps.
 """
+STEP = 8
+"""Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up."""
 _NOTHING = EMPTY[1:]
 _NO_CONTENT, _NO_TASK = _NOTHING[_CORE:_TASK], _NOTHING[_TASK:_REST]
 _NO_REST, _NO_LAST = _NOTHING[_REST:_LAST], _NOTHING[_LAST:]
@@ -108,6 +111,31 @@ def _rest(record: Record) -> Row:
 def storable_row(row: Row) -> Row:
     """The row with every value as SQLite can hold it, and its checksum made anew."""
     return _sealed(tuple(map(storable, row[1:])))
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Rows that one statement puts in, ready to be bound: what the thread that commits would do is done before."""
+
+    rows: Sequence[Row]
+    width: int
+    """Columns of each."""
+    size: int
+    """Rows of the statement: those and, after them, empty ones."""
+    values: list[Any]
+
+
+def grouped(rows: Sequence[Row], most: int) -> list[Group]:
+    """The rows in groups of at most so many, a multiple of `STEP`."""
+    return [_group(rows[start : start + most]) for start in range(0, len(rows), most)]
+
+
+def _group(rows: Sequence[Row]) -> Group:
+    count = len(rows)
+    size = count if count == 1 else -(-count // STEP) * STEP
+    width = max(map(len, rows))
+    values = bound(rows, width)
+    values += repeat(NULL, (size - count) * width)
+    return Group(rows, width, size, values)
 
 
 def bound(rows: Sequence[Row], width: int) -> list[Any]:

@@ -7,8 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
-from itertools import repeat
+from functools import cache, partial
 from time import monotonic
 
 from lipsync_async.errors import JournalError
@@ -20,14 +19,12 @@ from .locks import WriterLock
 from .place import check_place, locate
 from .reader import MEMORY, Reader
 from .record import Record
-from .rows import COLUMNS, NULL, Row, bound, storable, storable_row, to_row
+from .rows import COLUMNS, STEP, Group, Row, grouped, storable, storable_row, to_row
 from .schema import HOME, JOURNAL_ID
 from .trouble import SQLITE_ERRORS, damaged, explain, gone, replaced, strange
 
 # More rows a statement save little.
 _MOST_ROWS = 128
-# Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up.
-_STEP = 8
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "external_task_id")
 _KEEP = (
     "INSERT INTO entries (kind, name, state, value, checksum) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, name)"
@@ -78,21 +75,23 @@ class Store(Reader):
             raise
         # Before SQLite 3.32 a statement took 999 values.
         room = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(COLUMNS)
-        self._most_rows = min(_MOST_ROWS, room // _STEP * _STEP)
+        self.most_rows = min(_MOST_ROWS, room // STEP * STEP)
+        """Rows of one statement."""
 
     def write(self, records: Sequence[Record]) -> None:
         """Put these in, each in place of what its id had; in one transaction, durable on return.
 
         Raises `JournalError`, and then none is written, or all are in a file that is no longer at its path.
         """
-        self.write_rows([to_row(record) for record in records])
+        self.write_rows(grouped([to_row(record) for record in records], self.most_rows))
 
-    def write_rows(self, rows: Sequence[Row]) -> None:
-        """The same for rows that `to_row` made."""
+    def write_rows(self, groups: Sequence[Group]) -> None:
+        """The same for rows that `to_row` and `grouped` made."""
         try:
-            self._write(rows)
+            self._write(groups)
         except (UnicodeEncodeError, OverflowError):
-            self._write([storable_row(row) for row in rows])
+            rows = [storable_row(row) for group in groups for row in group.rows]
+            self._write(grouped(rows, self.most_rows))
         self._confirm()
 
     def keep(self, rows: Sequence[EntryRow]) -> None:
@@ -232,27 +231,20 @@ class Store(Reader):
     def _put_notes(self, notes: list[tuple[str, str]]) -> None:
         self._connection.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?)", notes)
 
-    def _write(self, rows: Sequence[Row]) -> None:
+    def _write(self, groups: Sequence[Group]) -> None:
         # Every step of a statement gives the GIL away, and a busy loop pays for each time it is asked back:
         # so one step for as many rows as can be, and a statement that is alone is its own transaction.
-        if len(rows) > self._most_rows:
-            self._transact(lambda: self._put_in_parts(rows))
-        elif rows:
-            self._safely(lambda: self._put_rows(rows))
+        put = partial(self._put_groups, groups)
+        if len(groups) > 1:
+            self._transact(put)
+        elif groups:
+            self._safely(put)
 
-    def _put_in_parts(self, rows: Sequence[Row]) -> None:
-        for start in range(0, len(rows), self._most_rows):
-            self._put_rows(rows[start : start + self._most_rows])
-
-    def _put_rows(self, rows: Sequence[Row]) -> None:
-        count = len(rows)
-        size = count if count == 1 else -(-count // _STEP) * _STEP
-        width = max(map(len, rows))
-        values = bound(rows, width)
-        values += repeat(NULL, (size - count) * width)
-        cursor = self._connection.execute(_upsert(width, size), values)
-        # The number of the row that was inserted last, into whichever table; an update leaves it as it was.
-        self._newest = self._highest() if self._kept else cursor.lastrowid or 0
+    def _put_groups(self, groups: Sequence[Group]) -> None:
+        for group in groups:
+            cursor = self._connection.execute(_upsert(group.width, group.size), group.values)
+            # The number of the row that was inserted last, into whichever table; an update leaves it as it was.
+            self._newest = self._highest() if self._kept else cursor.lastrowid or 0
 
     def _transact(self, work: Callable[[], None]) -> None:
         def transaction() -> None:

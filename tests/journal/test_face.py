@@ -98,7 +98,7 @@ def test_who_is_told_may_end_the_program(path: Path) -> None:
         journal._busy = True  # a commit is under way
         journal.post(job("a"))
         with pytest.raises(SystemExit):
-            journal._committed([leave], None)
+            journal._committed([leave], [], None)
         await journal.write(job("b"))
 
     with_journal(path, body)

@@ -98,7 +98,7 @@ def test_a_network_disk_gets_a_rollback_journal_and_a_warning(path: Path, caplog
 def test_an_old_sqlite_gets_smaller_statements(path: Path) -> None:
     """Where a statement takes few values, a group is split further and still arrives whole."""
     with open_store(path) as store:
-        store._most_rows = 8
+        store.most_rows = 8
         store.write([job(f"job-{number}") for number in range(19)])
         assert store.counts()[State.OPEN] == 19
 

@@ -14,7 +14,7 @@ from lipsync_async.errors import JournalError
 from lipsync_async.journal import Entry, InlineJournal, Record, Store, entries
 from lipsync_async.journal.entries import EntryRow
 from lipsync_async.journal.face import Done
-from lipsync_async.journal.rows import Row, to_row
+from lipsync_async.journal.rows import Row, grouped, to_row
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.credential import Credential
 from tests import makers
@@ -141,7 +141,7 @@ class GroupJournal(InlineJournal):
             self._timer.cancel()
             self._timer = None
         if rows:
-            self._do(lambda: self.store.write_rows(rows))
+            self._do(lambda: self.store.write_rows(grouped(rows, self.store.most_rows)))
         if kept and self.failed is None:
             self._do(lambda: self.store.keep(kept))
         for done in dones:
