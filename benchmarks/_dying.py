@@ -16,6 +16,7 @@ from attrs import evolve
 
 from benchmarks._delayed import content_length
 from lipsync_async import Accepted, BatchResult, Gateway, Limits, LipSyncClient, NotSent, RunOptions, Timeouts, Unknown
+from tests.loopback.acts import in_use
 from tests.makers import requests
 
 TIMEOUTS = Timeouts(total=1.5, connect=1.5, grace=1.0)
@@ -182,7 +183,7 @@ async def soak(minutes: float, seed: int) -> tuple[list[str], str]:
             for _ in range(20):
                 faults += await _batch(client, books, number, tally)
                 number += 1
-                held = client._session.connector._acquired  # type: ignore[union-attr]  # noqa: SLF001
+                held = in_use(client)
                 if held:
                     faults.append(f"batch {number}: {len(held)} connections were not given back")
                 if time.monotonic() > until or faults:

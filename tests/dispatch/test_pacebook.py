@@ -25,11 +25,24 @@ from tests.dispatch.helpers import EPOCH, MADE, Wire, account_at, play
 LIMITED = Limits(initial_per_second=40.0)
 
 
+STORES: list[Store] = []
+"""All that are open."""
+
+
+@pytest.fixture(autouse=True)
+def all_closed() -> Iterator[None]:
+    """What a test opened is closed after it."""
+    yield
+    while STORES:
+        STORES.pop().close()
+
+
 class Journal(InlineJournal):
     """In memory; counts what is written."""
 
     def __init__(self, store: Store | None = None) -> None:
         super().__init__(store or Store(":memory:", gateway="https://g"))
+        STORES.append(self.store)
         self.written: list[int] = []
         """Bytes of each line."""
 
