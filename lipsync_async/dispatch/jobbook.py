@@ -54,6 +54,7 @@ MAY_BE_CHARGED = frozenset({State.ACCEPTED, State.UNKNOWN, State.OPEN})
 """States after which other content under the same id is not sent."""
 _IN_DOUBT = frozenset({State.OPEN, State.UNKNOWN})
 _registries: WeakKeyDictionary[AnyJournal, Registry] = WeakKeyDictionary()
+_absent: WeakKeyDictionary[AnyJournal, set[str]] = WeakKeyDictionary()
 
 
 class Jobbook:
@@ -64,13 +65,16 @@ class Jobbook:
         self._blank: bool | None = None
         self._met: set[bytes] = set()
         self._known: set[str] = set()
-        self._absent: str | None = None
-        """An id that is not in the journal: a gateway that names no job by its id may give each the same one."""
         self.shared = journal.needs_claims
         """Other processes may write it: a job is claimed before anything else."""
         journal.runs += 1
         self.registry = _registries.setdefault(journal, Registry())
         """The ids that are under way in any run of this journal."""
+        self._absent = _absent.setdefault(journal, set())
+        """The id, if any, that is known to be absent, for all runs of this journal: any of them may intend it.
+
+        A gateway that names no job by its id may give each the same one.
+        """
 
     @property
     def journal(self) -> AnyJournal:
@@ -136,12 +140,13 @@ class Jobbook:
         """Whether a job of that id was ever intended with this journal, by whichever process."""
         if self.shared:
             return external_task_id in self._known
-        if external_task_id == self._absent:
+        if external_task_id in self._absent:
             return False
         with suppress(JournalError):
             if self._journal.recall(external_task_id) is not None:
                 return True
-            self._absent = external_task_id
+            self._absent.clear()
+            self._absent.add(external_task_id)
         return False
 
     def unresolved(self) -> Iterator[Job] | AsyncIterator[Job]:
@@ -175,8 +180,6 @@ class Jobbook:
 
     def intend(self, job: Job, credential: Credential) -> asyncio.Future[None]:
         """Durable before the first byte leaves. Raises `JournalError` when awaited."""
-        if job.id == self._absent:
-            self._absent = None
         job.core = job.core or core_fingerprint(job.request)
         job.key = credential.mark(self._journal.salt)
         return self._journal.write(self._record(job, State.OPEN))
@@ -226,6 +229,7 @@ class Jobbook:
         return None
 
     def _record(self, job: Job, state: State, **values: Any) -> Record:
+        self._absent.discard(job.id)
         # In the order of the fields, which costs a third less than names; two are made for every job.
         return Record(
             job.id,

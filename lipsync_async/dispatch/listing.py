@@ -10,7 +10,7 @@ from attrs import evolve
 from lipsync_async.config import RunOptions
 from lipsync_async.errors import DuplicateIdError
 from lipsync_async.given import expect, expect_jobs, id_given
-from lipsync_async.models import LipSyncRequest
+from lipsync_async.models import BrokenRequest, LipSyncRequest
 from lipsync_async.wire.identity import bare, derive_id
 
 from .job import Job
@@ -118,7 +118,9 @@ async def _derived(request: LipSyncRequest, options: RunOptions, max_id_length: 
         return ""
 
 
-def _content(request: LipSyncRequest) -> LipSyncRequest:
+def _content(request: LipSyncRequest | BrokenRequest) -> object:
+    if isinstance(request, BrokenRequest):  # all that is known are its faults, each with the line where it stands
+        return [(fault.path.partition(": ")[2], fault.rule, fault.message) for fault in request.violations]
     if not isinstance(request, LipSyncRequest):
         return request
     return evolve(bare(request), external_task_id=None)

@@ -23,7 +23,7 @@ from .reader import MEMORY, Reader
 from .record import Record, State
 from .rows import Group, Row, grouped, to_row
 from .store import Store
-from .thread import Done, Task, nothing, serve, settle
+from .thread import Done, Task, failure_of, nothing, serve, settle
 from .trouble import gone
 
 __all__ = ["ENOUGH", "AnyJournal", "Done", "InlineJournal", "Journal"]
@@ -342,8 +342,13 @@ class Journal(AnyJournal):
         if quiet < QUIET and queued < ENOUGH:
             self._loop.call_soon(self._hand_over, queued, quiet)
             return
-        groups, kept, dones = grouped(self._rows, self._most_rows), self._entries, self._dones
+        rows, kept, dones = self._rows, self._entries, self._dones
         self._rows, self._entries, self._dones = [], [], []
+        try:
+            groups = grouped(rows, self._most_rows)
+        except Exception as error:  # noqa: BLE001 - too little memory, say: those who wait would do so for ever
+            self._committed(dones, [], failure_of(self.reader.path, error))
+            return
         # What was made here is let go here: the other thread is on another core, and what it touches has to come over.
         self._inbox.put((partial(_commit, groups=groups, kept=kept), partial(self._committed, dones, groups)))
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SCHEMES = ("postgresql://", "postgres://")
 # The three forms: as it should be, with / in the password, and with more that a URL cannot have there.
 _PASSWORD = re.compile(
-    r"(//[^\s/@:]*):(?:[^\s/?]*|[^\s?]*|(?!\d+(?:,[^\s/?@]*)?[/?])\S*)@|([?&]password=)[^&]*",
+    r"(//[^/@:]*):(?:[^/?]*|[^?]*|(?!\d+(?:,[^/?@]*)?[/?]).*)@|([?&]password=)[^&]*",
+    re.DOTALL,
 )
 _NEEDED = "a journal in PostgreSQL needs asyncpg: pip install 'lipsync-async[postgres]'"
 

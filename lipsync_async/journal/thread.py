@@ -71,10 +71,15 @@ def _attempt(work: Callable[[Store], None], store: Store) -> JournalError | None
     except JournalError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a thread that died would leave its waiters hanging
-        failure = JournalError(f"the journal {store.path} failed: {error!r}")
-        failure.__cause__ = error
-        return failure
+        return failure_of(store.path, error)
     return None
+
+
+def failure_of(path: str, error: Exception) -> JournalError:
+    """What is told of an error that nobody thought of."""
+    failure = JournalError(f"the journal {path} failed: {error!r}")
+    failure.__cause__ = error
+    return failure
 
 
 def _answer(loop: asyncio.AbstractEventLoop, done: Callable[[Any], None], error: Exception | None) -> bool:

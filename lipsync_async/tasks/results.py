@@ -84,6 +84,8 @@ class ResultStream:
         self.on_progress: OnTaskProgress | None = None
         """Hears of each result before it is given out; what it raises, the reader gets."""
         self._told = 0
+        self._heard: Result | None = None
+        """One that it has heard of, and the reader has not got."""
         self.rest: list[Result] = []
         """Results that nobody read; tasks that were still waited for are in it as `StillRunning`."""
 
@@ -166,18 +168,23 @@ class ResultStream:
             await self._news.wait()
         self._read.set()
         result = self._ready.popleft()
-        if self.on_progress is not None:
+        if self.on_progress is not None and result is not self._heard:
             await self._tell(self.on_progress, result)
         return result
 
     async def _tell(self, hook: OnTaskProgress, result: Result) -> None:
+        """Where that fails, or is cancelled, the reader still gets the result, next or in `rest`."""
         self._told += 1
         try:
             waiting = hook(TaskProgress(self._told, None, result))
             if isawaitable(waiting):
                 await waiting
-        except StopAsyncIteration as error:  # it would end the stream as if all were told
-            raise callers_error(error, "on_progress") from error
+        except BaseException as error:
+            self._heard = result
+            self._ready.appendleft(result)
+            if isinstance(error, StopAsyncIteration):  # it would end the stream as if all were told
+                raise callers_error(error, "on_progress") from error
+            raise
 
     @property
     def downloads(self) -> DownloadStatistics | None:

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 KEPT = 0.5
 """Seconds after which a connection that nobody needed is given back."""
+KEEP_ALIVE = 10.0
+"""Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
+_LATE = KEEP_ALIVE - 2 * KEPT
+"""Seconds by which a look may be late: what is free then was used after the look before the last."""
 
 
 class Kept:
     """The connections of one origin that are free; `key` tells an origin."""
 
-    __slots__ = ("_free", "_key", "_least", "_loop", "_timer")
+    __slots__ = ("_due", "_free", "_key", "_least", "_loop", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -31,6 +35,8 @@ class Kept:
         self._least = 0
         """So many were free all the time since the last look."""
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        """When the next look is to be, on the loop's clock."""
 
     def __len__(self) -> int:
         return len(self._free)
@@ -38,6 +44,8 @@ class Kept:
     def take(self, key: object) -> Connection | None:
         """One that was not closed meanwhile; None where there is none for that origin."""
         free = self._free
+        if free and self._loop.time() - self._due > _LATE:
+            self._drop()
         while free and (key is self._key or key == self._key):
             connection = free.pop()
             if len(free) < self._least:
@@ -60,7 +68,7 @@ class Kept:
         else:
             self._free.append(connection)
             if self._timer is None:
-                self._timer = self._loop.call_later(KEPT, self._look)
+                self._look_later()
 
     def _is_of(self, key: object) -> bool:
         """Whether it is the origin whose connections are kept: while there are none, any is."""
@@ -70,10 +78,24 @@ class Kept:
 
     def _look(self) -> None:
         """Gives back what was not needed since the last look."""
+        if self._loop.time() - self._due > _LATE:
+            self._drop()
         for _ in range(self._least):
             self._free.popleft().release()
         self._least = len(self._free)
-        self._timer = self._loop.call_later(KEPT, self._look) if self._free else None
+        self._timer = None
+        if self._free:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._due = self._loop.time() + KEPT
+        self._timer = self._loop.call_at(self._due, self._look)
+
+    def _drop(self) -> None:
+        """Closes all: the loop stood still, in a long call of the caller's say, and what a peer closed was not seen."""
+        while self._free:
+            self._free.pop().close()
+        self._least = 0
 
     def close(self) -> None:
         """Gives back all, before the session is closed."""

@@ -28,6 +28,7 @@ from lipsync_async.unreachable import why_unreachable
 from . import texts
 from .bodies import Body
 from .flight import Flight, Watchdog
+from .kept import KEEP_ALIVE
 from .lean import LARGEST, Lean, missing
 from .plain import Plain
 from .redaction import PASSWORD, CleanHeaders, clean_error, text_without_key, without_key
@@ -38,9 +39,6 @@ from .upload import STALE
 
 _T = TypeVar("_T")
 _Out_co = TypeVar("_Out_co", covariant=True)
-
-KEEP_ALIVE = 10.0
-"""Seconds: a connection that idled for longer may be gone, and finding out costs an `Unknown`."""
 
 
 _IS_THERE = frozenset({200, 206})

@@ -115,6 +115,21 @@ def test_an_id_that_stands_twice_is_told_before_anything_is_sent(tmp_path: Path,
     assert len(lipsync_sandbox.ledger.entries) == 1
 
 
+def test_the_same_broken_line_twice_is_one_job_that_is_rejected(tmp_path: Path, lipsync_sandbox: Sandbox) -> None:
+    """As a sound one is, and it holds up nothing; two that are broken in other ways are no one job."""
+
+    async def main() -> None:
+        async with client_of(lipsync_sandbox) as client:
+            with listed(tmp_path, [LINES[1], LINES[0], LINES[1]]) as jobs:
+                result = await client.submit_many(jobs)
+            assert (list(result), faults_of(result["b"])) == (["b", "a"], ["line 1: calback_url"])
+            jobs = listed(tmp_path, [LINES[1], {**GOOD, "external_task_id": "b", "sesion_id": "1"}])
+            with jobs, pytest.raises(DuplicateIdError):
+                await client.submit_many(jobs)
+
+    asyncio.run(main())
+
+
 def test_a_list_that_changes_is_told(tmp_path: Path, lipsync_sandbox: Sandbox) -> None:
     """As its own iteration tells it; nothing was sent."""
 

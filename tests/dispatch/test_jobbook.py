@@ -458,6 +458,14 @@ def test_an_id_that_was_absent_is_known_once_it_is_intended() -> None:
     assert jobbook.holds("job-2")
 
 
+def test_what_one_run_intends_no_other_run_of_the_journal_takes_for_absent() -> None:
+    """A reply that names that job is then no job's but its own, whoever looked before it was sent."""
+    jobbook, notebook = book()
+    assert not jobbook.holds("job-2")
+    asyncio.run(intended(Jobbook(notebook), Job(REQUEST, "job-2")))  # type: ignore[arg-type]
+    assert jobbook.holds("job-2")
+
+
 def test_a_journal_that_its_owner_closed_too_early_takes_no_job_along(tmp_path: Path) -> None:
     """What was surely not sent cannot be cleared any more; the job comes out all the same."""
 

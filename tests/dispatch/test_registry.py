@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import suppress
+from weakref import ReferenceType, ref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +13,7 @@ from hypothesis import strategies as st
 from lipsync_async.dispatch import registry as room
 from lipsync_async.dispatch.job import NOTHING, Job
 from lipsync_async.dispatch.registry import REMEMBERED, Registry
-from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown, caused
 from lipsync_async.terms import Kind
 
 
@@ -67,6 +71,48 @@ def test_what_may_have_been_paid_for_is_remembered(outcome: Outcome, remembered:
     registry = Registry()
     done = came_out(registry, outcome)
     assert registry.recall("job-1") is (done if remembered else None)
+
+
+class Service:
+    """What holds a client, as a frame of the caller's code does."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+
+
+def whose_cause_is_raised() -> ReferenceType[Service]:
+    """Leaves a service behind, whose job's cause got a frame that holds it."""
+    service = Service()
+    job = Job(NOTHING, "job-1")
+    service.registry.claim(job)
+    job.outcome = caused(Unknown(external_task_id="job-1", kind=Kind.CONNECTION), ConnectionError("reset"))
+    service.registry.release(job)
+    cause = job.outcome.cause or AssertionError()
+    del job  # the caller has outcomes, and no jobs
+    with suppress(ConnectionError):
+        raise cause
+    return ref(service)
+
+
+def test_a_cause_that_is_raised_holds_no_client_for_ever() -> None:
+    """It is freed with the frames that the cause got."""
+    left = whose_cause_is_raised()
+    for _ in range(2):
+        gc.collect()
+    assert left() is None
+
+
+def test_a_remembered_job_has_all_that_it_had() -> None:
+    """Also where its outcome has a cause."""
+    registry, job = Registry(), Job(NOTHING, "job-1", 7, attempts=3, key=b"k", mark=b"m")
+    registry.claim(job)
+    job.outcome = caused(Unknown(external_task_id="job-1", kind=Kind.CONNECTION), ConnectionError("reset"))
+    registry.release(job)
+    found = registry.recall("job-1")
+    assert found is not None
+    assert {name: getattr(found, name) for name in job.__struct_fields__} == {
+        name: getattr(job, name) for name in job.__struct_fields__
+    }
 
 
 def test_the_last_ten_thousand_are_remembered() -> None:

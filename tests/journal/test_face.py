@@ -275,6 +275,32 @@ def test_a_forgotten_journal_warns_and_lets_go(path: Path) -> None:
         assert store.recall("full") == FULL
 
 
+def test_rows_that_cannot_be_made_ready_break_the_journal_and_leave_no_hang(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For want of memory, say: who waits is told, as where the thread fails, and the journal can be closed."""
+
+    def too_little(*_: object) -> list[object]:
+        raise MemoryError
+
+    async def main() -> None:
+        journal = await Journal.open(path, gateway=GATEWAY)
+        told: list[JournalError | None] = []
+        with monkeypatch.context() as patch:
+            patch.setattr("lipsync_async.journal.face.grouped", too_little)
+            journal.post(FULL, told.append)
+            await handed_over(journal)
+        assert "MemoryError" in str(told[0])
+        with pytest.raises(JournalError, match="MemoryError"):
+            await journal.write(FULL)
+        assert journal.failed is told[0]
+        await journal.aclose()
+
+    asyncio.run(main())
+    with open_store(path) as store:
+        assert store.recall("full") is None
+
+
 def test_a_loop_that_closes_first_leaves_no_hang(path: Path) -> None:
     """The loop is closed with a commit under way: the thread ends by itself, and what it had got is in the file."""
     loop = asyncio.new_event_loop()

@@ -109,7 +109,9 @@ def test_each_trouble_has_its_words() -> None:
     assert "no database of this name" in refused(asyncpg.exceptions.InvalidCatalogNameError("x"), "postgresql://h")
 
 
-@pytest.mark.parametrize("password", ["plain", "a:b", "a/b", "a?b", "a/b?c", "a@b", "a[b", "12", "a/?b@c"])
+@pytest.mark.parametrize(
+    "password", ["plain", "a:b", "a/b", "a?b", "a/b?c", "a@b", "a[b", "12", "a/?b@c", "a b", "a\tb/?c\nd"]
+)
 def test_no_password_is_shown_however_it_was_written(password: str) -> None:
     """Also where a URL cannot have it so."""
     shown = without_password(f"postgresql://me:{password}@db:5433/app?lease=7")

@@ -172,6 +172,34 @@ def test_what_the_hook_of_follow_raises_its_reader_gets(
     play(act)
 
 
+@pytest.mark.parametrize("reads_on", [True, False])
+def test_a_result_whose_hook_was_cancelled_is_not_lost(reads_on: bool, tmp_path: Path) -> None:
+    """Its reader gets it next, and the hook hears of it no more; else it is in `rest`."""
+    heard: list[tuple[int, int | None, str]] = []
+    began = asyncio.Event()
+
+    async def slow(progress: TaskProgress) -> None:
+        heard.append(said(progress))
+        began.set()
+        await asyncio.sleep(5.0)
+
+    async def act(caller: LipSyncClient, _: Book) -> None:
+        await caller.submit_many(requests(1), journal=tmp_path / "run.db")
+        read = []
+        async with caller.follow(tmp_path / "run.db", on_progress=slow) as results:
+            reading = asyncio.ensure_future(anext(results))
+            await began.wait()
+            reading.cancel()
+            await asyncio.wait([reading])
+            assert reading.cancelled()
+            if reads_on:
+                read = [result async for result in results]
+        assert [result.name for result in (read if reads_on else results.rest)] == ["succeeded"]
+        assert heard == [(1, None, "succeeded")]
+
+    play(act)
+
+
 def test_a_hook_is_a_function() -> None:
     """Which is said before anything is waited for."""
 

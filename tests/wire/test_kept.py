@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import Factory, define
 
-from lipsync_async.wire.kept import KEPT, Kept
+from lipsync_async.wire.kept import KEEP_ALIVE, KEPT, Kept
 from tests.loopback.acts import client, request
 from tests.loopback.hurried import hurry
 from tests.loopback.raw import RawServer, gateway
@@ -155,6 +155,44 @@ def test_at_the_end_all_are_given_back_at_once() -> None:
         assert (connection.done, len(kept), kept._timer) == (["release"], 0, None)
 
     inside(act)
+
+
+@define(eq=False)
+class Clock:
+    """A loop whose timers ring when they are told to, as where a call of the caller's holds it up."""
+
+    now: float = 1000.0
+    rings: list[Any] = Factory(list)
+
+    def time(self) -> float:
+        """Seconds."""
+        return self.now
+
+    def call_at(self, when: float, ring: Any) -> Any:
+        """A timer."""
+        self.rings.append((when, ring))
+        return object()
+
+
+@pytest.mark.parametrize(("held_up", "done"), [(KEEP_ALIVE - KEPT, []), (KEEP_ALIVE - KEPT + 0.01, ["close"])])
+def test_where_the_loop_stood_still_none_is_taken_that_the_pool_would_not_use(held_up: float, done: list[str]) -> None:
+    """Its peer may have closed it: nobody has looked, and a create on it would end in doubt."""
+    clock = Clock()
+    kept = Kept(clock)  # type: ignore[arg-type] # stands for asyncio's
+    connection = left(kept, Connection())
+    clock.now += held_up
+    assert taken(kept) is (None if done else connection)
+    assert connection.done == done
+
+
+def test_a_look_that_comes_so_late_gives_nothing_back() -> None:
+    """The pool would take it for one that was used right now."""
+    clock = Clock()
+    kept = Kept(clock)  # type: ignore[arg-type] # stands for asyncio's
+    connection = left(kept, Connection())
+    clock.now += KEEP_ALIVE
+    clock.rings[0][1]()
+    assert (connection.done, kept._timer, len(clock.rings)) == (["close"], None, 1)
 
 
 # --- with a client -------------------------------------------------------------------------------------------------
