@@ -17,7 +17,7 @@ NOTHING = LipSyncRequest(session_id="", face_choose=())
 """Stands for the content of a job that is only looked up, or whose content is not kept."""
 
 
-class Job(Struct, eq=False, gc=False):  # nothing that it refers to refers to it, but see `KeptJob`
+class Job(Struct, eq=False):
     """A request with its id on its way to an outcome; whoever works at it owns it."""
 
     # What it is.
@@ -95,15 +95,3 @@ class Job(Struct, eq=False, gc=False):  # nothing that it refers to refers to it
             "refusals": self.refusals,
             "line": self.line,
         }
-
-
-class KeptJob(Job, gc=True, eq=False):
-    """A job that its client remembers, and whose outcome has a cause.
-
-    Who raises that cause gives it frames, which may hold the client: a cycle that the garbage collector must see.
-    """
-
-
-def kept(job: Job) -> KeptJob:
-    """The same job, to be remembered."""
-    return KeptJob(*(getattr(job, name) for name in job.__struct_fields__))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from lipsync_async.outcomes import Accepted, Unknown
 from lipsync_async.request.audio import AudioBytes
 
-from .job import NOTHING, Job, kept
+from .job import NOTHING, Job
 
 REMEMBERED = 10_000
 """Jobs that came out accepted or unknown, and their task ids."""
@@ -61,8 +61,6 @@ class Registry:
                 call()
 
     def _remember(self, job: Job) -> None:
-        if isinstance(job.outcome, Unknown) and job.outcome.cause is not None:
-            job = kept(job)
         self._ended[job.id] = job
         if len(self._ended) > REMEMBERED:
             _, oldest = self._ended.popitem(last=False)
