@@ -75,9 +75,8 @@ class Credential:
 
     async def headers(self) -> Headers:
         """The headers of every call. Raises `ConfigurationError` where the callable gives no usable key."""
-        if self.known_headers is None:
+        while self.known_headers is None:  # again where the new key was refused before we had our turn
             await self.refresh(self.generation)
-            assert self.known_headers is not None
         return self.known_headers
 
     def forget(self) -> None:

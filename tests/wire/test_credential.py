@@ -115,6 +115,28 @@ def test_a_forgotten_key_is_asked_for_again() -> None:
     hurry(main())
 
 
+def test_who_waited_for_a_key_that_is_refused_meanwhile_asks_anew() -> None:
+    """It is forgotten before the one who waited has its turn."""
+    asked: list[int] = []
+
+    async def source() -> str:
+        asked.append(1)
+        await asyncio.sleep(1.0)
+        return f"key-number-{len(asked)}"
+
+    async def main() -> None:
+        credential = Credential(source)
+
+        async def use() -> str:
+            headers = await credential.headers()
+            credential.forget()
+            return headers["Authorization"]
+
+        assert [*await asyncio.gather(use(), use())] == ["Bearer key-number-1", "Bearer key-number-2"]
+
+    hurry(main())
+
+
 # --- what an error keeps ------------------------------------------------------------------------------------------
 
 SECRET = "secret-key-0123456789"
