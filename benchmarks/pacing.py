@@ -29,30 +29,32 @@ import attrs
 if __name__ == "__main__":  # run as a script: the repository is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks._limiters import (
+from benchmarks._clients import (
     AIMD,
     FAR,
     NEAR,
     Algorithm,
+    Build,
+    Learned,
+    Network,
+    PauseAll,
+    PerJobBackoff,
+    Run,
+    simulate,
+)
+from benchmarks._limiters import (
     Alternating,
     AtRandom,
-    Build,
     Envoy,
     FixedWindow,
     HAProxy,
-    Learned,
     Limiter,
-    Network,
     Nginx,
-    PauseAll,
-    PerJobBackoff,
     Refusal,
-    Run,
     Schedule,
     Slots,
     TokenBucket,
     World,
-    simulate,
 )
 from lipsync_async.terms import Kind
 

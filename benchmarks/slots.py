@@ -28,7 +28,8 @@ import attrs
 if __name__ == "__main__":  # run as a script: the repository is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks._limiters import FAR, NEAR, Algorithm, Learned, Network, PerJobBackoff, Schedule, World, _at, _sum
+from benchmarks._clients import FAR, NEAR, Algorithm, Learned, Network, PerJobBackoff
+from benchmarks._limiters import Schedule, World, _at, _sum
 from benchmarks.following import LOOPS
 from lipsync_async import Following
 from lipsync_async.config import Limits

@@ -8,7 +8,8 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from benchmarks._limiters import FAR, NEAR, AtRandom, Learned, Network, TokenBucket, simulate
+from benchmarks._clients import FAR, NEAR, Learned, Network, simulate
+from benchmarks._limiters import AtRandom, TokenBucket
 from lipsync_async.config import Limits
 from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.dispatch.pacing.background import Advice, Background, Phase

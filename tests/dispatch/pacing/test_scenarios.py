@@ -7,22 +7,8 @@ from statistics import median
 import attrs
 import pytest
 
-from benchmarks._limiters import (
-    FAR,
-    NEAR,
-    Alternating,
-    AtRandom,
-    Build,
-    FixedWindow,
-    HAProxy,
-    Learned,
-    Network,
-    Nginx,
-    Schedule,
-    Slots,
-    TokenBucket,
-    simulate,
-)
+from benchmarks._clients import FAR, NEAR, Build, Learned, Network, simulate
+from benchmarks._limiters import Alternating, AtRandom, FixedWindow, HAProxy, Nginx, Schedule, Slots, TokenBucket
 from benchmarks.slots import measured, ways
 from benchmarks.slots import simulate as simulate_slots
 from lipsync_async.dispatch.pacing import Pacer
