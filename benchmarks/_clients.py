@@ -14,7 +14,7 @@ from lipsync_async.config import Limits
 from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.terms import Kind
 
-from ._limiters import Limiter, Refusal, Slots, World
+from ._limiters import Alarm, Limiter, Refusal, Slots, World
 
 
 class Algorithm(Protocol):
@@ -93,7 +93,7 @@ class Client:
         self._jobs = jobs
         self._begun = 0
         self._again: list[int] = []
-        self._wake_at = math.inf
+        self._alarm = Alarm(world, self.pump)
         if isinstance(limiter, Slots):
             limiter.ended = self._task_ended
 
@@ -105,22 +105,11 @@ class Client:
         while self._free and (self._again or self._begun < self._jobs):
             wait = self._algorithm.admit(self._world.now)
             if wait:
-                self._wake(self._world.now + wait)
+                self._alarm.set(self._world.now + wait)
                 return
             if not self._again:
                 self._begun += 1
             self._send(self._again.pop() if self._again else 1)
-
-    def _wake(self, when: float) -> None:
-        if self._world.now < self._wake_at <= when or when == math.inf:
-            return
-        self._wake_at = when
-        self._world.at(when, lambda: self._woken(when))
-
-    def _woken(self, when: float) -> None:
-        if self._wake_at == when:
-            self._wake_at = math.inf
-            self.pump()
 
     def _send(self, attempt: int) -> None:
         self._free -= 1

@@ -47,6 +47,26 @@ class World:
             call()
 
 
+class Alarm:
+    """One call to come: an earlier moment takes the place of a later one, infinity is none."""
+
+    def __init__(self, world: World, call: Callable[[], None]) -> None:
+        self._world = world
+        self._call = call
+        self._at = math.inf
+
+    def set(self, when: float) -> None:
+        if self._world.now < self._at <= when or when == math.inf:
+            return
+        self._at = when
+        self._world.at(when, lambda: self._ring(when))
+
+    def _ring(self, when: float) -> None:
+        if self._at == when:
+            self._at = math.inf
+            self._call()
+
+
 # ------------------------------------------------------------------------------------------------ limiters
 
 

@@ -29,7 +29,7 @@ if __name__ == "__main__":  # run as a script: the repository is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks._clients import FAR, NEAR, Algorithm, Learned, Network, PerJobBackoff
-from benchmarks._limiters import Schedule, World, _at, _sum
+from benchmarks._limiters import Alarm, Schedule, World, _at, _sum
 from benchmarks.following import LOOPS
 from lipsync_async import Following
 from lipsync_async.config import Limits
@@ -154,7 +154,8 @@ class Client:
         self._algorithm = case.make(dice)
         self._free = case.workers
         self._again: list[int] = []
-        self._wake_at = self._look_at = math.inf
+        self._look_at = math.inf
+        self._alarm = Alarm(world, self.pump)
         durations, freshness = Durations(), Freshness()
         self._planner = Planner(Following(max_queries_per_second=1000.0), durations, freshness)
         self._learning = Learning(durations, freshness)
@@ -167,21 +168,10 @@ class Client:
         while self._free:
             wait = self._algorithm.admit(self._world.now)
             if wait:
-                self._wake(self._world.now + wait)
+                self._alarm.set(self._world.now + wait)
                 return
             self._free -= 1
             self._send(self._again.pop() if self._again else 1)
-
-    def _wake(self, when: float) -> None:
-        if self._world.now < self._wake_at <= when or when == math.inf:
-            return
-        self._wake_at = when
-        self._world.at(when, lambda: self._woken(when))
-
-    def _woken(self, when: float) -> None:
-        if self._wake_at == when:
-            self._wake_at = math.inf
-            self.pump()
 
     def _send(self, attempt: int) -> None:
         sent_at = self._world.now

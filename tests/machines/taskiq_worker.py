@@ -12,13 +12,12 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from lipsync_async import Gateway, Limits, LipSyncClient, RetryPolicy, Timeouts
 from lipsync_async.engines.packing import pack
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import State
 from tests.loopback.crash_child import request
 from tests.machines.scene import LEASE
-from tests.machines.worker import HOLD, SETTLE
+from tests.machines.worker import client_at
 
 
 def load(base_url: str, journal: str, scene: int) -> Any:
@@ -27,14 +26,7 @@ def load(base_url: str, journal: str, scene: int) -> Any:
     from examples import taskiq_worker
 
     module: Any = taskiq_worker
-    module.LipSyncClient = lambda _: LipSyncClient(
-        Gateway(name="sandbox", base_url=base_url, settle_time=SETTLE, hold_time=HOLD),
-        api_key="sandbox-key",
-        limits=Limits(max_in_flight=16),
-        retry=RetryPolicy(base_delay=0.05),
-        timeouts=Timeouts(total=5.0, connect=2.0),
-        trust_lookups=True,
-    )
+    module.LipSyncClient = lambda _: client_at(base_url)
     return module
 
 

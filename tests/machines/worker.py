@@ -8,6 +8,7 @@ import os
 import sys
 from collections import Counter
 from random import Random
+from typing import Any
 
 from lipsync_async import Gateway, Limits, LipSyncClient, RetryPolicy, Timeouts
 from tests.loopback.crash_child import request
@@ -15,19 +16,24 @@ from tests.loopback.crash_child import request
 SETTLE, HOLD = 4.0, 5.0
 
 
-async def main(base_url: str, journal: str, jobs: int, seed: int) -> None:
-    """Prints `started` after the first outcome, and what it was told as the last line."""
-    numbers = list(range(jobs))
-    Random(seed).shuffle(numbers)
-    client = LipSyncClient(
+def client_at(base_url: str, **options: Any) -> LipSyncClient:
+    """A client of the scene's gateway, which is quick to give up and to try again."""
+    return LipSyncClient(
         Gateway(name="sandbox", base_url=base_url, settle_time=SETTLE, hold_time=HOLD),
         api_key="sandbox-key",
         limits=Limits(max_in_flight=16),
         retry=RetryPolicy(base_delay=0.05),
         timeouts=Timeouts(total=5.0, connect=2.0),
         trust_lookups=True,
-        shared=os.environ.get("LIPSYNC_SHARED"),
+        **options,
     )
+
+
+async def main(base_url: str, journal: str, jobs: int, seed: int) -> None:
+    """Prints `started` after the first outcome, and what it was told as the last line."""
+    numbers = list(range(jobs))
+    Random(seed).shuffle(numbers)
+    client = client_at(base_url, shared=os.environ.get("LIPSYNC_SHARED"))
     told: Counter[str] = Counter()
     async with client, client.stream(map(request, numbers), journal=journal) as outcomes:
         async for outcome in outcomes:

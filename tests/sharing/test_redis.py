@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,29 +21,17 @@ from lipsync_async.sharing.address import store_at  # noqa: E402
 from lipsync_async.sharing.protocol import StoreAwayError  # noqa: E402
 from lipsync_async.sharing.redis import RedisLimits  # noqa: E402
 from lipsync_async.terms import Kind  # noqa: E402
+from tests.redis_server import SERVER, redis_server  # noqa: E402
 from tests.sharing.saying import say  # noqa: E402
-
-SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 @pytest.fixture(scope="module")
-def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def socket() -> Iterator[Path]:
     """The socket of a server that listens at no port, and writes nothing."""
     if SERVER is None:
         pytest.skip("no redis-server is installed: apt-get install redis-server")
-    folder = tmp_path_factory.mktemp("redis")
-    path = folder / "s"
-    words = [SERVER, "--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        for line in server.stdout:
-            if "accept connections" in line:
-                break
-        try:
-            yield path
-        finally:
-            server.terminate()
-            server.stdout.read()
+    with redis_server() as url:
+        yield Path(url.removeprefix("unix://"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,14 +16,21 @@ from lipsync_async.wire.credential import KEY_PATIENCE, Credential, find_key, us
 from tests.loopback.hurried import hurry
 
 
-def test_a_key_is_asked_for_once_and_renewed_once_a_generation() -> None:
-    """By whoever comes first; the others find it done."""
+def slow_source() -> tuple[list[int], Callable[[], Awaitable[str]]]:
+    """A source of keys that takes a second, and a list with one entry each time that it was asked."""
     asked: list[int] = []
 
     async def source() -> str:
         asked.append(1)
         await asyncio.sleep(1.0)
         return f"key-number-{len(asked)}"
+
+    return asked, source
+
+
+def test_a_key_is_asked_for_once_and_renewed_once_a_generation() -> None:
+    """By whoever comes first; the others find it done."""
+    asked, source = slow_source()
 
     async def main() -> None:
         credential = Credential(source)
@@ -117,12 +125,7 @@ def test_a_forgotten_key_is_asked_for_again() -> None:
 
 def test_who_waited_for_a_key_that_is_refused_meanwhile_asks_anew() -> None:
     """It is forgotten before the one who waited has its turn."""
-    asked: list[int] = []
-
-    async def source() -> str:
-        asked.append(1)
-        await asyncio.sleep(1.0)
-        return f"key-number-{len(asked)}"
+    _, source = slow_source()
 
     async def main() -> None:
         credential = Credential(source)
