@@ -7,7 +7,6 @@ again makes none.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from attrs import frozen
@@ -64,7 +63,11 @@ class Budget:
 
     def left(self, now: float) -> float:
         """Seconds until it is given up, unless something comes; 0 or less: it is."""
-        return min(self._last_progress + self.patience.without_progress, self._end) - now
+        return self._deadline - now
+
+    @property
+    def _deadline(self) -> float:
+        return min(self._last_progress + self.patience.without_progress, self._end)
 
     def after_failure(self, now: float, dice: Callable[[], float], hint: float | None = None) -> float | None:
         """Seconds until the next try; None: it is given up.
@@ -77,4 +80,4 @@ class Budget:
         if self.failures >= self.patience.tries:
             return None
         wait = max(wait * (1 - SPREAD + 2 * SPREAD * dice()), hint or 0.0)
-        return wait if math.isfinite(wait) and wait < self.left(now) else None
+        return wait if now + wait < self._deadline else None  # as the next try's clock will show it
