@@ -22,7 +22,7 @@ demo: $(VENV)/.cli ## The whole way: forty jobs with real speech, their tasks an
 	@$(BIN)/lipsync-async demo
 
 test: $(VENV)/.dev ## The test suite
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 check: $(VENV)/.dev ## Lint, types and floors
 	$(BIN)/ruff check .
