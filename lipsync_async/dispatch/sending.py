@@ -31,7 +31,6 @@ from .steps import SEND, End, Next, Park
 
 _RESULTS = (Reply, Failure)
 
-
 RENEWALS = 3
 """Sessions that may die under one job; where a fourth does, it is rejected."""
 WITNESS_INTERVAL = 1.0
@@ -44,6 +43,8 @@ class Sending:
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._account = batch.account
+        self._shared = None if batch.jobbook is None or not batch.jobbook.shared else batch.jobbook
+        """The journal, where other processes may write it."""
         self._rejections = SameRejection()
         self._next_witness = -math.inf
 
@@ -65,8 +66,8 @@ class Sending:
         if not isinstance(result, _RESULTS):
             account.give_back(sent_at)
             return result
-        if isinstance(result, Reply) and not account.echoes and self._batch.jobbook is not None:
-            await self._meet(self._batch.jobbook, job, result.external_task_id)
+        if not account.echoes and self._shared is not None and isinstance(result, Reply):
+            await self._meet(self._shared, job, result.external_task_id)
         verdict = self._judge(job, result)
         if verdict.confirm_by == "get":
             try:
@@ -85,7 +86,7 @@ class Sending:
 
     async def _meet(self, jobbook: Jobbook, job: Job, named: str | None) -> None:
         """Where the reply names another job, a journal of many processes is asked before the verdict."""
-        if jobbook.shared and named is not None and named != job.id:
+        if named is not None and named != job.id:
             await jobbook.meet_id(named)
 
     def _judge(self, job: Job, result: Reply | Failure) -> Verdict:
@@ -94,8 +95,9 @@ class Sending:
         if isinstance(result, Reply) and result.external_task_id is not None:
             named = self._wrong_name(job, result.external_task_id)
         verdict = judge(result, account.gateway, seen_reply=account.brake.heard, external_task_id=named)
-        if verdict.action is Action.ACCEPT and self._is_anothers(job, result):
-            return LOOK_UP_PROTOCOL
+        if verdict.action is Action.ACCEPT and isinstance(result, Reply):
+            # A task that was told for another job is in doubt (contract, section 5).
+            return LOOK_UP_PROTOCOL if self._batch.is_anothers(result.task_id or "", job.id) else verdict
         if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
             return Verdict(Action.STOP, Kind.AUTH)
         return verdict
@@ -110,12 +112,6 @@ class Sending:
             account.echoes = True
             return None
         return job.id if account.echoes or self._batch.knows(named) else None
-
-    def _is_anothers(self, job: Job, result: Reply | Failure) -> bool:
-        """Whether the reply's task was told for another job: it is in doubt (contract, section 5)."""
-        assert isinstance(result, Reply)
-        assert result.task_id is not None
-        return self._batch.is_anothers(result.task_id, job.id)
 
     async def _confirm_route(self, verdict: Verdict, result: Reply | Failure, flight: Flight) -> Verdict:
         """A route seems to be missing: asked by a GET, for a page may stand for a task that was made (section 4)."""
@@ -143,10 +139,11 @@ class Sending:
             if refusal is not None:
                 return Stop(Kind.QUOTA, refusal)
             job.allowed = True
-        try:
-            await credential.headers()
-        except LipSyncError as error:
-            return Stop(Kind.AUTH, str(error))
+        if credential.known_headers is None:
+            try:
+                await credential.headers()
+            except LipSyncError as error:
+                return Stop(Kind.AUTH, str(error))
         headers = self._count(job)
         stop: Stop | Park | None = None
         if batch.jobbook is not None:
@@ -177,7 +174,7 @@ class Sending:
     def _post(self, job: Job, headers: Headers, flight: Flight) -> Awaitable[Reply | Failure | Next]:
         """The bytes."""
         account, jobbook = self._account, self._batch.jobbook
-        body = encode(job.request, job.id)
+        body, job.body = job.body or encode(job.request, job.id), None
         if jobbook is None or jobbook.guard is None:
             return account.wire.post(account.create_url, headers, body, flight)
         return self._post_guarded(jobbook, job, headers, body, flight)
