@@ -6,7 +6,6 @@ The checksum is the CRC-32 of the row's other values as msgpack, without the col
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -40,7 +39,10 @@ WIDTHS = (_CORE + 1, _TASK + 1, _REST + 1, _LAST + 1, len(COLUMNS))
 A row has as many as it needs: few columns are half the cost of a write. Columns of later schemas make later steps.
 """
 STEP = 8
-"""Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up."""
+"""Statements for more rows come in these steps, for every size is a prepared one; the last row fills them up.
+
+To put the same row in once more changes nothing, and costs less than to leave empty ones out.
+"""
 _NOTHING = list(EMPTY[1:])
 _NO_CONTENT, _NO_TASK = _NOTHING[_CORE:_TASK], _NOTHING[_TASK:_REST]
 _NO_REST, _NO_LAST = _NOTHING[_REST:_LAST], _NOTHING[_LAST:]
@@ -108,7 +110,7 @@ class Group(msgspec.Struct, frozen=True):
     width: int
     """Columns of each."""
     size: int
-    """Rows of the statement: those and, after them, empty ones."""
+    """Rows of the statement: those and, after them, the last of them again."""
     values: list[Any]
 
 
@@ -119,10 +121,10 @@ def grouped(rows: Sequence[Row], most: int) -> list[Group]:
 
 def _group(rows: Sequence[Row]) -> Group:
     count = len(rows)
-    size = count if count == 1 else -(-count // STEP) * STEP
+    size = count if count < STEP else -(-count // STEP) * STEP
     width = max(map(len, rows))
     values = bound(rows, width)
-    values += repeat(NULL, (size - count) * width)
+    values += values[-width:] * (size - count)
     return Group(rows, width, size, values)
 
 

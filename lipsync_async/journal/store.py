@@ -271,10 +271,9 @@ class Store(Reader):
 
 @cache
 def _upsert(width: int, count: int) -> str:
-    """Puts so many rows of so many columns in, the empty ones left out; each takes the place of what its id had."""
+    """Puts so many rows of so many columns in; each takes the place of what its id had."""
     rows = ", ".join([f"({', '.join('?' * width)})"] * count)
     return (
         f"INSERT INTO jobs ({', '.join(COLUMNS[:width])})"  # noqa: S608 - names of our own
-        f" SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
-        f" ON CONFLICT (external_task_id) DO UPDATE SET {_UPDATES}"
+        f" VALUES {rows} ON CONFLICT (external_task_id) DO UPDATE SET {_UPDATES}"
     )
