@@ -63,13 +63,15 @@ class Batch:
 
     def knows(self, external_task_id: str) -> bool:
         """Whether a job of that id was sent by this client, or with this journal."""
-        return any(registry.knows(external_task_id) for registry in self.registries) or (
-            self.jobbook is not None and self.jobbook.holds(external_task_id)
-        )
+        for registry in self.registries:
+            if registry.knows(external_task_id):
+                return True
+        return self.jobbook is not None and self.jobbook.holds(external_task_id)
 
     def is_anothers(self, task_id: str, external_task_id: str) -> bool:
         """Whether the task id was told for another job, in this client or journal; if not, it is this job's now."""
         anothers = False
         for registry in self.registries:  # each of them is told
-            anothers |= registry.is_anothers(task_id, external_task_id)
+            if registry.is_anothers(task_id, external_task_id):
+                anothers = True
         return anothers

@@ -81,6 +81,8 @@ class Brake:
         self._begin()
 
     def _begin(self) -> None:
+        self._calm = True
+        """Nothing but acceptances came since the last one."""
         self._silent = 0
         self._silent_since = self._silent_at = 0.0
         self._last = (Kind.SERVER, "")
@@ -119,12 +121,15 @@ class Brake:
         """A job was accepted."""
         self._recent.append(_CLEAR)
         self.heard = True
-        self._silent = 0
-        self._pause = 0.0
-        self._stops = 0
-        self._stalled_since = None
-        self._hidden = 0
+        if not self._calm:
+            self._calm_down()
         return None if self._crowded_since is None else self._look_at_share(now, self._crowded_since)
+
+    def _calm_down(self) -> None:
+        self._calm = True
+        self._silent = self._stops = self._hidden = 0
+        self._pause = 0.0
+        self._stalled_since = None
 
     def _look_at_share(self, now: float, since: float) -> Order:
         """An accepted canary: while the share of ambiguous results is high, only one goes after the other."""
@@ -140,6 +145,7 @@ class Brake:
 
     def judged(self, now: float, sent_at: float, verdict: Verdict, result: Reply | Failure) -> Order:
         """What a result other than an accepted job asks for; `sent_at` is when its request was admitted."""
+        self._calm = False
         match verdict.action:
             case Action.LOOK_UP if verdict.kind is not Kind.DUPLICATE_ID:
                 self._recent.append(Doubt())

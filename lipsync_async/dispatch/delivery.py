@@ -43,7 +43,8 @@ class Delivery:
         self._most = window if batch.jobbook is None else window + 1
         self._unheard: dict[Job, asyncio.Future[Any] | None] = {}
         """Jobs whose outcome is on its way to the disk, or to a hook of the caller's that takes its time."""
-        self._heard = asyncio.Event()
+        self._heard: asyncio.Event | None = None
+        """Set when the next outcome was heard; there while somebody waits for that."""
         self._finished = False
         self.told = 0
         """Jobs that came out."""
@@ -114,12 +115,16 @@ class Delivery:
     async def room(self) -> None:
         """Waits while it is full."""
         while self.full:
-            await self._heard.wait()
+            await self._next_heard()
 
     async def drained(self) -> None:
         """Waits until every outcome was heard."""
         while self._unheard:
-            await self._heard.wait()
+            await self._next_heard()
+
+    async def _next_heard(self) -> None:
+        self._heard = self._heard or asyncio.Event()
+        await self._heard.wait()
 
     def finish(self) -> None:
         """Tells what still waits for the disk, and cancels hooks of the caller's that are not done."""
@@ -147,5 +152,6 @@ class Delivery:
     def _pass_on(self, job: Job) -> None:
         """It was heard: workers that waited for that look again."""
         self._unheard.pop(job, None)
-        self._heard.set()
-        self._heard.clear()
+        heard, self._heard = self._heard, None
+        if heard is not None:
+            heard.set()

@@ -124,7 +124,9 @@ class Intake(Generic[New, Old]):
         """
         if self._heap and (self._stopped or self._heap[0][0] <= self._loop.time() + EARLY):
             return heapq.heappop(self._heap)[2]
-        if self._exhausted or self._async is not None or not self._has_room():
+        if self._exhausted or self._async is not None:
+            return NOT_NOW
+        if (self._heap or self._shelf) and not self._has_room():
             return NOT_NOW
         try:
             return next(self._sync)

@@ -10,6 +10,7 @@ from lipsync_async.journal import Try
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Outcome
 from lipsync_async.terms import Failure, Reply
+from lipsync_async.wire.bodies import Body
 
 from .lookup import Ambiguity, Inquiry
 
@@ -32,6 +33,8 @@ class Job(Struct, eq=False):
     """Of all that is asked for."""
     core: bytes = b""
     """The same without the session and the signatures of URLs."""
+    body: Body | None = None
+    """The bytes of its first create, where they were made beside its fingerprint."""
 
     # Where it stands.
     begun: bool = False

@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import AnyJournal, Elsewhere, Record, State, Try
 from lipsync_async.models import LipSyncRequest
@@ -15,7 +17,7 @@ from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.request.audio import AudioBytes, AudioFile
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
 from lipsync_async.wire.credential import Credential
-from lipsync_async.wire.identity import core_fingerprint, fingerprints
+from lipsync_async.wire.identity import body_and_fingerprints, core_fingerprint, fingerprints
 
 from .job import NOTHING, Job
 from .lookup import Ambiguity, Inquiry
@@ -31,8 +33,9 @@ _SHORT = 256 * 1024
 
 
 def needs_reading(request: LipSyncRequest) -> bool:
-    """Whether `hash_sound` has anything to read."""
-    return request.face_choose[0].sound_file is not None or request.source is not None
+    """Whether `hash_sound` has anything to read: of a sound that is a text nothing is."""
+    sound = request.face_choose[0].sound_file
+    return (sound is not None and type(sound) is not str) or request.source is not None
 
 
 async def hash_sound(request: LipSyncRequest) -> None:
@@ -99,7 +102,7 @@ class Jobbook:
         `first`: its id did not come before in this run, so what this run has written need not be read.
         """
         if not job.fingerprint:
-            job.fingerprint, job.core = fingerprints(job.request)
+            job.body, job.fingerprint, job.core = body_and_fingerprints(job.request, job.id)
         record = None if first and self.is_blank() else self._journal.recall(job.id)
         return None if record is None else _judge(job, record, retry_rejected=retry_rejected)
 
@@ -202,33 +205,34 @@ class Jobbook:
         """`done` is called when it is durable, or will never be. A job that was never sent leaves no line."""
         match outcome:
             case Accepted():
-                record = self._record(
-                    job,
-                    State.ACCEPTED,
-                    task_id=outcome.task_id,
-                    task_status=outcome.task_status and outcome.task_status.value,
-                    recovered=outcome.recovered,
-                    http_status=outcome.http_status,
-                    request_id=outcome.request_id,
-                )
+                status = outcome.task_status
+                told = None if status is None else status._value_  # `value` is a function before Python 3.12
+                task = (outcome.task_id, told, outcome.http_status, outcome.request_id)
+                record = self._record(job, State.ACCEPTED, *task, outcome.recovered)
             case NotSent() if job.first_sent_at is None:
                 return done(None)
             case _:
-                record = self._record(
-                    job,
-                    State(outcome.name),
+                record = msgspec.structs.replace(
+                    self._record(job, State(outcome.name), None, None, outcome.http_status, outcome.request_id),
                     kind=outcome.kind.value,
-                    http_status=outcome.http_status,
                     code=outcome.code,
                     message=outcome.message,
-                    request_id=outcome.request_id,
                     phase=outcome.phase.name.lower() if isinstance(outcome, Unknown) else None,
                     found_task_id=None if isinstance(outcome, NotSent) else outcome.found_task_id,
                 )
         self._journal.post(record, done)
         return None
 
-    def _record(self, job: Job, state: State, **values: Any) -> Record:
+    def _record(
+        self,
+        job: Job,
+        state: State,
+        task_id: str | None = None,
+        task_status: str | None = None,
+        http_status: int | None = None,
+        request_id: str | None = None,
+        recovered: bool = False,
+    ) -> Record:
         self._absent.discard(job.id)
         # In the order of the fields, which costs a third less than names; two are made for every job.
         return Record(
@@ -240,12 +244,16 @@ class Jobbook:
             job.first_sent_at,
             job.sent_at,
             job.line,
-            _core_of(job) or None,
+            job.core or _core_of(job) or None,
             job.key or None,
-            job.owned,
-            ended_at=job.ended_at,
+            job.derived or job.doubtful,
+            task_id,
+            task_status,
+            http_status,
+            request_id,
+            recovered,
             history=job.tries,
-            **values,
+            ended_at=job.ended_at,
         )
 
 

@@ -47,7 +47,7 @@ class Making:
         faults = tuple(errors_of(check(made.request, self._batch.account.gateway, made.facts)))
         if not faults:
             object.__setattr__(made.request, "made_from", job.request.made_from or job.request)
-            job.request = made.request
+            job.request, job.body = made.request, None
             return None
         told = "; ".join(map(str, faults))
         return self._without(job, Missing(kind=Kind.VALIDATION, message=told, rejected=True, violations=faults))

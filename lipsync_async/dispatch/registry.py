@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
+from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Unknown
 from lipsync_async.request.audio import AudioBytes
 
@@ -21,7 +22,7 @@ MOST_HELD = 64 << 20
 """Bytes of sounds that are kept, so that the content of a job that comes again can be compared."""
 
 
-_MAY_BE_PAID = (Accepted, Unknown)
+_MAY_BE_PAID = frozenset({Accepted, Unknown})
 
 
 class Registry:
@@ -51,10 +52,11 @@ class Registry:
 
     def release(self, job: Job) -> None:
         """The job came out, told or not: its id is free, and what may have been paid for is remembered."""
-        if self._under_way.get(job.id) is not job:
+        under_way, name = self._under_way, job.id
+        if under_way.get(name) is not job:
             return
-        del self._under_way[job.id]
-        if isinstance(job.outcome, _MAY_BE_PAID):
+        del under_way[name]
+        if type(job.outcome) in _MAY_BE_PAID:
             self._remember(job)
         if self._waiting:
             for call in self._waiting.pop(job.id, ()):
@@ -66,13 +68,13 @@ class Registry:
             _, oldest = self._ended.popitem(last=False)
             if isinstance(oldest.outcome, Accepted):
                 self._tasks.pop(oldest.outcome.task_id, None)
-        faces = job.request.face_choose
-        if len(faces) == 1 and faces[0].sound_file is None:
-            return
-        size = _size_of_sound(job)
-        if size <= LARGE:
-            return
-        if job.core:  # its content is known without the sound
+        size = _size_of_sound(job.request)
+        if size > LARGE:
+            self._keep_sound(job, size)
+
+    def _keep_sound(self, job: Job, size: int) -> None:
+        """A large sound is kept for as long as there is room; not at all where its hash is known."""
+        if job.core:
             job.request = NOTHING
             return
         self._large.append((job, size))
@@ -103,12 +105,12 @@ class Registry:
         return self._tasks.setdefault(task_id, external_task_id) != external_task_id
 
 
-def _size_of_sound(job: Job) -> int:
-    """Bytes that a job's sound takes in memory; a file takes none."""
+def _size_of_sound(request: LipSyncRequest) -> int:
+    """Bytes that a request's sound takes in memory; a file takes none."""
     size = 0
-    for face in job.request.face_choose:
+    for face in request.face_choose:
         sound = face.sound_file
-        if isinstance(sound, str):
+        if type(sound) is str:
             size += len(sound)
         elif isinstance(sound, AudioBytes):
             size += sound.base64_length

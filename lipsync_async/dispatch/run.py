@@ -38,7 +38,7 @@ from .pacebook import Pacebook, watch
 from .sending import Sending
 from .steps import ASK, SEND, End, Join, Next, Park, Shelve
 
-_LAST = (End, Park, Shelve, Join)
+_LAST = frozenset({End, Park, Shelve, Join})
 """Steps after which a worker takes another job."""
 YIELD_EVERY = 64
 """Jobs that one worker may end without waiting for anything before others get their turn."""
@@ -204,8 +204,8 @@ class Run:
             step = await self._entry.claim_again(job)
         else:
             step = SEND if job.inquiry is None else ASK
-        while not isinstance(step, _LAST):
-            if isinstance(step, Stop):
+        while type(step) not in _LAST:
+            if type(step) is Stop:
                 self.stop(step)
             if batch.stopped is not None:
                 step = End(unfinished(job, batch.stopped.kind, batch.stopped.message))
@@ -213,12 +213,13 @@ class Run:
                 step = self._making.prepare(job) or await self._sending.send(job, flight)
             else:
                 step = await self._asking.ask(job, flight)
-        self._finish_step(job, step)
+        if type(step) is End:
+            self._end(job, step)
+        else:
+            self._put_aside(job, step)
 
-    def _finish_step(self, job: Job, step: End | Park | Shelve | Join) -> None:
+    def _put_aside(self, job: Job, step: Next) -> None:
         match step:
-            case End():
-                self._end(job, step)
             case Park():
                 self._intake.park(job, step.due)
             case Shelve():

@@ -31,7 +31,6 @@ from .steps import SEND, End, Next, Park
 
 _RESULTS = (Reply, Failure)
 
-
 RENEWALS = 3
 """Sessions that may die under one job; where a fourth does, it is rejected."""
 WITNESS_INTERVAL = 1.0
@@ -49,7 +48,7 @@ class Sending:
 
     async def send(self, job: Job, flight: Flight) -> Next:
         """One try; `SEND` where the batch was stopped before a byte had left."""
-        account = self._account
+        account, jobbook = self._account, self._batch.jobbook
         flight.phase = Phase.WAITING
         sent_at = account.admission.try_admit()
         if sent_at is None:
@@ -57,35 +56,32 @@ class Sending:
             if sent_at is None:
                 return SEND
         try:
-            ready = await self._prepare(job) if self._takes_time else self._count(job)
-            result = await self._post(job, ready, flight) if isinstance(ready, Headers) else ready
+            step = await self._ask_first(job) if self._asks_first() else None
+            if step is not None:
+                account.give_back(sent_at)
+                return step
+            headers = self._count(job)
+            step = None if jobbook is None else await self._intend(jobbook, job)
+            result = step or await self._post(job, headers, flight)
         except BaseException:
             account.give_back(sent_at)
             raise
         if not isinstance(result, _RESULTS):
             account.give_back(sent_at)
             return result
-        if isinstance(result, Reply) and not account.echoes and self._batch.jobbook is not None:
-            await self._meet(self._batch.jobbook, job, result.external_task_id)
+        if jobbook is not None and jobbook.shared and isinstance(result, Reply):
+            await self._meet(jobbook, job, result.external_task_id)
         verdict = self._judge(job, result)
         if verdict.confirm_by == "get":
-            try:
-                verdict = await self._confirm_route(verdict, result, flight)
-            except BaseException:
-                account.give_back(sent_at)
-                flight.phase = Phase.ANSWERED
-                raise
+            verdict = await self._confirm_route(verdict, result, flight, sent_at)
         stop = self._learn(job, verdict, result, sent_at)
         if verdict.action is Action.REFRESH:  # one new token for all
             stop = await account.renew(job.generation)
-        step = self._follow(job, verdict, result)
-        if stop is None:
-            return step
-        return End(step.outcome, stop=stop) if isinstance(step, End) else stop
+        return _ended_by(stop, self._follow(job, verdict, result))
 
     async def _meet(self, jobbook: Jobbook, job: Job, named: str | None) -> None:
         """Where the reply names another job, a journal of many processes is asked before the verdict."""
-        if jobbook.shared and named is not None and named != job.id:
+        if named is not None and named != job.id and not self._account.echoes:
             await jobbook.meet_id(named)
 
     def _judge(self, job: Job, result: Reply | Failure) -> Verdict:
@@ -94,8 +90,9 @@ class Sending:
         if isinstance(result, Reply) and result.external_task_id is not None:
             named = self._wrong_name(job, result.external_task_id)
         verdict = judge(result, account.gateway, seen_reply=account.brake.heard, external_task_id=named)
-        if verdict.action is Action.ACCEPT and self._is_anothers(job, result):
-            return LOOK_UP_PROTOCOL
+        if verdict.action is Action.ACCEPT and isinstance(result, Reply):
+            # A task that was told for another job is in doubt (contract, section 5).
+            return LOOK_UP_PROTOCOL if self._batch.is_anothers(result.task_id or "", job.id) else verdict
         if verdict.action is Action.REFRESH and not account.credential.may_refresh(job.generation):
             return Verdict(Action.STOP, Kind.AUTH)
         return verdict
@@ -111,56 +108,53 @@ class Sending:
             return None
         return job.id if account.echoes or self._batch.knows(named) else None
 
-    def _is_anothers(self, job: Job, result: Reply | Failure) -> bool:
-        """Whether the reply's task was told for another job: it is in doubt (contract, section 5)."""
-        assert isinstance(result, Reply)
-        assert result.task_id is not None
-        return self._batch.is_anothers(result.task_id, job.id)
-
-    async def _confirm_route(self, verdict: Verdict, result: Reply | Failure, flight: Flight) -> Verdict:
+    async def _confirm_route(
+        self, verdict: Verdict, result: Reply | Failure, flight: Flight, sent_at: float
+    ) -> Verdict:
         """A route seems to be missing: asked by a GET, for a page may stand for a task that was made (section 4)."""
-        there = await self._account.queries.has_route(flight)
+        try:
+            there = await self._account.queries.has_route(flight)
+        except BaseException:
+            self._account.give_back(sent_at)
+            flight.phase = Phase.ANSWERED
+            raise
         if there is False:
             return evolve(verdict, confirmations=0)
         page = isinstance(result, Reply) and result.status < 300
         return LOOK_UP_PROTOCOL if page else evolve(verdict, confirm_by="create")
 
-    @property
-    def _takes_time(self) -> bool:
-        """Whether somebody is to be asked, or something written, before a request can leave."""
-        batch = self._batch
-        return (
-            batch.jobbook is not None
-            or batch.options.allow is not None
-            or self._account.credential.known_headers is None
-        )
+    def _asks_first(self) -> bool:
+        """Whether somebody is to be asked before a request can leave."""
+        return self._batch.options.allow is not None or self._account.credential.known_headers is None
 
-    async def _prepare(self, job: Job) -> Headers | Next:
-        """The caller's leave, the key and the intent; the headers to send with, or a `Next` where nothing is sent."""
-        batch, credential = self._batch, self._account.credential
-        if batch.options.allow is not None and not job.allowed:
-            refusal = _ask_leave(batch.options.allow, job)
+    async def _ask_first(self, job: Job) -> Next | None:
+        """The caller's leave, and the key; what comes next where one of them is not given."""
+        allow = self._batch.options.allow
+        if allow is not None and not job.allowed:
+            refusal = _ask_leave(allow, job)
             if refusal is not None:
                 return Stop(Kind.QUOTA, refusal)
             job.allowed = True
         try:
-            await credential.headers()
+            await self._account.credential.headers()
         except LipSyncError as error:
             return Stop(Kind.AUTH, str(error))
-        headers = self._count(job)
+        return None
+
+    async def _intend(self, jobbook: Jobbook, job: Job) -> Next | None:
+        """The intent is durable; or what comes next, where it is not, or the batch was stopped meanwhile."""
         stop: Stop | Park | None = None
-        if batch.jobbook is not None:
-            try:
-                await batch.jobbook.intend(job, credential)
-            except ClaimLostError:
-                job.elsewhere = True
-                stop = Park(self._account.loop.time())
-            except JournalError as error:
-                stop = Stop(Kind.STORAGE, str(error))
-        if stop is not None or batch.stopped is not None:
-            job.attempts -= 1
-            return stop or SEND
-        return headers
+        try:
+            await jobbook.intend(job, self._account.credential)
+        except ClaimLostError:
+            job.elsewhere = True
+            stop = Park(self._account.loop.time())
+        except JournalError as error:
+            stop = Stop(Kind.STORAGE, str(error))
+        if stop is None and self._batch.stopped is None:
+            return None
+        job.attempts -= 1
+        return stop or SEND
 
     def _count(self, job: Job) -> Headers:
         """The job is about to be sent once more; with these headers, which are known."""
@@ -177,7 +171,7 @@ class Sending:
     def _post(self, job: Job, headers: Headers, flight: Flight) -> Awaitable[Reply | Failure | Next]:
         """The bytes."""
         account, jobbook = self._account, self._batch.jobbook
-        body = encode(job.request, job.id)
+        body, job.body = job.body or encode(job.request, job.id), None
         if jobbook is None or jobbook.guard is None:
             return account.wire.post(account.create_url, headers, body, flight)
         return self._post_guarded(jobbook, job, headers, body, flight)
@@ -349,6 +343,13 @@ class Sending:
             return End(unfinished(job, ambiguity.kind, ambiguity.message))
         account.lost.add(latest(inquiry, account.gateway.settle_time, trusted=account.trust.holds))
         return Park(account.when_to_ask(inquiry))
+
+
+def _ended_by(stop: Stop | None, step: Next) -> Next:
+    """What comes next for the job, where its batch may end with it."""
+    if stop is None:
+        return step
+    return End(step.outcome, stop=stop) if isinstance(step, End) else stop
 
 
 def _ask_leave(allow: Callable[[LipSyncRequest], str | None], job: Job) -> str | None:

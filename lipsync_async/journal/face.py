@@ -273,17 +273,16 @@ class Journal(AnyJournal):
             self._inbox.put((None, nothing))
 
     def post(self, record: Record, done: Done | None = None) -> None:  # noqa: D102 - told by the base
-        error = self.failed or self._gone()
-        if error is not None:
+        if self.failed is None and self._closed is None and self._lock.held:
+            self._rows.append(to_row(record))
             if done is not None:
-                return done(error)
-            return self._check_open()
-        self._rows.append(to_row(record))
-        if done is not None:
-            self._dones.append(done)
-        if not self._busy:
-            self._start()
-        return None
+                self._dones.append(done)
+            if not self._busy:
+                self._start()
+        elif done is not None:
+            done(self.failed or gone(self.reader.path))
+        else:
+            self._check_open()
 
     def keep(self, entry: Entry, done: Done) -> None:  # noqa: D102 - told by the base
         error = self.failed or self._gone()
@@ -317,8 +316,9 @@ class Journal(AnyJournal):
         self.thread.join(_PATIENCE)
 
     def _check(self) -> None:
-        super()._check()
-        self._check_open()
+        if self.failed is not None or self._closed is not None or not self._lock.held:
+            super()._check()
+            self._check_open()
 
     def _check_open(self) -> None:
         if (error := self._gone()) is not None:

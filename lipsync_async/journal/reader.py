@@ -39,6 +39,7 @@ class Reader(AnyReader):
     It reads journals of older versions as they are.
     Raises `JournalError` where there is no journal, or one that this version does not know; every reading method does
     where the file cannot be read or a row is damaged.
+    `at_home`: the path is known to be the journal's own, as a `Store` has it.
     """
 
     _connection: sqlite3.Connection
@@ -46,8 +47,8 @@ class Reader(AnyReader):
     salt = b""
     """16 random bytes, made with the journal, for salted marks of API keys; empty in a journal of schema 1."""
 
-    def __init__(self, path: str | os.PathLike[str], *, any_thread: bool = False) -> None:
-        self.path = locate(os.path.realpath(path))
+    def __init__(self, path: str | os.PathLike[str], *, any_thread: bool = False, at_home: bool = False) -> None:
+        self.path = os.fspath(path) if at_home else locate(os.path.realpath(path))
         _refuse_empty(self.path)
         # Opened for writing all the same: only so can SQLite tidy up after a crash.
         self._connect("rw", any_thread=any_thread)
@@ -55,9 +56,10 @@ class Reader(AnyReader):
             self._execute("PRAGMA query_only = 1")
             # The upper pages of a million ids stay at hand.
             self._execute("PRAGMA cache_size = -8000")
-            if not self._version():
+            version = self._version()
+            if not version:
                 raise blank(self.path)
-            self._prepare()
+            self._prepare(version)
         except BaseException:
             Reader.close(self)
             raise
@@ -173,9 +175,8 @@ class Reader(AnyReader):
                 self._file = None
             raise explain(error, self.path) from error
 
-    def _prepare(self) -> None:
+    def _prepare(self, version: int) -> None:
         """Find out what this file's schema offers."""
-        version = self._version()
         self._sealed, self._has_entries = version >= SEALED, version >= ENTRIES
         try:
             self._select = f"SELECT {selected(self._connection)}, seq FROM jobs"  # noqa: S608 - names of our own

@@ -6,11 +6,11 @@ The checksum is the CRC-32 of the row's other values as msgpack, without the col
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any, TypeAlias
 from zlib import crc32
 
 import msgspec
+from msgspec.structs import astuple
 
 from lipsync_async.errors import JournalError
 
@@ -19,7 +19,6 @@ from .record import Record, State, Try
 Row: TypeAlias = tuple[Any, ...]
 
 COLUMNS: tuple[str, ...] = ("checksum", *Record.__struct_fields__)
-_STATE, _OWNED, _RECOVERED, _HISTORY = map(COLUMNS.index, ("state", "owned", "recovered", "history"))
 _BLOBS = tuple(map(COLUMNS.index, ("fingerprint", "core", "key")))
 _LINE = COLUMNS.index("line")
 _STATES = {state.value: state for state in State}
@@ -28,19 +27,26 @@ EMPTY: Row = tuple(0 if name in {"owned", "recovered"} else None for name in COL
 NULL = float("nan")
 """What SQLite takes for NULL, and the sqlite3 module without a search for an adapter: that costs half of a row."""
 _FILLING = tuple(NULL if value is None and at not in _BLOBS else value for at, value in enumerate(EMPTY))
-# Where the steps begin, in a row's values without its checksum.
-_CORE, _TASK, _REST, _LAST = (COLUMNS.index(name) - 1 for name in ("core", "task_id", "recovered", "ended_at"))
+# Places in a row's values without its checksum; where the steps of its width begin comes first.
+_CORE, _TASK, _REST, _LAST = map(Record.__struct_fields__.index, ("core", "task_id", "recovered", "ended_at"))
+_STATE, _OWNED, _RECOVERED, _HISTORY, _STATUS, _FIRST, _LATEST = map(
+    Record.__struct_fields__.index,
+    ("state", "owned", "recovered", "history", "task_status", "first_intent_at", "last_intent_at"),
+)
 WIDTHS = (_CORE + 1, _TASK + 1, _REST + 1, _LAST + 1, len(COLUMNS))
 """Columns of a bare intent, of an intent, of a job accepted at its first try, of most others, and of any.
 
 A row has as many as it needs: few columns are half the cost of a write. Columns of later schemas make later steps.
 """
 STEP = 8
-"""Statements come in these steps of rows, for every size is a prepared one of its own; empty rows fill them up."""
-_NOTHING = EMPTY[1:]
+"""Statements for more rows come in these steps, for every size is a prepared one; the last row fills them up.
+
+To put the same row in once more changes nothing, and costs less than to leave empty ones out.
+"""
+_NOTHING = list(EMPTY[1:])
 _NO_CONTENT, _NO_TASK = _NOTHING[_CORE:_TASK], _NOTHING[_TASK:_REST]
 _NO_REST, _NO_LAST = _NOTHING[_REST:_LAST], _NOTHING[_LAST:]
-_PLAIN = (False, None, None, None, None, (), None, None)
+_PLAIN = [False, None, None, None, None, (), None, None]
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[Try, ...]).decode
 _pack = msgspec.msgpack.Encoder().encode
@@ -55,55 +61,39 @@ def to_row(record: Record) -> Row:
 
     Exact types only: for any other type the sqlite3 module looks for an adapter.
     """
+    values = list(astuple(record))
+    values[_STATE] = record.state._value_
+    values[_OWNED] = 1 if record.owned else 0
     first, last, status = record.first_intent_at, record.last_intent_at, record.task_status
     # SQLite gives a float back, whatever number it got, and the checksum must be of the same.
-    values: Row = (
-        record.external_task_id,
-        record.fingerprint,
-        record.state._value_,
-        record.attempts,
-        record.refusals,
-        None if first is None else first + 0.0,
-        None if last is None else last + 0.0,
-        record.line,
-    )
-    content = (record.core, record.key, 1 if record.owned else 0)
-    task = (record.task_id, None if status is None else str(status), record.http_status, record.request_id)
-    rest = _rest(record)
-    if rest:
-        values += content + task + rest
-    elif task != _NO_TASK:
-        values += content + task
-    elif content != _NO_CONTENT:
-        values += content
+    if first is not None:
+        values[_FIRST] = first + 0.0
+    if last is not None:
+        values[_LATEST] = last + 0.0
+    if status is not None:
+        values[_STATUS] = str(status)
+    if values[_REST:] == _PLAIN:  # nearly always
+        del values[_REST:]
+        if values[_TASK:] == _NO_TASK:
+            del values[_TASK if values[_CORE:_TASK] != _NO_CONTENT else _CORE :]
+    else:
+        values[_REST:] = _rest(record)
     try:
         return _sealed(values)
     except (UnicodeEncodeError, OverflowError):
-        return _sealed(tuple(map(storable, values)))
+        return _sealed([storable(value) for value in values])
 
 
 def _rest(record: Record) -> Row:
     """The columns from `recovered` on, as many as are needed."""
-    values = (
-        record.recovered,
-        record.kind,
+    kind, phase, ended, found = record.kind, record.phase, record.ended_at, record.found_task_id
+    stored = (
+        1 if record.recovered else 0,
+        None if kind is None else str(kind),
         record.code,
         record.message,
-        record.phase,
-        record.history,
-        record.ended_at,
-        record.found_task_id,
-    )
-    if values == _PLAIN:  # nearly always
-        return ()
-    recovered, kind, code, message, phase, history, ended, found = values
-    stored = (
-        1 if recovered else 0,
-        None if kind is None else str(kind),
-        code,
-        message,
         None if phase is None else str(phase),
-        _history(history) if history else None,
+        _history(record.history) if record.history else None,
     )
     return stored if ended is None and found is None else (*stored, None if ended is None else ended + 0.0, found)
 
@@ -120,7 +110,7 @@ class Group(msgspec.Struct, frozen=True):
     width: int
     """Columns of each."""
     size: int
-    """Rows of the statement: those and, after them, empty ones."""
+    """Rows of the statement: those and, after them, the last of them again."""
     values: list[Any]
 
 
@@ -131,10 +121,10 @@ def grouped(rows: Sequence[Row], most: int) -> list[Group]:
 
 def _group(rows: Sequence[Row]) -> Group:
     count = len(rows)
-    size = count if count == 1 else -(-count // STEP) * STEP
+    size = count if count < STEP else -(-count // STEP) * STEP
     width = max(map(len, rows))
     values = bound(rows, width)
-    values += repeat(NULL, (size - count) * width)
+    values += values[-width:] * (size - count)
     return Group(rows, width, size, values)
 
 
@@ -156,7 +146,7 @@ def bound(rows: Sequence[Row], width: int) -> list[Any]:
 
 def from_row(row: Row) -> Record:
     """The record that a row holds. Raises `DamagedRowError`."""
-    values = row[1:] + EMPTY[len(row) :]
+    values = [*row[1:], *EMPTY[len(row) :]]
     try:
         sound = crc32(_pack(_narrow(values))) == row[0]
     except (UnicodeEncodeError, OverflowError):
@@ -168,7 +158,7 @@ def from_row(row: Row) -> Record:
 
 def from_unsealed(row: Row) -> Record:
     """The same for a row of schema 1, which has no checksum: the type of every value is looked at instead."""
-    record = _record(row[1:] + EMPTY[len(row) :])
+    record = _record([*row[1:], *EMPTY[len(row) :]])
     if not all(is_text(value) for value in row if isinstance(value, str)):
         raise DamagedRowError("a text of it is no UTF-8")
     try:
@@ -179,7 +169,7 @@ def from_unsealed(row: Row) -> Record:
 
 def checksum(*values: Any) -> int:
     """The checksum of a row that has these values in all columns but its own."""
-    return crc32(_pack(_narrow(values)))
+    return crc32(_pack(_narrow(list(values))))
 
 
 def storable(value: Any) -> Any:
@@ -202,11 +192,11 @@ def is_text(value: object) -> bool:
     return True
 
 
-def _sealed(values: Row) -> Row:
+def _sealed(values: Sequence[Any]) -> Row:
     return (crc32(_pack(values)), *values)
 
 
-def _narrow(values: Row) -> Row:
+def _narrow(values: list[Any]) -> list[Any]:
     """Without the columns that say nothing, as the writer left them out."""
     if values[_LAST:] != _NO_LAST:
         return values
@@ -217,15 +207,14 @@ def _narrow(values: Row) -> Row:
     return values[: _TASK if values[_CORE:_TASK] != _NO_CONTENT else _CORE]
 
 
-def _record(values: Row) -> Record:
-    fields = list(values)
+def _record(fields: list[Any]) -> Record:
     try:
-        fields[_STATE - 1] = _STATES[fields[_STATE - 1]]
-        fields[_OWNED - 1] = bool(fields[_OWNED - 1])
-        fields[_RECOVERED - 1] = bool(fields[_RECOVERED - 1])
-        fields[_HISTORY - 1] = _decode(fields[_HISTORY - 1]) if fields[_HISTORY - 1] else ()
+        fields[_STATE] = _STATES[fields[_STATE]]
+        fields[_OWNED] = bool(fields[_OWNED])
+        fields[_RECOVERED] = bool(fields[_RECOVERED])
+        fields[_HISTORY] = _decode(fields[_HISTORY]) if fields[_HISTORY] else ()
     except KeyError:
-        raise DamagedRowError(f"it has the unknown state {fields[_STATE - 1]!r}") from None
+        raise DamagedRowError(f"it has the unknown state {fields[_STATE]!r}") from None
     except (TypeError, ValueError, msgspec.MsgspecError) as error:  # no ValueError before msgspec 0.20
         raise DamagedRowError(f"its history cannot be read ({error})") from error
     return Record(*fields)

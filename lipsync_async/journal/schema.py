@@ -15,15 +15,19 @@ SALT, JOURNAL_ID, HOME = "salt", "id", "home"
 SALT_BYTES = 16
 
 
+# `code` has no type: a number stays a number, and a text a text.
+_COLUMNS_1 = (
+    "seq INTEGER PRIMARY KEY, external_task_id TEXT NOT NULL UNIQUE, fingerprint BLOB NOT NULL,"
+    " state TEXT NOT NULL, attempts INTEGER NOT NULL, refusals INTEGER NOT NULL, first_intent_at REAL,"
+    " last_intent_at REAL, task_id TEXT, task_status TEXT, recovered INTEGER NOT NULL DEFAULT 0, kind TEXT,"
+    " http_status INTEGER, code, message TEXT, request_id TEXT, phase TEXT, line INTEGER, history TEXT"
+)
+_NOTES_1 = "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+
+
 def _create(connection: sqlite3.Connection) -> None:
-    # `code` has no type: a number stays a number, and a text a text.
-    connection.execute(
-        "CREATE TABLE jobs (seq INTEGER PRIMARY KEY, external_task_id TEXT NOT NULL UNIQUE, fingerprint BLOB NOT NULL,"
-        " state TEXT NOT NULL, attempts INTEGER NOT NULL, refusals INTEGER NOT NULL, first_intent_at REAL,"
-        " last_intent_at REAL, task_id TEXT, task_status TEXT, recovered INTEGER NOT NULL DEFAULT 0, kind TEXT,"
-        " http_status INTEGER, code, message TEXT, request_id TEXT, phase TEXT, line INTEGER, history TEXT)"
-    )
-    connection.execute("CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+    connection.execute(f"CREATE TABLE jobs ({_COLUMNS_1})")
+    connection.execute(_NOTES_1)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
@@ -34,6 +38,10 @@ _COLUMNS_2 = (
     "ended_at REAL",
     "found_task_id TEXT",
     "checksum INTEGER",
+)
+_ENTRIES_3 = (
+    "CREATE TABLE entries (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,"
+    " value BLOB NOT NULL, checksum INTEGER NOT NULL, UNIQUE (kind, name))"
 )
 _SEALED_2 = (
     "external_task_id, fingerprint, state, attempts, refusals, first_intent_at, last_intent_at, line, core, key, owned,"
@@ -47,19 +55,32 @@ def _seal(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE jobs ADD COLUMN {column}")
     connection.create_function("seal", -1, checksum, deterministic=True)
     connection.execute(f"UPDATE jobs SET checksum = seal({_SEALED_2})")  # noqa: S608 - names of our own
+    _name(connection)
+
+
+def _name(connection: sqlite3.Connection) -> None:
     notes = [(name, secrets.token_hex(SALT_BYTES)) for name in (SALT, JOURNAL_ID)]
     connection.executemany("INSERT INTO notes VALUES (?, ?)", notes)
 
 
 def _add_entries(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "CREATE TABLE entries (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,"
-        " value BLOB NOT NULL, checksum INTEGER NOT NULL, UNIQUE (kind, name))"
-    )
+    connection.execute(_ENTRIES_3)
 
 
 # MIGRATIONS[n] leads from schema version n to n + 1; what was released is never edited.
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_create, _seal, _add_entries]
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Makes in a file without tables what all migrations together lead to."""
+    connection.execute(f"CREATE TABLE jobs ({', '.join([_COLUMNS_1, *_COLUMNS_2])})")
+    connection.execute(_NOTES_1)
+    connection.execute(_ENTRIES_3)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    _name(connection)
+
+
 SEALED = 2
 """The first schema version whose rows have checksums."""
 ENTRIES = 3

@@ -64,7 +64,7 @@ class Store(Reader):
                 check_place(self.path)
             self._connect("rwc")
             try:
-                self._set_up(network)
+                self._set_up(network, gateway, account)
                 self._own(gateway, account)
                 self._settle_in()
             except BaseException:
@@ -142,7 +142,7 @@ class Store(Reader):
             super().close()
             self.lock.release(clean=True)
 
-    def _set_up(self, network: bool) -> None:
+    def _set_up(self, network: bool, gateway: str, account: str) -> None:
         # Whose file it is comes first: nothing may change in a database that is not ours.
         version = self._version()
         if version and self.lock.changed:
@@ -157,9 +157,11 @@ class Store(Reader):
         self._execute("PRAGMA synchronous = FULL")
         # A Mac's fsync leaves data in the drive's cache without it; nothing elsewhere.
         self._execute("PRAGMA fullfsync = 1")
-        if version < len(schema.MIGRATIONS):
+        if not version:
+            self._transact(lambda: self._create(gateway, account))
+        elif version < len(schema.MIGRATIONS):
             self._transact(lambda: self._migrate(version))
-        self._prepare()
+        self._prepare(len(schema.MIGRATIONS))
 
     def _look_through(self, version: int) -> None:
         # With a damaged index or table a job that is there would not be found, and would be paid for again.
@@ -168,6 +170,11 @@ class Store(Reader):
         found = self._rows("PRAGMA integrity_check(1)")[0][0]
         if found != "ok":
             raise damaged(self.path, found)
+
+    def _create(self, gateway: str, account: str) -> None:
+        schema.create(self._connection)
+        home = [] if self.path == MEMORY else [(HOME, storable(self.path))]
+        self._put_notes([("gateway", gateway), ("account", account), *home])
 
     def _migrate(self, version: int) -> None:
         for migration in schema.MIGRATIONS[version:]:
@@ -271,10 +278,9 @@ class Store(Reader):
 
 @cache
 def _upsert(width: int, count: int) -> str:
-    """Puts so many rows of so many columns in, the empty ones left out; each takes the place of what its id had."""
+    """Puts so many rows of so many columns in; each takes the place of what its id had."""
     rows = ", ".join([f"({', '.join('?' * width)})"] * count)
     return (
         f"INSERT INTO jobs ({', '.join(COLUMNS[:width])})"  # noqa: S608 - names of our own
-        f" SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
-        f" ON CONFLICT (external_task_id) DO UPDATE SET {_UPDATES}"
+        f" VALUES {rows} ON CONFLICT (external_task_id) DO UPDATE SET {_UPDATES}"
     )

@@ -59,7 +59,7 @@ def serve(
 def _open(opener: Callable[[], Store]) -> tuple[Store, Reader]:
     store = opener()
     try:
-        return store, Reader(store.path, any_thread=True)
+        return store, Reader(store.path, any_thread=True, at_home=True)
     except BaseException:
         store.close()
         raise

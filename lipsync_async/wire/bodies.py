@@ -61,6 +61,26 @@ def canonical(request: LipSyncRequest, sound_digest: str | None = None, prefix: 
     return prefix.encode() + _dump_sorted(_wire(request, told, ""))
 
 
+def encode_and_tell(request: LipSyncRequest, external_task_id: str) -> tuple[Body, bytes] | None:
+    """What `encode` and `canonical` return, for little more than the price of one; None: they are to be asked.
+
+    It serves requests without extras whose sounds, if there are any, are URLs: those stand in both as they are.
+    """
+    if request.extra_body:
+        return None
+    faces = []
+    for face in request.face_choose:
+        sound = face.sound_file or None
+        if sound is not None and not (type(sound) is str and ":" in sound):
+            return None
+        faces.append(_face(face, sound))
+    create = _create(request, faces)
+    told = _dump_sorted(create)
+    create.external_task_id = external_task_id or None
+    data = _dump(create)
+    return Body(data, None, b"", len(data)), told
+
+
 class _Face(Struct, kw_only=True, omit_defaults=True, gc=False):
     face_id: str
     audio_id: str | None = None
@@ -83,14 +103,19 @@ class _Create(Struct, kw_only=True, omit_defaults=True, gc=False):
 
 
 def _wire(request: LipSyncRequest, sound: Callable[[Sound], object], external_task_id: str) -> _Create | dict[str, Any]:
-    create = _Create(
+    faces = [_face(face, sound(face.sound_file) if face.sound_file else None) for face in request.face_choose]
+    create = _create(request, faces)
+    create.external_task_id = external_task_id or None
+    return _with_extras(create, request.extra_body) if request.extra_body else create
+
+
+def _create(request: LipSyncRequest, faces: list[_Face]) -> _Create:
+    return _Create(
         session_id=request.session_id,
-        face_choose=[_face(face, sound) for face in request.face_choose],
+        face_choose=faces,
         callback_url=request.callback_url or None,
         watermark_info=request.watermark_info,
-        external_task_id=external_task_id or None,
     )
-    return _with_extras(create, request.extra_body) if request.extra_body else create
 
 
 def _with_extras(create: _Create, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,16 +127,27 @@ def _with_extras(create: _Create, extra: Mapping[str, Any]) -> dict[str, Any]:
     return wire if given_id is None else {**wire, "external_task_id": given_id}
 
 
-def _face(face: FaceChoice, sound: Callable[[Sound], object]) -> _Face:
+def _face(face: FaceChoice, sound: object) -> _Face:
+    """`sound` as it is to be written; None: nothing."""
+    numbers = (
+        face.sound_start_time,
+        face.sound_end_time,
+        face.sound_insert_time,
+        face.sound_volume,
+        face.original_audio_volume,
+    )
+    if float in map(type, numbers):
+        numbers = tuple(map(_whole, numbers))  # type: ignore[assignment] # as many
+    start, end, insert, volume, original = numbers
     return _Face(
         face_id=face.face_id,
         audio_id=face.audio_id or None,
-        sound_file=sound(face.sound_file) if face.sound_file else None,
-        sound_start_time=_whole(face.sound_start_time),
-        sound_end_time=_whole(face.sound_end_time),
-        sound_insert_time=_whole(face.sound_insert_time),
-        sound_volume=_whole(face.sound_volume),
-        original_audio_volume=_whole(face.original_audio_volume),
+        sound_file=sound,
+        sound_start_time=start,
+        sound_end_time=end,
+        sound_insert_time=insert,
+        sound_volume=volume,
+        original_audio_volume=original,
     )
 
 

@@ -15,7 +15,7 @@ from attrs import asdict, evolve
 
 from lipsync_async.models import FaceChoice, LipSyncRequest, SpeechSource, VideoSource
 
-from .bodies import canonical
+from .bodies import Body, canonical, encode_and_tell
 
 _DIGITS = 40
 """Hex digits of a derived id: 160 bits."""
@@ -58,7 +58,22 @@ def fingerprints(request: LipSyncRequest) -> tuple[bytes, bytes]:
     if names_source(request):
         content = fingerprint(request)
         return content, content
-    said = canonical(request)
+    return _fingerprints_of(request, canonical(request))
+
+
+def body_and_fingerprints(request: LipSyncRequest, external_task_id: str) -> tuple[Body | None, bytes, bytes]:
+    """The same two, and before them the create call's body where it costs little to make it beside them.
+
+    Raises as `encode` and `fingerprints` do.
+    """
+    both = None if names_source(request) else encode_and_tell(request, external_task_id)
+    if both is None:
+        return None, *fingerprints(request)
+    body, said = both
+    return body, *_fingerprints_of(request, said)
+
+
+def _fingerprints_of(request: LipSyncRequest, said: bytes) -> tuple[bytes, bytes]:
     if request.extra_body is None and b"?" not in said:
         return _two_hashes(said, b',"session_id":' + _encode_sorted(request.session_id))
     return blake2b(said, digest_size=16).digest(), blake2b(_core(said), digest_size=16).digest()

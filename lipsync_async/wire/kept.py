@@ -41,10 +41,10 @@ class Kept:
     def __len__(self) -> int:
         return len(self._free)
 
-    def take(self, key: object) -> Connection | None:
-        """One that was not closed meanwhile; None where there is none for that origin."""
+    def take(self, key: object, now: float) -> Connection | None:
+        """One that was not closed meanwhile; None where there is none for that origin. `now` is the loop's time."""
         free = self._free
-        if free and self._loop.time() - self._due > _LATE:
+        if free and now - self._due > _LATE:
             self._drop()
         while free and (key is self._key or key == self._key):
             connection = free.pop()

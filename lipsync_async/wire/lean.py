@@ -142,7 +142,8 @@ class Lean:
         return await self._exchange(prepared) if arrived is None else arrived
 
     async def _exchange(self, prepared: Prepared, body: bytes = b"", flight: Flight | None = None) -> Arrived | None:
-        connection = self.kept.take(prepared.key) or await self._connect(prepared)
+        now = self._loop.time() if flight is None or flight.begun is None else flight.begun
+        connection = self.kept.take(prepared.key, now) or await self._connect(prepared)
         try:
             protocol = connection.protocol
             assert protocol is not None

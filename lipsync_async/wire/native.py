@@ -8,25 +8,28 @@ Whatever is not exactly this shape is left to `replies`, which reads them all, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import MsgspecError, Struct
+from msgspec import Meta, MsgspecError, Struct
 from msgspec.json import Decoder
 
 from lipsync_async.terms import Reply, TaskStatus
 
 from . import texts
 
+_Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+_Milliseconds: TypeAlias = Annotated[int, Meta(ge=1_000_000_000_000, lt=1_000_000_000_000_000)]
+
 
 class _Info(Struct, forbid_unknown_fields=True, gc=False):
-    external_task_id: str | None = None
+    external_task_id: _Word | None = None
 
 
 class _Task(Struct, forbid_unknown_fields=True, gc=False):
-    task_id: str
+    task_id: _Word
     task_status: Literal["submitted"]
     task_info: _Info | None = None
-    created_at: int | None = None
+    created_at: _Milliseconds | None = None
     updated_at: int | None = None
 
 
@@ -34,7 +37,7 @@ class _Created(Struct, forbid_unknown_fields=True, gc=False):
     code: Literal[0]
     message: Literal["SUCCEED"]
     data: _Task
-    request_id: str | None = None
+    request_id: _Word | None = None
 
 
 _decode = Decoder(_Created).decode
@@ -52,12 +55,8 @@ def read_created(body: bytes, headers: Mapping[str, str]) -> Reply | None:
     task = created.data
     external_task_id = None if task.task_info is None else task.task_info.external_task_id
     request_id, created_at = created.request_id, task.created_at
-    if not (
-        _is_plain(task.task_id)
-        and (request_id is None or _is_plain(request_id))
-        and (external_task_id is None or _is_plain(external_task_id))
-        and (created_at is None or 1_000_000_000_000 <= created_at < 1_000_000_000_000_000)
-    ):
+    words = task.task_id + (request_id or "") + (external_task_id or "")
+    if " " in words or not (words.isascii() and words.isprintable()):
         return None
     return Reply(
         status=200,
@@ -76,7 +75,3 @@ def read_created(body: bytes, headers: Mapping[str, str]) -> Reply | None:
 def request_id_in(headers: Mapping[str, str]) -> str | None:
     """The id of the call as a header names it; `headers` looks names up whatever their case."""
     return texts.word(headers.get("x-request-id")) or texts.word(headers.get("X-Oneapi-Request-Id"))
-
-
-def _is_plain(word: str) -> bool:
-    return 0 < len(word) <= 64 and word.isascii() and word.isprintable() and " " not in word

@@ -153,3 +153,14 @@ def test_what_may_have_been_a_journal_is_never_called_a_text(path: Path, begins:
     path.write_bytes(begins + b",outcome\n" * 200)
     with pytest.raises(JournalError, match="don't send the list with a new journal"):
         open_store(path)
+
+
+def test_a_new_journal_is_what_all_migrations_lead_to(path: Path) -> None:
+    """It is made at once, in one transaction; its tables are those of a journal that came the long way."""
+    open_store(path).close()
+    database = sqlite3.connect(path)
+    assert schema.shape(database) == schema.expected_shape(len(schema.MIGRATIONS))
+    notes = dict(database.execute("SELECT name, value FROM notes"))
+    database.close()
+    assert notes.keys() == {schema.SALT, schema.JOURNAL_ID, schema.HOME, "gateway", "account"}
+    assert len({notes[schema.SALT], notes[schema.JOURNAL_ID]}) == 2

@@ -61,7 +61,7 @@ def left(kept: Kept, connection: Connection, key: object = HERE) -> Connection:
 
 def taken(kept: Kept, key: object = HERE) -> Any:
     """Takes one."""
-    return kept.take(key)
+    return kept.take(key, kept._loop.time())
 
 
 def inside(act: Any) -> None:

@@ -151,7 +151,8 @@ class Rate:
         self._waste -= self._waste * MEMORY
         self._accepted += 1
         if self.interval == 0.0:
-            self._measure(now)
+            if now - self._mark >= 1:
+                self._measure(now)
         elif self.phase is Phase.STARTING:
             self._trip += (now - sent_at - self._trip) / 4 if self._trip else now - sent_at
         elif sent_at <= self.pressed_at + 2 * self.interval:
@@ -297,9 +298,8 @@ class Rate:
 
     def _measure(self, now: float) -> None:
         """Without spacing, the pace is what comes of it: measured over a second."""
-        if now - self._mark >= 1:
-            self._measured = self._accepted / (now - self._mark) / self.kept
-            self._accepted, self._mark = 0, now
+        self._measured = self._accepted / (now - self._mark) / self.kept
+        self._accepted, self._mark = 0, now
 
     def _estimate(self, now: float, least: int = ENOUGH) -> float | None:
         """The limit, from what was accepted since the last refusal; None: too little to tell.

@@ -16,6 +16,7 @@ import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from functools import cache
 
 Weighted = Sequence[tuple[float, float]]
 """Ages in seconds in ascending order, and how many tasks each stands for."""
@@ -101,7 +102,7 @@ class Ends:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float, float]] = deque(maxlen=KEPT)  # took, age, and when it had ended
-        self._took = Curve(PRIOR, ())
+        self._took = took = Curve(PRIOR, ())
         self.known = False
         """The curves rest on ends that were seen, and reach as far as ends are seen."""
         self.mean = 180.0
@@ -113,7 +114,8 @@ class Ends:
         self._never = 0.0
         self._new = 1
         self._made_at = -math.inf
-        self._tabulate(Curve((), ()))
+        self._cell = CELLS / took.end
+        self._chances = _chances_at_first()
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -175,11 +177,23 @@ class Ends:
         oldest = max((age for _, age, _ in self._seen), default=0.0) or 1.0
         never = max(NEVER, self._never)
         self._cell = CELLS / (BEYOND * oldest if len(self._seen) >= ENOUGH else self._took.end)
-        took, chances = self._took, []
-        for cell in range(CELLS):
-            age = (cell + 0.5) / self._cell
-            runs = took(age)
-            chances.append(runs / max(runs, (1.0 - never) * unseen(age) + never))
-        self._chances = chances
+        self._chances = _chances(self._took, unseen, never, self._cell)
         if self.known:
             self.overdue = unseen.age_of(OVERDUE)
+
+
+def _chances(took: Curve, unseen: Curve, never: float, cells: float) -> list[float]:
+    """The chance that a task runs, for each cell of its age; `cells` is how many of them are a second."""
+    chances = []
+    for cell in range(CELLS):
+        age = (cell + 0.5) / cells
+        runs = took(age)
+        chances.append(runs / max(runs, (1.0 - never) * unseen(age) + never))
+    return chances
+
+
+@cache
+def _chances_at_first() -> list[float]:
+    """The same before any end was seen: it costs a millisecond, and every client begins with it."""
+    took = Curve(PRIOR, ())
+    return _chances(took, Curve((), ()), NEVER, CELLS / took.end)
