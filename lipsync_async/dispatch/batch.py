@@ -52,10 +52,6 @@ class Batch:
         errors = errors_of(found)
         return tuple(errors) if self.maker is None else tuple(but_pending(errors, request, uploads=self.maker.uploads))
 
-    def lacks(self, request: LipSyncRequest) -> bool:
-        """Whether a request names what is made; its files are read beforehand then."""
-        return self.maker is not None and self.maker.concerns(request)
-
     def release(self, job: Job) -> None:
         """The job came out."""
         for registry in self.registries:

@@ -56,7 +56,7 @@ class Delivery:
     def deliver(self, job: Job, outcome: Outcome) -> None:
         """Writes the outcome, then tells it; the worker goes on meanwhile, and the next intent shares the commit."""
         job.outcome = outcome
-        if isinstance(outcome, Unknown):
+        if type(outcome) is Unknown:
             LOG.warning("%r may have been charged, and its fate is not known (%s)", job, outcome.kind)
         jobbook = self._batch.jobbook
         if jobbook is None:
@@ -70,7 +70,9 @@ class Delivery:
         """Tells the outcome to the observer and to the caller."""
         account = self._account
         self.told += not job.ended
-        job.ended, job.outcome = True, outcome
+        job.ended = True
+        if job.outcome is not outcome:
+            job.outcome = outcome
         if job.claimed:
             self._batch.release(job)
             if self._batch.jobbook is not None:

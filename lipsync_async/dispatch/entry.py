@@ -57,7 +57,10 @@ class Entry:
     def _needs_time(self, request: LipSyncRequest) -> bool:
         """Whether something is to be read, or another process to be asked, before it can be claimed."""
         jobbook = self._batch.jobbook
-        return self._batch.lacks(request) or (jobbook is not None and (jobbook.shared or needs_reading(request)))
+        if jobbook is not None and (jobbook.shared or needs_reading(request)):
+            return True
+        maker = self._batch.maker  # what it makes has its files read beforehand
+        return maker is not None and maker.concerns(request)
 
     async def look_over(self, job: Job) -> Next:
         """The first step of a job: it is sent, waits, is looked up, or comes out at once."""
@@ -89,12 +92,15 @@ class Entry:
         first = self._batch.claim(job)
         if first is not None:
             return self._join(job, first)
-        before, job.waits_for = job.waits_for, None
-        if before is not None and before.outcome is not None and isinstance(before.outcome, Rejected | Unknown):
-            self._batch.release(job)  # what is known of the id is what the other knows: this one has nothing to add
-            return End(_same_for(job, before.outcome), write=False)
+        if job.waits_for is not None:
+            before, job.waits_for = job.waits_for.outcome, None
+            if isinstance(before, Rejected | Unknown):
+                self._batch.release(job)  # what is known of the id is what the other knows: this one adds nothing
+                return End(_same_for(job, before), write=False)
         known = self._recall(job, first_time=True)
-        return known or self._go_on(job)
+        if known is not None:
+            return known
+        return SEND if job.inquiry is None else self._take_up(job)
 
     async def claim_among(self, jobbook: Jobbook, job: Job) -> Next:
         """The same where other processes write the journal: one id is one job in all of them."""
@@ -113,9 +119,9 @@ class Entry:
             return Park(self._account.loop.time() + ASK_AGAIN)
         if replayed is not None:
             return End(replayed, write=False)
-        return self._take_up(job) if job.inquiry is not None else self._recall_here(job) or self._go_on(job)
-
-    def _go_on(self, job: Job) -> Next:
+        known = None if job.inquiry is not None else self._recall_here(job)
+        if known is not None:
+            return known
         return SEND if job.inquiry is None else self._take_up(job)
 
     def sweep(self, job: Job) -> Outcome:

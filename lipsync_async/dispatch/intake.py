@@ -11,7 +11,7 @@ import heapq
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from itertools import count
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, final
 
 from lipsync_async.errors import HookError
 
@@ -27,6 +27,7 @@ class Parked(Protocol):
     """What can be parked."""
 
 
+@final
 class Nothing:
     """There is nothing left for a worker to do."""
 

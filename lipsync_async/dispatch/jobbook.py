@@ -183,7 +183,8 @@ class Jobbook:
 
     def intend(self, job: Job, credential: Credential) -> asyncio.Future[None]:
         """Durable before the first byte leaves. Raises `JournalError` when awaited."""
-        job.core = job.core or core_fingerprint(job.request)
+        if not job.core:
+            job.core = core_fingerprint(job.request)
         job.key = credential.mark(self._journal.salt)
         return self._journal.write(self._record(job, State.OPEN))
 

@@ -31,6 +31,8 @@ class Listed:
     def __init__(self) -> None:
         self._named: dict[str, LipSyncRequest] = {}
         self._nameless: list[LipSyncRequest] = []
+        self._derived: set[str] = set()
+        """Names that were derived from the content."""
         self.jobs: list[Job] = []
         """Those that were pulled."""
 
@@ -40,14 +42,13 @@ class Listed:
     def __iter__(self) -> Iterator[Job]:
         """To be called once."""
         for name, request in self._named.items():
-            yield self._make(request, name)
+            job = Job(request, name, unique=True, derived=name in self._derived)
+            self.jobs.append(job)
+            yield job
         for request in self._nameless:
-            yield self._make(request, "")
-
-    def _make(self, request: LipSyncRequest, name: str) -> Job:
-        job = Job(request, name, unique=bool(name), derived=not id_given(request))
-        self.jobs.append(job)
-        return job
+            job = Job(request, derived=True)
+            self.jobs.append(job)
+            yield job
 
     def add_all(self, requests: list[LipSyncRequest]) -> bool:
         """Adds all at once where each has an id of its own that is new; else none of them, and returns False."""
@@ -70,7 +71,10 @@ class Listed:
             self._nameless.append(request)
             return
         first = self._named.setdefault(name, request)
-        if first is not request and _content(first) != _content(request):
+        if first is request:
+            if not id_given(request):
+                self._derived.add(name)
+        elif _content(first) != _content(request):
             text = f"{name} stands for different content in one list; nothing was sent"
             raise DuplicateIdError(text, external_task_id=name)
 

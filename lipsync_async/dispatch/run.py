@@ -155,7 +155,7 @@ class Run:
                 item = self._at_hand()
                 if item is NOT_NOW:
                     item = await self._next()
-                if isinstance(item, Nothing):
+                if type(item) is Nothing:
                     break
                 job = item if isinstance(item, Job) else Job(item)
                 try:

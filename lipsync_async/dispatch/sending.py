@@ -165,13 +165,18 @@ class Sending:
         job.mark = account.mark
         job.attempts += 1
         job.sent_at = account.wall_clock()
-        job.first_sent_at = job.first_sent_at or job.sent_at
+        if job.first_sent_at is None:
+            job.first_sent_at = job.sent_at
         return headers
 
     def _post(self, job: Job, headers: Headers, flight: Flight) -> Awaitable[Reply | Failure | Next]:
         """The bytes."""
         account, jobbook = self._account, self._batch.jobbook
-        body, job.body = job.body or encode(job.request, job.id), None
+        body = job.body
+        if body is None:
+            body = encode(job.request, job.id)
+        else:
+            job.body = None
         if jobbook is None or jobbook.guard is None:
             return account.wire.post(account.create_url, headers, body, flight)
         return self._post_guarded(jobbook, job, headers, body, flight)

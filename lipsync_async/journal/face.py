@@ -30,7 +30,7 @@ __all__ = ["ENOUGH", "AnyJournal", "Done", "InlineJournal", "Journal"]
 
 ENOUGH = 128
 """Rows that are committed without waiting for more."""
-QUIET = 3
+QUIET = 4
 """Rounds of the loop that bring nothing new before less is committed.
 
 What a commit let go is on the wire after one; after the others a gateway that is near has answered, so that the next

@@ -138,9 +138,16 @@ def bound(rows: Sequence[Row], width: int) -> list[Any]:
         values += row
         values += _FILLING[len(row) : width]
     for place in _BLOBS:
-        if place < width:
-            values[place::width] = [NULL if value is None else bytearray(value) for value in values[place::width]]
-    values[_LINE::width] = [NULL if value is None else value for value in values[_LINE::width]]
+        if place >= width:
+            break
+        column = values[place::width]
+        if None in column:
+            values[place::width] = [NULL if value is None else bytearray(value) for value in column]
+        else:
+            values[place::width] = list(map(bytearray, column))
+    column = values[_LINE::width]
+    if None in column:
+        values[_LINE::width] = [NULL if value is None else value for value in column]
     return values
 
 

@@ -144,7 +144,7 @@ def judge(
     `seen_reply`: a reply of this gateway was read before.
     `external_task_id` is the job's: a reply that names another job is in doubt, whatever it says.
     """
-    if isinstance(result, Failure):
+    if not isinstance(result, Reply):
         return _judge_failure(result)
     if result.broken:
         return _judge_broken(result)
