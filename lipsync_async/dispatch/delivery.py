@@ -73,6 +73,8 @@ class Delivery:
         job.ended = True
         if job.outcome is not outcome:
             job.outcome = outcome
+        if job.body is not None:
+            job.body = None  # it was not sent: a list of a million of them is kept to its end
         if job.claimed:
             self._batch.release(job)
             if self._batch.jobbook is not None:

@@ -128,7 +128,7 @@ class Sending:
         return self._batch.options.allow is not None or self._account.credential.known_headers is None
 
     async def _ask_first(self, job: Job) -> Next | None:
-        """The caller's leave, and the key; what comes next where one of them is not given."""
+        """The caller's leave, and the key; what comes next where one is not given, or the batch has stopped."""
         allow = self._batch.options.allow
         if allow is not None and not job.allowed:
             refusal = _ask_leave(allow, job)
@@ -139,7 +139,7 @@ class Sending:
             await self._account.credential.headers()
         except LipSyncError as error:
             return Stop(Kind.AUTH, str(error))
-        return None
+        return None if self._batch.stopped is None else SEND
 
     async def _intend(self, jobbook: Jobbook, job: Job) -> Next | None:
         """The intent is durable; or what comes next, where it is not, or the batch was stopped meanwhile."""

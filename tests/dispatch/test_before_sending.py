@@ -161,6 +161,26 @@ def test_a_batch_that_was_stopped_while_the_intent_was_written_sends_nothing() -
     play(story)
 
 
+@pytest.mark.parametrize("jobbook", [None, Jobbook()])
+def test_a_batch_that_was_stopped_while_the_key_was_made_sends_nothing(jobbook: Jobbook | None) -> None:
+    """With a journal and without one: neither an intent nor a request."""
+
+    async def story() -> None:
+        wire = Wire(MADE)
+
+        async def key() -> str:
+            batch.stopped = Stop(Kind.CANCELLED, "enough")
+            return "key-1"
+
+        batch = batch_at(wire, jobbook=jobbook, key=key)
+        step, job = await sent(batch)
+        assert (step, wire.creates, job.attempts) == (SEND, [], 0)
+        assert batch.account.pacer.in_flight == 0
+        assert jobbook is None or jobbook.notes == []
+
+    play(story)
+
+
 def test_a_job_that_is_called_away_from_the_door_sends_nothing() -> None:
     """Its batch was stopped while it waited for its turn."""
 

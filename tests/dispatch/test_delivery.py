@@ -16,6 +16,7 @@ from lipsync_async.dispatch.job import Job
 from lipsync_async.errors import HookError, JournalError
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Unknown
 from lipsync_async.terms import Kind
+from lipsync_async.wire import encode
 from tests.dispatch.helpers import EPOCH, Jobbook, batch_at, job_of, play
 from tests.makers import request
 
@@ -55,6 +56,19 @@ async def waits(task: asyncio.Future[Any]) -> bool:
     """Whether it still waits after a while."""
     await asyncio.sleep(1.0)
     return not task.done()
+
+
+def test_a_job_that_came_out_keeps_no_body() -> None:
+    """A list keeps its jobs to the end: a million that are told again must not keep a body each."""
+
+    async def story() -> None:
+        room = Room()
+        job = room.job()
+        job.body = encode(job.request, job.id)
+        room.delivery.tell(job, LEFT)
+        assert job.body is None
+
+    play(story)
 
 
 # --- with and without a journal --------------------------------------------------------------------------------------

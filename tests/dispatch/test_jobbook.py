@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from attrs import evolve
 
-from lipsync_async import AudioFile, LipSyncRequest
+from lipsync_async import AudioBytes, AudioFile, LipSyncRequest
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import Jobbook, hash_sound
 from lipsync_async.dispatch.trust import Trust, Witness
@@ -20,6 +20,7 @@ from lipsync_async.journal import Journal, Record, State
 from lipsync_async.journal.face import Done
 from lipsync_async.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus, Verdict
+from lipsync_async.wire import encode
 from lipsync_async.wire.credential import Credential
 from lipsync_async.wire.identity import core_fingerprint, fingerprint
 from tests.loopback.acts import request, wav
@@ -130,6 +131,15 @@ def test_a_job_without_a_page_is_new() -> None:
     outcome, found = recalled(None)
     assert outcome is None
     assert (found.fingerprint, found.owned, found.inquiry) == (PRINT, False, None)
+
+
+def test_the_first_body_is_made_beside_the_fingerprint() -> None:
+    """It is what would be made without it, and a sound that is streamed has none."""
+    _, found = recalled(None)
+    assert found.body == encode(REQUEST, "job-1")
+    streamed = job(evolve(REQUEST, face_choose=(evolve(REQUEST.face_choose[0], sound_file=AudioBytes(wav())),)))
+    book()[0].recall(streamed, retry_rejected=False)
+    assert streamed.body is None
 
 
 def test_an_accepted_page_is_replayed() -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
 from lipsync_async.request.audio import AudioFile
 from lipsync_async.wire import canonical, encode
+from lipsync_async.wire.bodies import encode_and_tell
 from tests.wire.helpers import (
     CLIP,
     SCHEMAS,
@@ -161,3 +164,40 @@ def test_one_clip_has_one_canonical_form(tmp_path: Path) -> None:
 def test_other_texts_stand_for_themselves(text: str) -> None:
     """A URL, or what is no Base64, is told as it is."""
     assert f'"sound_file":"{text}"'.encode() in canonical(request(face(audio_id=None, sound_file=text)))
+
+
+NUMBERS = st.one_of(st.integers(-9, 9), st.sampled_from([0.0, 1.0, 0.5, 2e17, True, float("nan")]))
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
+SOUNDS = st.one_of(
+    st.none(),
+    st.sampled_from(["", "https://example.test/a.mp3", "data:audio/mpeg;base64,AAAA", "QUJD", "no Base64!", CLIP]),
+    TEXTS,
+)
+
+
+@given(
+    sounds=st.lists(SOUNDS, max_size=2),
+    numbers=st.lists(NUMBERS, min_size=5, max_size=5),
+    texts=st.lists(st.one_of(st.none(), TEXTS), min_size=4, max_size=4),
+    extra=st.sampled_from([None, {}, {"external_task_id": "other", "watermark_info": None}]),
+)
+def test_both_forms_at_once_are_both_forms(
+    sounds: list[Any], numbers: list[float], texts: list[str | None], extra: dict[str, Any] | None
+) -> None:
+    """Whatever the request: the same bytes as one after the other, or no answer."""
+    session, face_id, callback, name = texts
+    start, end, insert, volume, original = numbers
+    changes = {
+        "sound_start_time": start,
+        "sound_end_time": end,
+        "sound_insert_time": insert,
+        "sound_volume": volume,
+        "original_audio_volume": original,
+    }
+    faces = [face(face_id=face_id or "", audio_id=None, sound_file=sound, **changes) for sound in sounds]
+    asked = request(face_choose=tuple(faces), session_id=session or "", callback_url=callback, extra_body=extra)
+    both = encode_and_tell(asked, name or "")
+    links = all(not sound or (isinstance(sound, str) and ":" in sound) for sound in sounds)
+    assert (both is not None) == (links and not extra)
+    if both is not None:
+        assert both == (encode(asked, name or ""), canonical(asked))
