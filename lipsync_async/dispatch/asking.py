@@ -48,24 +48,24 @@ class Asking:
             step = await self._missing(job, inquiry, finding, flight, fresh=fresh)
         else:
             step = self._unproven(inquiry)
-        if step is lookup.Next.ABSENT and self._batch.stopped is None and not account.trust.told:
+        if step is lookup.Conclusion.ABSENT and self._batch.stopped is None and not account.trust.told:
             step, answer = await self._examine(job, inquiry, answer, flight)
-        if self._batch.stopped is not None and step is lookup.Next.ABSENT:
+        if self._batch.stopped is not None and step is lookup.Conclusion.ABSENT:
             return ASK
         account.observe("look_up", external_task_id=job.id, action=step.value)
         return self._follow(job, inquiry, step, answer)
 
-    def _found(self, job: Job, inquiry: Inquiry, answer: TaskReply) -> lookup.Next:
+    def _found(self, job: Job, inquiry: Inquiry, answer: TaskReply) -> lookup.Conclusion:
         """A task that was told for another job is in doubt."""
         account, task_id = self._account, answer.reply.task_id
         step = inquiry.found(answer, job.id, account.gateway.clock_skew)
-        if step is lookup.Next.ADOPT and task_id is not None and self._batch.is_anothers(task_id, job.id):
+        if step is lookup.Conclusion.ADOPT and task_id is not None and self._batch.is_anothers(task_id, job.id):
             return inquiry.failed()
         return step
 
     async def _missing(
         self, job: Job, inquiry: Inquiry, finding: Finding, flight: Flight, *, fresh: bool
-    ) -> lookup.Next:
+    ) -> lookup.Conclusion:
         """A not-found counts where a witness of the same key is found right beside it (contract, section 5).
 
         The user's word replaces the witness, but for another account's key, and for words that are not the platform's.
@@ -97,7 +97,7 @@ class Asking:
 
     async def _examine(
         self, job: Job, inquiry: Inquiry, absent: TaskReply | Failure, flight: Flight
-    ) -> tuple[lookup.Next, TaskReply | Failure]:
+    ) -> tuple[lookup.Conclusion, TaskReply | Failure]:
         """Before a job is sent again: it and the witness, asked for in turns.
 
         Where some machines behind one address do not know what the others do, the job is found among them, or the
@@ -113,10 +113,10 @@ class Asking:
                 break
             left -= finding in NONE and heard is True
             if not left:
-                return lookup.Next.ABSENT, absent
+                return lookup.Conclusion.ABSENT, absent
         return inquiry.failed(), absent
 
-    def _unproven(self, inquiry: Inquiry) -> lookup.Next:
+    def _unproven(self, inquiry: Inquiry) -> lookup.Conclusion:
         """The answer says nothing of this job; a gateway that answers for any id is not asked for long."""
         account = self._account
         if account.trust.holds or not account.trust.ended:
@@ -128,7 +128,7 @@ class Asking:
         account = self._account
         if account.credential.may_refresh(generation):
             stop = await account.renew(generation)
-            return stop or self._follow(job, inquiry, lookup.Next.ASK, answer)
+            return stop or self._follow(job, inquiry, lookup.Conclusion.ASK, answer)
         if self._batch.options.look_only:
             return Stop(Kind.AUTH, answer.reply.message)
         return self._follow(job, inquiry, inquiry.failed(), answer)
@@ -141,13 +141,13 @@ class Asking:
             account.obey(stop)
         return Park(account.when_to_ask(inquiry))
 
-    def _follow(self, job: Job, inquiry: Inquiry, step: lookup.Next, answer: TaskReply | Failure) -> Next:
+    def _follow(self, job: Job, inquiry: Inquiry, step: lookup.Conclusion, answer: TaskReply | Failure) -> Next:
         """What an answer means for the job."""
         account, ambiguity = self._account, inquiry.ambiguity
         match step:
-            case lookup.Next.ASK:
+            case lookup.Conclusion.ASK:
                 return Park(account.when_to_ask(inquiry))
-            case lookup.Next.ADOPT:
+            case lookup.Conclusion.ADOPT:
                 assert isinstance(answer, TaskReply)
                 if not ambiguity.exists:
                     account.trust.proven = True
@@ -155,9 +155,9 @@ class Asking:
                     inquiry.doubt.open = False
                 account.pacer.restore(account.loop.time(), 1)
                 return End(accepted(job, answer.reply, recovered=True))
-            case lookup.Next.ABSENT:
+            case lookup.Conclusion.ABSENT:
                 return self._absent(job, inquiry)
-            case lookup.Next.GIVE_UP:
+            case lookup.Conclusion.GIVE_UP:
                 return End(unfinished(job, ambiguity.kind, ambiguity.message))
 
     def _absent(self, job: Job, inquiry: Inquiry) -> Next:

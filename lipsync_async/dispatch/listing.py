@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import TypeAlias, cast
 
 from attrs import evolve
 
 from lipsync_async.config import RunOptions
 from lipsync_async.errors import DuplicateIdError
 from lipsync_async.given import expect, expect_jobs, id_given
+from lipsync_async.jobs import JobList
+from lipsync_async.jobs.handing import requests_in
 from lipsync_async.models import BrokenRequest, LipSyncRequest
 from lipsync_async.wire.identity import bare, derive_id
 
@@ -18,6 +21,7 @@ from .jobbook import UNHASHABLE, hash_sound
 from .run import YIELD_EVERY
 from .streaming import Requests, each
 
+_Source: TypeAlias = Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]
 _PIECE = 1024
 """Requests of a list in memory that are looked at before others get their turn: a tenth of a millisecond's work."""
 
@@ -30,7 +34,8 @@ class Listed:
 
     def __init__(self) -> None:
         self._named: dict[str, LipSyncRequest] = {}
-        self._nameless: list[LipSyncRequest] = []
+        self._nameless: list[tuple[LipSyncRequest, int | None]] = []
+        self._lines: dict[str, int] = {}
         self._derived: set[str] = set()
         """Names that were derived from the content."""
         self.jobs: list[Job] = []
@@ -42,11 +47,11 @@ class Listed:
     def __iter__(self) -> Iterator[Job]:
         """To be called once."""
         for name, request in self._named.items():
-            job = Job(request, name, unique=True, derived=name in self._derived)
+            job = Job(request, name, self._lines.get(name), unique=True, derived=name in self._derived)
             self.jobs.append(job)
             yield job
-        for request in self._nameless:
-            job = Job(request, derived=True)
+        for request, line in self._nameless:
+            job = Job(request, "", line, derived=True)
             self.jobs.append(job)
             yield job
 
@@ -65,15 +70,20 @@ class Listed:
             self._named.update(named)  # type: ignore[arg-type] # None is no name
         return plain
 
-    def add(self, request: LipSyncRequest, name: str) -> None:
-        """Adds one; the same content once more is the same job. Raises `DuplicateIdError`."""
+    def add(self, request: LipSyncRequest, name: str, line: int | None = None) -> None:
+        """Adds one, of that line; the same content once more is the same job, of the first line that has it.
+
+        Raises `DuplicateIdError`.
+        """
         if not name:
-            self._nameless.append(request)
+            self._nameless.append((request, line))
             return
         first = self._named.setdefault(name, request)
         if first is request:
             if not id_given(request):
                 self._derived.add(name)
+            if line is not None:
+                self._lines.setdefault(name, line)
         elif _content(first) != _content(request):
             text = f"{name} stands for different content in one list; nothing was sent"
             raise DuplicateIdError(text, external_task_id=name)
@@ -87,6 +97,13 @@ async def index(jobs: Requests, options: RunOptions, max_id_length: int) -> List
     expect_jobs(jobs)
     expect("options", options, RunOptions)
     listed = Listed()
+    if isinstance(jobs, JobList):
+        for count, (line, found) in enumerate(requests_in(jobs), 1):
+            request = cast("LipSyncRequest", found)  # a broken one comes out as rejected
+            listed.add(request, id_given(request) or await _derived(request, options, max_id_length), line)
+            if not count % YIELD_EVERY:
+                await asyncio.sleep(0)
+        return listed
     async for requests in _pieces(jobs):
         if not listed.add_all(requests):
             for count, request in enumerate(requests, 1):
@@ -97,7 +114,7 @@ async def index(jobs: Requests, options: RunOptions, max_id_length: int) -> List
     return listed
 
 
-async def _pieces(jobs: Requests) -> AsyncIterator[list[LipSyncRequest]]:
+async def _pieces(jobs: _Source) -> AsyncIterator[list[LipSyncRequest]]:
     """The requests, some at a time: few where somebody's code makes them, for that may take long."""
     if type(jobs) is list or type(jobs) is tuple:  # a subclass may run code of its own
         for start in range(0, len(jobs), _PIECE):

@@ -75,8 +75,8 @@ def may_go_on(result: Reply | Failure) -> bool:
     return result.status in STILL_WORKING
 
 
-class Next(Enum):
-    """What follows a look-up."""
+class Conclusion(Enum):
+    """What a look-up comes to."""
 
     ASK = "ask"
     ADOPT = "adopt"
@@ -144,12 +144,12 @@ class Inquiry:
         early = self.since + TRUSTED_SHARES[min(self.asked, NOT_FOUNDS - 1)] * settle_time
         return early if now < early < self.held_until else counting
 
-    def failed(self) -> Next:
+    def failed(self) -> Conclusion:
         """A look-up brought no answer, or one that proves nothing."""
         self.failures += 1
-        return Next.GIVE_UP if self.failures >= MAX_FAILURES else Next.ASK
+        return Conclusion.GIVE_UP if self.failures >= MAX_FAILURES else Conclusion.ASK
 
-    def missing(self, now: float, *, trusted: bool, counts: bool, settle_time: float, fresh: bool = True) -> Next:
+    def missing(self, now: float, *, trusted: bool, counts: bool, settle_time: float, fresh: bool = True) -> Conclusion:
         """A look-up answered: no such task.
 
         `counts`: the gateway was shown to find what is there, at the same moment and with the same account's key.
@@ -161,19 +161,19 @@ class Inquiry:
         planned = self._planned(now, trusted, settle_time)
         self.asked += 1
         if not trusted or self.naming:
-            return Next.GIVE_UP if self.asked >= NOT_FOUNDS else Next.ASK
+            return Conclusion.GIVE_UP if self.asked >= NOT_FOUNDS else Conclusion.ASK
         if not fresh or now < self.held_until:
-            return Next.ASK
+            return Conclusion.ASK
         if not self.not_founds:  # who came late to ask must not ask three times at once
             self.since += max(0.0, now - max(planned, self.since))
         self.not_founds += 1
         if self.not_founds < NOT_FOUNDS:
-            return Next.ASK
+            return Conclusion.ASK
         if self.ambiguity.exists or self.ambiguity.code in UNPROVABLE:
-            return Next.GIVE_UP
-        return Next.ABSENT if now >= self.since + settle_time else Next.ASK
+            return Conclusion.GIVE_UP
+        return Conclusion.ABSENT if now >= self.since + settle_time else Conclusion.ASK
 
-    def found(self, task: TaskReply, external_task_id: str, clock_skew: float) -> Next:
+    def found(self, task: TaskReply, external_task_id: str, clock_skew: float) -> Conclusion:
         """A look-up answered with a task: is it ours?"""
         reply = task.reply
         if reply.external_task_id not in {None, "", external_task_id}:
@@ -184,6 +184,6 @@ class Inquiry:
             and reply.created_at < self.first_intent_at - clock_skew
         )
         if not self.naming and (not too_old or (self.derived and self.ambiguity.exists)):
-            return Next.ADOPT
+            return Conclusion.ADOPT
         self.found_task_id = reply.task_id
-        return Next.GIVE_UP
+        return Conclusion.GIVE_UP

@@ -68,12 +68,17 @@ class Registry:
             _, oldest = self._ended.popitem(last=False)
             if isinstance(oldest.outcome, Accepted):
                 self._tasks.pop(oldest.outcome.task_id, None)
-        size = _size_of_sound(job.request)
-        if size > LARGE:
-            self._keep_sound(job, size)
+        for face in job.request.face_choose:
+            sound = face.sound_file
+            if sound is not None and not (type(sound) is str and len(sound) <= LARGE):
+                self._keep_sound(job)
+                return
 
-    def _keep_sound(self, job: Job, size: int) -> None:
+    def _keep_sound(self, job: Job) -> None:
         """A large sound is kept for as long as there is room; not at all where its hash is known."""
+        size = _size_of_sound(job.request)
+        if size <= LARGE:
+            return
         if job.core:
             job.request = NOTHING
             return

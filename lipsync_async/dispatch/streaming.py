@@ -100,10 +100,8 @@ def jobs_in(jobs: JobList) -> Iterator[Job]:
     return (Job(cast("LipSyncRequest", request), line=line) for line, request in requests_in(jobs))
 
 
-async def each(jobs: Requests) -> AsyncIterator[LipSyncRequest]:
-    """The requests of a list, however it is given."""
-    if isinstance(jobs, JobList):
-        jobs = (cast("LipSyncRequest", request) for _, request in requests_in(jobs))
+async def each(jobs: Iterable[LipSyncRequest] | AsyncIterable[LipSyncRequest]) -> AsyncIterator[LipSyncRequest]:
+    """The requests, however they are given."""
     try:
         if isinstance(jobs, AsyncIterable):
             async for request in jobs:

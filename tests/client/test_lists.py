@@ -60,6 +60,7 @@ def test_a_list_is_submitted_as_it_is(journal: bool, tmp_path: Path, lipsync_san
             nameless = next(it for key, it in result.items() if key.startswith("invalid:"))
             assert faults_of(nameless) == ["line 3"]
             assert len(result) == 5
+            assert sorted(outcome.line or 0 for outcome in result.values()) == [1, 2, 3, 4, 5]
             with pytest.raises(InvalidRequestError, match="line 2: calback_url"):
                 raise result["b"].error().__cause__ or AssertionError  # type: ignore[union-attr]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_async import AudioBytes, DuplicateIdError, LipSyncRequest
+from lipsync_async import AudioBytes, DuplicateIdError, JobList, LipSyncRequest
 from lipsync_async.config import RunOptions
 from lipsync_async.dispatch import jobbook, listing
 from lipsync_async.dispatch.jobbook import hash_sound
@@ -18,6 +20,7 @@ from lipsync_async.dispatch.listing import Listed, index
 from lipsync_async.request.builder import RequestBuilder
 from lipsync_async.wire.identity import derive_id
 
+LINE = {"session_id": "8", "face_id": "0", "audio_id": "9", "sound_start_time": 0, "sound_end_time": 5000}
 BASE = RequestBuilder().session("8").face("0").audio_id("9").window(0, 5000).build()
 
 
@@ -95,3 +98,18 @@ def test_a_short_sound_is_hashed_without_a_thread(monkeypatch: pytest.MonkeyPatc
     asyncio.run(hash_sound(one))
     assert hops == threads
     assert sound._digest is not None
+
+
+def test_a_job_of_a_file_knows_its_line(tmp_path: Path) -> None:
+    """With an id of its own, with a derived one, too broken for any; what comes again has its first line."""
+    lines = [{"external_task_id": "a", **LINE}, {}, LINE, {"external_task_id": "a", **LINE}, {"external_task_id": "b"}]
+    path = tmp_path / "jobs.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    jobs = list(look_through(JobList.open(path)))
+    derived = derive_id(BASE)
+    assert [(job.id, job.line, job.derived) for job in jobs] == [
+        ("a", 1, False),
+        (derived, 3, True),
+        ("b", 5, False),
+        ("", 2, True),
+    ]

@@ -11,8 +11,8 @@ from lipsync_async.dispatch.lookup import (
     MAX_FAILURES,
     NOT_FOUNDS,
     Ambiguity,
+    Conclusion,
     Inquiry,
-    Next,
     may_go_on,
 )
 from lipsync_async.terms import Failure, Kind, Phase, Reply
@@ -38,7 +38,7 @@ def inquiry(ambiguity: Ambiguity = LOST, *, owned: bool = True, derived: bool = 
     )
 
 
-def missing(one: Inquiry, now: float, *, trusted: bool = True, counts: bool | None = None) -> Next:
+def missing(one: Inquiry, now: float, *, trusted: bool = True, counts: bool | None = None) -> Conclusion:
     """The gateway says at that moment that there is no such task; it counts where look-ups are trusted."""
     return one.missing(now, trusted=trusted, counts=trusted if counts is None else counts, settle_time=SETTLE)
 
@@ -49,7 +49,7 @@ def asked(one: Inquiry, *, trusted: bool) -> list[float]:
     while True:
         now = one.due(moments[-1] if moments else 100.0, trusted=trusted, settle_time=SETTLE)
         moments.append(now)
-        if missing(one, now, trusted=trusted) is not Next.ASK:
+        if missing(one, now, trusted=trusted) is not Conclusion.ASK:
             return [moment - 100.0 for moment in moments]
 
 
@@ -65,30 +65,30 @@ def test_untrusted_absence_leaves_it_unknown() -> None:
     """The third not-found ends it, and proves nothing."""
     one = inquiry()
     steps = [missing(one, now, trusted=False) for now in (101.0, 105.0, 1000.0)]
-    assert steps == [Next.ASK, Next.ASK, Next.GIVE_UP]
+    assert steps == [Conclusion.ASK, Conclusion.ASK, Conclusion.GIVE_UP]
 
 
 def test_trusted_three_not_founds_over_the_settle_time_prove_absence() -> None:
     """Three, of which the last comes when the settle time is over."""
     assert asked(inquiry(), trusted=True) == [2.0, 30.0, 60.0]
     one = inquiry()
-    assert [missing(one, now) for now in (102.0, 130.0, 160.0)] == [Next.ASK, Next.ASK, Next.ABSENT]
+    assert [missing(one, now) for now in (102.0, 130.0, 160.0)] == [Conclusion.ASK, Conclusion.ASK, Conclusion.ABSENT]
 
 
 def test_a_third_not_found_before_its_time_proves_nothing() -> None:
     """A moment before the settle time is over it is asked once more."""
     one = inquiry()
     steps = [missing(one, now) for now in (102.0, 130.0, 159.9, 160.0)]
-    assert steps == [Next.ASK, Next.ASK, Next.ASK, Next.ABSENT]
+    assert steps == [Conclusion.ASK, Conclusion.ASK, Conclusion.ASK, Conclusion.ABSENT]
     assert one.due(159.9, trusted=True, settle_time=SETTLE) == 160.0
 
 
 def test_who_comes_late_does_not_ask_three_times_at_once() -> None:
     """After an outage of five minutes the not-founds are still spread over the settle time."""
     one = inquiry()
-    assert [missing(one, now) for now in (400.0, 400.1, 400.2)] == [Next.ASK] * 3
+    assert [missing(one, now) for now in (400.0, 400.1, 400.2)] == [Conclusion.ASK] * 3
     assert one.due(400.2, trusted=True, settle_time=SETTLE) == pytest.approx(458.0)
-    assert missing(one, 458.1) is Next.ABSENT
+    assert missing(one, 458.1) is Conclusion.ABSENT
 
 
 def test_not_founds_from_before_there_was_trust_do_not_count() -> None:
@@ -97,16 +97,16 @@ def test_not_founds_from_before_there_was_trust_do_not_count() -> None:
     missing(one, 101.0, trusted=False)
     missing(one, 105.0, trusted=False)
     steps = [missing(one, now) for now in (160.0, 190.0, 218.0)]
-    assert steps == [Next.ASK, Next.ASK, Next.ABSENT]
+    assert steps == [Conclusion.ASK, Conclusion.ASK, Conclusion.ABSENT]
 
 
 def test_a_not_found_with_no_witness_beside_it_proves_nothing() -> None:
     """It is as good as no answer: it does not count, and is tried again."""
     one = inquiry()
     steps = [missing(one, now, counts=False) for now in (102.0, 130.0, 160.0)]
-    assert steps == [Next.ASK] * 3
+    assert steps == [Conclusion.ASK] * 3
     assert (one.not_founds, one.failures) == (0, 3)
-    assert missing(one, 200.0) is Next.ASK
+    assert missing(one, 200.0) is Conclusion.ASK
     assert (one.not_founds, one.failures) == (1, 0)
 
 
@@ -114,7 +114,7 @@ def test_it_ends_where_no_witness_is_ever_found() -> None:
     """After as many in a row as may fail."""
     one = inquiry()
     steps = [missing(one, 200.0 + number, counts=False) for number in range(MAX_FAILURES)]
-    assert steps == [Next.ASK] * (MAX_FAILURES - 1) + [Next.GIVE_UP]
+    assert steps == [Conclusion.ASK] * (MAX_FAILURES - 1) + [Conclusion.GIVE_UP]
 
 
 @pytest.mark.parametrize("ambiguity", [EXISTS, NOT_STORED])
@@ -122,7 +122,7 @@ def test_absence_that_cannot_be_proven(ambiguity: Ambiguity) -> None:
     """Who said that the id exists, or that it could not store the task, proves nothing by not finding it."""
     one = inquiry(ambiguity)
     steps = [missing(one, now) for now in (102.0, 130.0, 160.0)]
-    assert steps == [Next.ASK, Next.ASK, Next.GIVE_UP]
+    assert steps == [Conclusion.ASK, Conclusion.ASK, Conclusion.GIVE_UP]
 
 
 # --- while the gateway may still be working on it --------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_a_hold_time_that_is_over_before_the_settle_time_changes_no_moment() -> 
 def test_a_not_found_at_the_end_of_the_hold_time_counts(early: float, counted: int) -> None:
     """And a moment before it does not."""
     one = inquiry(held=120.0)
-    assert missing(one, 220.0 - early) is Next.ASK
+    assert missing(one, 220.0 - early) is Conclusion.ASK
     assert one.not_founds == counted
 
 
@@ -173,12 +173,12 @@ def test_absence_always_took_three_not_founds_and_both_times(
             step = missing(one, now, trusted=word != "untrusted", counts=word == "missing")
         if word == "missing" and now >= 100.0 + held:
             counted.append(now)
-        if step is Next.ABSENT:
+        if step is Conclusion.ABSENT:
             assert word == "missing"
             assert len(counted) >= NOT_FOUNDS
             assert now >= 100.0 + max(SETTLE, held)
             assert counted[-1] - counted[0] >= min(SETTLE - held, SETTLE / 3) - 2.0 - 1e-6
-        if step is not Next.ASK:
+        if step is not Conclusion.ASK:
             return
 
 
@@ -194,8 +194,8 @@ def test_what_cannot_be_proven_absent_never_is(
             step = one.failed()
         else:
             step = missing(one, now, trusted=word != "untrusted", counts=word == "missing")
-        assert step in {Next.ASK, Next.GIVE_UP}
-        if step is Next.GIVE_UP:
+        assert step in {Conclusion.ASK, Conclusion.GIVE_UP}
+        if step is Conclusion.GIVE_UP:
             return
 
 
@@ -208,7 +208,7 @@ def test_the_next_look_up_is_never_in_the_past_of_a_failure(
     for passed, word in story:
         now += passed
         step = one.failed() if word == "failed" else missing(one, now, trusted=trusted)
-        if step is not Next.ASK:
+        if step is not Conclusion.ASK:
             return
         due = one.due(now, trusted=trusted, settle_time=SETTLE)
         assert due <= now + 60.0 + SETTLE + held
@@ -266,45 +266,45 @@ def test_who_stopped_waiting_does_not_know_that_it_was_over(result: Reply | Fail
 @pytest.mark.parametrize("created_at", [1_790_000_000.0, 1_790_000_000.0 - SKEW, None])
 def test_a_task_of_our_id_is_adopted(external_task_id: str | None, created_at: float | None) -> None:
     """It carries our id or none, and is not older than our first intent, less the clock's skew."""
-    assert inquiry().found(task(external_task_id, created_at), "job-1", SKEW) is Next.ADOPT
+    assert inquiry().found(task(external_task_id, created_at), "job-1", SKEW) is Conclusion.ADOPT
 
 
 def test_an_older_task_is_not_ours() -> None:
     """A moment beyond the skew, and it is another customer's: it is named, and the job stays unknown."""
     one = inquiry()
-    assert one.found(task(created_at=1_790_000_000.0 - SKEW - 1), "job-1", SKEW) is Next.GIVE_UP
+    assert one.found(task(created_at=1_790_000_000.0 - SKEW - 1), "job-1", SKEW) is Conclusion.GIVE_UP
     assert one.found_task_id == "86"
 
 
 def test_another_task_says_nothing() -> None:
     """A gateway that answers with some other task has not answered."""
     one = inquiry()
-    assert one.found(task("job-2"), "job-1", SKEW) is Next.ASK
+    assert one.found(task("job-2"), "job-1", SKEW) is Conclusion.ASK
     assert one.failures == 1
 
 
 def test_without_an_intent_on_record_age_is_no_matter() -> None:
     """Nothing to compare with: found is adopted."""
     one = Inquiry(LOST, since=100.0)
-    assert one.found(task(created_at=1.0), "job-1", SKEW) is Next.ADOPT
+    assert one.found(task(created_at=1.0), "job-1", SKEW) is Conclusion.ADOPT
 
 
 @pytest.mark.parametrize(
     ("owned", "derived", "old", "step"),
     [
-        (True, False, False, Next.ADOPT),
-        (False, False, False, Next.GIVE_UP),
-        (True, True, True, Next.ADOPT),
-        (True, False, True, Next.GIVE_UP),
+        (True, False, False, Conclusion.ADOPT),
+        (False, False, False, Conclusion.GIVE_UP),
+        (True, True, True, Conclusion.ADOPT),
+        (True, False, True, Conclusion.GIVE_UP),
     ],
     ids=["on record", "a stranger's name", "derived, from an earlier run", "on record, but older"],
 )
-def test_an_id_that_exists(owned: bool, derived: bool, old: bool, step: Next) -> None:
+def test_an_id_that_exists(owned: bool, derived: bool, old: bool, step: Conclusion) -> None:
     """Adopted where the id is derived, or an intent is on record and no younger; else another customer may own it."""
     created_at = 1_790_000_000.0 - 10 * SKEW if old else 1_790_000_000.0
     one = inquiry(EXISTS, owned=owned, derived=derived)
     assert one.found(task(created_at=created_at), "job-1", SKEW) is step
-    assert one.found_task_id == ("86" if step is Next.GIVE_UP else None)
+    assert one.found_task_id == ("86" if step is Conclusion.GIVE_UP else None)
 
 
 # --- no answer ------------------------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def test_a_failing_look_up_proves_nothing_and_is_tried_again() -> None:
         due = one.due(now, trusted=True, settle_time=SETTLE)
         delays.append(due - now)
         now = due
-    assert steps == [Next.ASK] * (MAX_FAILURES - 1) + [Next.GIVE_UP]
+    assert steps == [Conclusion.ASK] * (MAX_FAILURES - 1) + [Conclusion.GIVE_UP]
     assert delays == [FAILURE_DELAY, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
 
 
@@ -327,7 +327,7 @@ def test_an_answer_forgives_the_failures() -> None:
     """They count in a row, and what was planned stays planned."""
     one = inquiry()
     one.failed()
-    assert missing(one, 110.0) is Next.ASK
+    assert missing(one, 110.0) is Conclusion.ASK
     assert one.failures == 0
     one.failed()
     assert one.due(111.0, trusted=True, settle_time=SETTLE) == pytest.approx(138.0)
