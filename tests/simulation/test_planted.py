@@ -16,13 +16,12 @@ from lipsync_async.dispatch.brake import Brake
 from lipsync_async.dispatch.intake import Intake
 from lipsync_async.dispatch.job import Job
 from lipsync_async.dispatch.jobbook import Jobbook
-from lipsync_async.dispatch.lookup import Inquiry, Next
+from lipsync_async.dispatch.lookup import Conclusion, Inquiry
 from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.dispatch.registry import Registry
 from lipsync_async.dispatch.run import Run
 from lipsync_async.dispatch.sending import Sending
-from lipsync_async.dispatch.steps import Next as Step
-from lipsync_async.dispatch.steps import Park
+from lipsync_async.dispatch.steps import Next, Park
 from lipsync_async.gateways import Gateway
 from lipsync_async.journal import State
 from lipsync_async.journal.face import Done
@@ -46,9 +45,9 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 async def believe(
     _asking: Asking, _job: Job, _inquiry: Inquiry, absent: TaskReply | Failure, _flight: Any
-) -> tuple[Next, TaskReply | Failure]:
+) -> tuple[Conclusion, TaskReply | Failure]:
     """In place of the examination before a job is sent again."""
-    return Next.ABSENT, absent
+    return Conclusion.ABSENT, absent
 
 
 def send_before_intent(patch: pytest.MonkeyPatch) -> None:
@@ -95,7 +94,7 @@ def clear_what_is_in_doubt(patch: pytest.MonkeyPatch) -> None:
     """A job that is to be looked up is written down as surely not acted upon."""
     usual = Sending._look_up
 
-    def look_up(self: Sending, job: Job, verdict: Verdict, result: Reply | Failure) -> Step:
+    def look_up(self: Sending, job: Job, verdict: Verdict, result: Reply | Failure) -> Next:
         if self._batch.jobbook is not None:
             self._batch.jobbook.cleared(job)
         return usual(self, job, verdict, result)
@@ -127,7 +126,7 @@ def lose_the_unfinished(patch: pytest.MonkeyPatch) -> None:
 
 def believe_any_absence(patch: pytest.MonkeyPatch) -> None:
     """The first not-found is a proof."""
-    patch.setattr(Inquiry, "missing", lambda *_args, **_names: Next.ABSENT)
+    patch.setattr(Inquiry, "missing", lambda *_args, **_names: Conclusion.ABSENT)
     patch.setattr(Asking, "_examine", believe)
 
 
@@ -135,7 +134,7 @@ def charge_for_refusals(patch: pytest.MonkeyPatch) -> None:
     """A job gives up after so many refusals to wait."""
     usual = Sending._follow
 
-    def follow(self: Sending, job: Job, verdict: Verdict, result: Reply | Failure) -> Step:
+    def follow(self: Sending, job: Job, verdict: Verdict, result: Reply | Failure) -> Next:
         if verdict.action is Action.WAIT:
             job.attempts += 1
             verdict = Verdict(Action.RETRY, verdict.kind)
@@ -159,7 +158,7 @@ def wait_for_a_canary_for_ever(patch: pytest.MonkeyPatch) -> None:
     """Inquiries wait for an end of the outage that only a new job could find: the bug that the worlds found first."""
     usual = Asking.ask
 
-    async def ask(self: Asking, job: Job, flight: Any) -> Step:
+    async def ask(self: Asking, job: Job, flight: Any) -> Next:
         account: Account = self._account
         if account.brake.on and job.inquiry is not None:
             return Park(account.when_to_ask(job.inquiry))
