@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, settings
 
 from lipsync_async.journal import Store
 from lipsync_async.wire import transport
+from tests.amounts import how_many
 
 # The gate (CI is set) looks at the same examples each time; everybody's own runs look further.
 settings.register_profile(
     "any-machine",
     deadline=None,
+    max_examples=how_many(100),
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=bool(os.environ.get("CI")),
     database=None,

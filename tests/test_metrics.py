@@ -76,7 +76,7 @@ def test_an_end_is_told_once_however_many_wait() -> None:
 
     async def main() -> None:
         async with (
-            Sandbox(task_seconds=(5.0, 5.0), ends={"content": 1.0}) as sandbox,
+            Sandbox(task_seconds=(5.0, 5.0), ends={"content": 1.0}, clock=asyncio.get_running_loop().time) as sandbox,
             LipSyncClient(sandbox.base_url, api_key=sandbox.api_key, observer=events.append) as client,
         ):
             accepted = await client.submit(request())

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipsync_async.journal.claims import MARGIN, Lease, unstoppable
+from tests.amounts import how_many
 from tests.journal.claim_world import Trouble, play
 
 OWNERS = 4
@@ -21,7 +22,7 @@ TROUBLES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=how_many(300), deadline=None)
 @given(
     seed=st.integers(0, 1 << 32),
     faults=st.sampled_from([0.0, 0.04, 0.3, 0.6]),

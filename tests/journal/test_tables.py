@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lipsync_async.journal.claims import Claim, Elsewhere, Fate, Line, Settled, Table, Taken
 from lipsync_async.journal.record import Record, State
 from tests import postgres
+from tests.amounts import how_many
 from tests.journal.memory_table import MemoryTable
 
 GATEWAY = "https://gateway.example"
@@ -294,7 +295,7 @@ def real() -> Iterator[Server]:
         yield Server(database.url)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=how_many(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=st.lists(ACTS, max_size=25))
 def test_postgresql_does_what_the_model_does(real: Server, acts: list[tuple[Any, ...]]) -> None:
     """Any acts of two owners, in any order, bring the same answers."""

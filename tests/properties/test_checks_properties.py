@@ -16,6 +16,7 @@ from lipsync_async.gateways import CHAINHUB, KLING, Gateway
 from lipsync_async.models import FaceChoice, LipSyncRequest
 from lipsync_async.request.audio import Container
 from lipsync_async.request.checks import Facts, billed_units, check, errors_of, warnings_of
+from tests.amounts import how_many
 from tests.makers import clip
 
 GATEWAYS = st.sampled_from([None, CHAINHUB, KLING])
@@ -204,7 +205,7 @@ SOUND_FAULTS: list[tuple[st.SearchStrategy[Any], str]] = [
 
 
 @pytest.mark.parametrize(("name", "values", "rule"), REQUEST_FAULTS)
-@settings(max_examples=12)
+@settings(max_examples=how_many(12))
 @given(request=valid(), data=st.data())
 def test_one_fault_of_a_request(
     request: LipSyncRequest, data: st.DataObject, name: str, values: st.SearchStrategy[Any], rule: str
@@ -216,7 +217,7 @@ def test_one_fault_of_a_request(
 
 
 @pytest.mark.parametrize(("name", "values", "rule"), FACE_FAULTS)
-@settings(max_examples=12)
+@settings(max_examples=how_many(12))
 @given(request=valid(), data=st.data())
 def test_one_fault_of_a_face(
     request: LipSyncRequest, data: st.DataObject, name: str, values: st.SearchStrategy[Any], rule: str
@@ -228,7 +229,7 @@ def test_one_fault_of_a_face(
 
 
 @pytest.mark.parametrize(("values", "rule"), SOUND_FAULTS)
-@settings(max_examples=12)
+@settings(max_examples=how_many(12))
 @given(request=valid(), data=st.data())
 def test_one_fault_of_a_sound(
     request: LipSyncRequest, data: st.DataObject, values: st.SearchStrategy[Any], rule: str

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import Reader, Record, State, Store, Try, iter_result_lines
 from lipsync_async.journal.rows import DamagedRowError, from_row, to_row
+from tests.amounts import how_many
 
 GATEWAY = "https://api.example.com"
 
@@ -148,7 +149,7 @@ def written() -> bytes:
 
 
 @given(place=st.integers(0, 1 << 20), change=st.integers(1, 255))
-@settings(max_examples=200)
+@settings(max_examples=how_many(200))
 def test_a_file_with_any_byte_changed_tells_the_truth_or_that_it_is_damaged(place: int, change: int) -> None:
     """For a writer each job is as it was written, or there is a `JournalError`; a reader never raises another error."""
     content = bytearray(written())
@@ -240,4 +241,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStore = StoreMachine.TestCase
-TestStore.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestStore.settings = settings(max_examples=how_many(15), stateful_step_count=12, deadline=None)

@@ -14,6 +14,7 @@ from lipsync_async.config import Limits
 from lipsync_async.dispatch.pacing import Pacer
 from lipsync_async.dispatch.pacing.background import Advice, Background, Phase
 from lipsync_async.terms import Kind
+from tests.amounts import how_many
 
 KINDS = st.sampled_from([Kind.RATE, Kind.CAPACITY, None])
 HINTS = st.none() | st.floats(0, 50)
@@ -174,7 +175,7 @@ class Account(RuleBasedStateMachine):
             assert self.now - begun < 50 + 30 + 60 + (30 * 1100 if self.pacer.statistics().live_tasks else 0) + 1
 
 
-Account.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Account.TestCase.settings = settings(max_examples=how_many(150), stateful_step_count=40, deadline=None)
 TestAccount = Account.TestCase
 
 
@@ -189,7 +190,7 @@ def test_a_pace_that_is_not_used_does_not_grow(gap: float, jobs: int, latency: f
     assert pacer.pace == 8.0
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=how_many(40))
 @given(
     limit=st.integers(1, 20),
     late=st.sampled_from([0.0, 5.0, 60.0, 600.0]),
@@ -225,7 +226,7 @@ def test_running_tasks_are_hardly_more_than_the_user_allows(
     assert above <= 0.2 * seconds
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=how_many(50))
 @given(limit=st.integers(1, 20), seconds=st.integers(1, 4000))
 def test_without_an_end_that_was_seen_tasks_end_by_their_age(limit: int, seconds: int) -> None:
     """Nothing goes before 45 s; later, as many as are taken to have ended, half of them after three minutes."""
@@ -239,7 +240,7 @@ def test_without_an_end_that_was_seen_tasks_end_by_their_age(limit: int, seconds
             assert sum(second - born < 90 for born in begun) <= 2 * limit
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=how_many(25))
 @given(
     share=st.floats(0.08, 0.5),
     kind=KINDS,
@@ -256,7 +257,7 @@ def test_no_share_of_refusals_at_random_stops_a_run(
     assert run.accepted == 500
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=how_many(25))
 @given(
     rate=st.floats(1, 60),
     burst=st.floats(0.2, 5),

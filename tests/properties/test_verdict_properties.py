@@ -12,6 +12,7 @@ from lipsync_async.gateways import CHAINHUB
 from lipsync_async.terms import Action, Failure, Kind, Phase, Reply, TaskStatus
 from lipsync_async.wire import read_reply
 from lipsync_async.wire.verdicts import KLING_CODES, judge
+from tests.amounts import how_many
 
 CODES = (
     st.none()
@@ -51,7 +52,7 @@ SENDABLE = {Action.RETRY, Action.WAIT, Action.STOP, Action.REFRESH}
 """After these a job may be sent again, or comes out as not sent."""
 
 
-@settings(max_examples=300)
+@settings(max_examples=how_many(300))
 @given(REPLIES | FAILURES, st.booleans())
 def test_every_result_has_a_verdict(result: Reply | Failure, seen_reply: bool) -> None:
     """Whatever happened, there is an action, and a kind for all but success."""
@@ -68,7 +69,7 @@ def test_only_a_task_is_accepted(reply: Reply) -> None:
     assert (judge(reply, CHAINHUB).action is Action.ACCEPT) is proven
 
 
-@settings(max_examples=300)
+@settings(max_examples=how_many(300))
 @given(REPLIES, st.booleans())
 def test_doubt_is_never_sent_again(reply: Reply, seen_reply: bool) -> None:
     """A task id, server trouble without a reason, or a 2xx without one leaves a job to be looked up."""

@@ -20,6 +20,7 @@ from lipsync_async.request.audio import AudioBytes
 from lipsync_async.terms import Reply
 from lipsync_async.wire import encode, read_reply, read_task, read_task_list
 from lipsync_async.wire.identity import derive_id, fingerprint
+from tests.amounts import how_many
 
 VALIDATORS = [
     Draft4Validator(
@@ -109,14 +110,14 @@ def check(reply: Reply) -> None:
     json.dumps({"message": reply.message, "code": reply.code}, allow_nan=False).encode()
 
 
-@settings(max_examples=200)
+@settings(max_examples=how_many(200))
 @given(STATUSES, HEADERS, BODIES, st.booleans(), st.none() | st.floats(0, 2e9))
 def test_no_reply_raises(status: int, headers: CIMultiDict[str], body: bytes, broken: bool, now: float | None) -> None:
     """Whatever the bytes, a reply comes out, and its fields keep their promises."""
     check(read_reply(status, headers, body, broken=broken, now=now))
 
 
-@settings(max_examples=200)
+@settings(max_examples=how_many(200))
 @given(STATUSES, HEADERS, BODIES, st.booleans())
 def test_no_task_raises(status: int, headers: CIMultiDict[str], body: bytes, broken: bool) -> None:
     """Whatever the bytes, a task's answer comes out, agrees with the reply, and finds only what has an id."""

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
-from lipsync_async.journal import Reader, Store
+import pytest
+
+from lipsync_async.journal import Reader, Store, schema
 from lipsync_async.report.advice import advise
 from lipsync_async.report.gathering import gather
 from lipsync_async.report.page import render
 from tests.report.batches import GATEWAY
 
 MADE = datetime(2026, 11, 22, 14, 3, 5, tzinfo=UTC)
+
+
+def make_schema_2(patch: pytest.MonkeyPatch) -> None:
+    """New journals are of schema 2 from now on, which has no entries."""
+    migrations = schema.MIGRATIONS[:2]
+
+    def create(connection: sqlite3.Connection) -> None:
+        for migration in migrations:
+            migration(connection)
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+
+    patch.setattr(schema, "MIGRATIONS", migrations)
+    patch.setattr(schema, "create", create)
 
 
 def nowhere(_: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lipsync_async.endings import Downloaded, DownloadFailed, DownloadKind, FailureKind, Succeeded, TaskFailed, TaskLost
 from lipsync_async.errors import JournalError
-from lipsync_async.journal import Entry, Reader, Record, State, Store, Try, schema
+from lipsync_async.journal import Entry, Reader, Record, State, Store, Try
 from lipsync_async.journal.entries import to_row
 from lipsync_async.report.facts import ENDED, REFUSED, SUBMITTED, Facts
 from lipsync_async.report.gathering import PAGE, gather
@@ -20,7 +20,7 @@ from lipsync_async.tasks.ties import TASK, to_tie
 from tests.journal.data import make_schema_1
 from tests.report import batches
 from tests.report.batches import GATEWAY, ended_of, put, record
-from tests.report.reading import Parsed, in_memory, page_of
+from tests.report.reading import Parsed, in_memory, make_schema_2, page_of
 
 
 def accepted(name: str, **values: object) -> Record:
@@ -191,7 +191,7 @@ def test_schema_2_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """It has no entries: nobody waited for its tasks."""
     path = tmp_path / "run.db"
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
+        make_schema_2(patched)
         with Store(path, gateway=GATEWAY) as store:
             store.write([accepted("a"), record("b", State.UNKNOWN)])
     with Reader(path) as reader:

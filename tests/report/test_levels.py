@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lipsync_async.dispatch.pacebook import PACES
 from lipsync_async.dispatch.paces import HELD, LANES, PaceHistory, PaceSample
-from lipsync_async.journal import Entry, Reader, State, Store, schema
+from lipsync_async.journal import Entry, Reader, State, Store
 from lipsync_async.journal.entries import to_row
 from lipsync_async.report.charts import learned
 from lipsync_async.report.gathering import gather
@@ -22,7 +22,7 @@ from lipsync_async.report.timeline import MOST, Timeline
 from tests.journal.data import make_schema_1
 from tests.report import batches
 from tests.report.batches import BEGUN, GATEWAY, put, record
-from tests.report.reading import Parsed, in_memory, page_of
+from tests.report.reading import Parsed, in_memory, make_schema_2, page_of
 
 
 def sample(second: float, pace: float | None = None, ceiling: int | None = None, **values: object) -> PaceSample:
@@ -237,7 +237,7 @@ def test_an_older_journal_that_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
     """It is migrated when it is opened for writing, and has samples from then on."""
     path = tmp_path / "run.db"
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
+        make_schema_2(patched)
         with Store(path, gateway=GATEWAY) as store:
             store.write([record("a", State.ACCEPTED, task_id="1", last_intent_at=BEGUN)])
     with Reader(path) as reader:

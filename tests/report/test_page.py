@@ -16,6 +16,7 @@ from lipsync_async.journal import Reader, State, Try
 from lipsync_async.report.page import LARGEST, MARK, script, style
 from lipsync_async.report.picking import REASONS, ROWS
 from lipsync_async.report.texts import told
+from tests.amounts import how_many
 from tests.report import batches
 from tests.report.batches import ended_of, put, record
 from tests.report.reading import Parsed, in_memory, page_of
@@ -103,7 +104,7 @@ def test_one_reason_with_many_jobs_leaves_room() -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=60), st.text(max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=how_many(60), deadline=None)
 def test_texts_are_texts(name: str, message: str, path: str) -> None:
     """Whatever an id, a message or a path holds, it makes no tag and no attribute, and stands as `told` has it."""
     _check_texts(f"{name}{HOSTILE}", f"{HOSTILE}{message}", f"{HOSTILE}{path}")

@@ -25,12 +25,15 @@ from lipsync_async.sources import maker, resolving
 from lipsync_async.sources.sourcebook import Sourcebook
 from lipsync_async.tasks.planner import Planner
 from lipsync_async.wire import identity
+from tests.amounts import how_many
 from tests.simulation.films import DAY, FACES, FilmGateway, video_of
 from tests.simulation.stand import CrashingStore, GroupJournal, SimClient
 from tests.simulation.test_resumed_worlds import quietly
 from tests.simulation.virtual import Crash, VirtualLoop
 
-WORLDS = int(os.environ.get("LIPSYNC_WORLDS", "80"))
+WORLDS = int(os.environ.get("LIPSYNC_WORLDS") or how_many(80))
+SEEDS = range(800)
+"""Looked through for a planted bug, until the first that complains."""
 
 
 class World:
@@ -261,4 +264,4 @@ def test_a_planted_bug_is_caught(plant: Any, monkeypatch: pytest.MonkeyPatch) ->
     """Some world complains."""
     assert not any(lived(seed) for seed in range(3))
     plant(monkeypatch)
-    assert any(map(lived, range(10 * WORLDS)))
+    assert any(map(lived, SEEDS))

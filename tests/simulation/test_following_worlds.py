@@ -30,10 +30,11 @@ from lipsync_async.tasks.wanted import Wanted
 from lipsync_async.terms import Failure, Kind, Phase
 from lipsync_async.wire import TaskReply, read_task
 from lipsync_async.wire.credential import Credential
+from tests.amounts import how_many
 from tests.simulation import virtual
 from tests.simulation.replies import EPOCH
 
-WORLDS = 120
+WORLDS = how_many(120)
 
 
 @define

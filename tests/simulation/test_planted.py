@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,11 @@ from lipsync_async.wire.verdicts import Finding
 from .world import World
 
 SEEDS = range(2_000)
-"""Looked through until the first that complains, where the named one does not."""
+"""Looked through until the first that complains, where the named one does not.
+
+That may take half a minute. So where a change of the worlds has made a named seed another world, name the first that
+complains: `pytest -s tests/simulation/test_planted.py` says which it is.
+"""
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -272,20 +277,20 @@ PLANTS: tuple[tuple[Plant, str, int], ...] = (
     (believe_any_absence, "paid for twice", 30),
     (charge_for_refusals, "refusals", 23),
     (too_many_at_once, "in flight", 5),
-    (wait_for_a_canary_for_ever, "did not end", 31),
-    (no_address_of_its_own, "paid for twice", 595),
-    (believe_a_framework, "paid for twice", 50),
-    (ignore_the_hold_time, "paid for twice", 215),
-    (forget_calls, "paid for twice", 37),
+    (wait_for_a_canary_for_ever, "did not end", 66),
+    (no_address_of_its_own, "paid for twice", 600),
+    (believe_a_framework, "paid for twice", 10),
+    (ignore_the_hold_time, "paid for twice", 490),
+    (forget_calls, "paid for twice", 87),
     (never_join, "paid for twice", 6),
     (forget_for_a_joined_job, "paid for twice", 101),
-    (ignore_whose_key, "paid for twice", 50),
+    (ignore_whose_key, "paid for twice", 657),
     (ignore_whose_task, "is accepted as", 55),
     (adopt_anothers, "was adopted", 80),
     (take_corrected_for_the_same, "is accepted as a task of", 15),
-    (let_hooks_lose, "was lost", 93),
+    (let_hooks_lose, "was lost", 118),
     (no_brake_on_a_share, "before the brake", 311),
-    (obey_a_giant_hint, "giant hint|did not end", 27),
+    (obey_a_giant_hint, "giant hint|did not end", 57),
 )
 
 
@@ -294,5 +299,8 @@ def test_a_planted_bug_is_caught(plant: Plant, complaint: str, seed: int, monkey
     """Some world complains of the bug, and of just that: most likely the one that is named."""
     plant(monkeypatch)
     words = complaint.split("|")
-    seeds = (seed, *SEEDS)
-    assert any(any(word in "".join(World(number).play().faults) for word in words) for number in seeds)
+    found = (it for it in (seed, *SEEDS) if any(word in "".join(World(it).play().faults) for word in words))
+    first = next(found, None)
+    assert first is not None
+    if first != seed:
+        sys.stdout.write(f"world {seed} does not complain any more; world {first} does\n")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.amounts import how_many
+
 from .world import World
 
-WORLDS = 2_000
+WORLDS = how_many(2_000)
 CHUNK = 50
 
 

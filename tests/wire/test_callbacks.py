@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from lipsync_async.errors import CallbackVerificationError, ConfigurationError
 from lipsync_async.terms import TaskStatus
 from lipsync_async.wire.callbacks import MAX_BYTES, CallbackTask, key_of, parse_callback, verify, webhook_id_of
+from tests.amounts import how_many
 
 SAMPLE = json.loads(
     (Path(__file__).parent.parent / "wire-samples" / "c02_callback_signed_official_vector.json").read_text("utf-8")
@@ -283,7 +284,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=how_many(300))
 @given(st.dictionaries(st.sampled_from(MARKS) | st.binary(max_size=4), anything, max_size=5) | anything, anything)
 def test_no_value_of_any_kind_raises_anything_else(headers: Any, body: Any) -> None:
     """As a framework, or a caller's mistake, may hand it over."""
