@@ -21,9 +21,9 @@ $(VENV)/.dev: $(VENV)/.cli
 demo: $(VENV)/.cli ## The whole way: forty jobs with real speech, their tasks and their videos, against a sandbox on this machine
 	@$(BIN)/lipsync-async demo
 
-# four workers even on two cores: a third of their time they wait for a process or a server
+# three workers even on two cores: a third of their time they wait for a process or a server
 test: $(VENV)/.dev ## The test suite
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 check: $(VENV)/.dev ## Lint, types and floors
 	$(BIN)/ruff check .
