@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import partial
 
 import aiohttp
@@ -37,10 +38,10 @@ class Plain:
         """A query's reply; aiohttp asks once more itself where the connection broke."""
         return _arrived(await self._request("GET", url, headers))
 
-    async def _request(
+    def _request(
         self, method: str, url: URL, headers: CIMultiDict[str], data: Upload | None = None
-    ) -> aiohttp.ClientResponse:
-        return await self._session.request(
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        return self._session.request(
             method,
             url,
             headers=headers,
