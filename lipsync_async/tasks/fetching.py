@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,8 @@ Target = str | os.PathLike[str] | Store
 """Where videos go: a folder, an address such as `s3://bucket/prefix` (the extra `store`), or a store."""
 
 
+UNDER_WAY = 32
+"""Videos that have a task of the loop's: those that the crew fetches, and its next ones. The others are a line each."""
 ASK_AGAIN = 1.0
 """Seconds between two questions for a video that another process fetches."""
 
@@ -57,7 +60,10 @@ class Fetching:
         self._fetcher = Fetcher(account.gateway.base_url, account.credential.headers, options)
         names = Names(() if taskbook is None else taskbook.fetched())
         self._crew = Crew(self._fetcher, self._store, names=names)
+        self._waiting: deque[Succeeded] = deque()
         self._tasks: dict[asyncio.Task[None], Succeeded] = {}
+        self._busy = 0
+        """Tasks that are not over, without those that wait for another process."""
 
     async def __aenter__(self) -> Self:
         await self._fetcher.__aenter__()
@@ -82,7 +88,8 @@ class Fetching:
     @property
     def statistics(self) -> DownloadStatistics:
         """How far the downloads are."""
-        return self._crew.statistics
+        found = self._crew.statistics
+        return msgspec.structs.replace(found, waiting=found.waiting + len(self._waiting))
 
     def begin(self, ending: Succeeded) -> None:
         """Its video is fetched as soon as a place is free, and then it is told."""
@@ -90,19 +97,31 @@ class Fetching:
         if known is not None:
             self._tell(msgspec.structs.replace(ending, download=known))
             return
-        task = self._account.loop.create_task(self._fetch(ending), name="lipsync-download")
-        self._tasks[task] = ending
-        task.add_done_callback(self._ended)
+        self._waiting.append(ending)
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        while self._waiting and self._busy < UNDER_WAY:
+            ending = self._waiting.popleft()
+            self._busy += 1
+            task = self._account.loop.create_task(self._fetch(ending), name="lipsync-download")
+            self._tasks[task] = ending
+            task.add_done_callback(self._ended)
 
     async def finish(self) -> None:
         """Waits until all that was begun is told."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._tasks or self._waiting:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            await asyncio.sleep(0)  # the next ones begin when those that are over are seen to be
 
     def stop(self) -> None:
         """Breaks off what is under way: it is told without a file, and can be fetched later."""
+        waiting, self._waiting = self._waiting, deque()
         for task in self._tasks:
             task.cancel()
+        for ending in waiting:
+            self._tell(ending)
 
     async def _fetch(self, ending: Succeeded) -> None:
         name, taskbook = ending.external_task_id, self._taskbook
@@ -134,10 +153,17 @@ class Fetching:
                 return None
             if ours:
                 return self._on_record(ending)
-            await asyncio.sleep(ASK_AGAIN)
+            self._busy -= 1
+            self._begin_next()
+            try:
+                await asyncio.sleep(ASK_AGAIN)
+            finally:
+                self._busy += 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """It was told, unless it was broken off."""
+        self._busy -= 1
+        self._begin_next()
         ending = self._tasks.pop(task, None)
         if ending is not None:
             self._tell(ending)

@@ -15,7 +15,9 @@ from lipsync_async import LipSyncClient, Result
 from lipsync_async.endings import Downloaded, DownloadFailed, Succeeded
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import InlineJournal, Reader
-from lipsync_async.tasks.taskbook import VIDEO
+from lipsync_async.tasks import fetching
+from lipsync_async.tasks.fetching import UNDER_WAY
+from lipsync_async.tasks.taskbook import VIDEO, Taskbook
 from tests.downloads.hosts import SMALL, Turn, saying, serving
 from tests.loopback.acts import client
 from tests.loopback.hurried import hurry
@@ -187,6 +189,65 @@ def test_a_download_that_is_broken_off_loses_no_ending(how: str, tmp_path: Path)
 
     lives(Studio(hang), act)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [1, UNDER_WAY, UNDER_WAY + 1, 3 * UNDER_WAY])
+def test_a_long_list_of_videos_makes_few_tasks(count: int, tmp_path: Path) -> None:
+    """The others wait as a line each, are counted as waiting, and are told like those that were broken off."""
+
+    async def hang(connection: Connection, _: Any) -> None:
+        await connection.gone.wait()
+
+    async def act(caller: LipSyncClient) -> None:
+        async with caller.stream(requests(count), wait=True, download=tmp_path) as results:
+            await asyncio.sleep(60.0)
+            names = [task.get_name() for task in asyncio.all_tasks()]
+            assert names.count("lipsync-download") == min(count, UNDER_WAY)
+            progress = results.downloads
+            assert progress is not None
+            assert progress.waiting + progress.running == count
+            results.stop()
+            told = [result async for result in results]
+        assert sorted(it.external_task_id or "" for it in told) == sorted(f"job-{n}" for n in range(count))
+        assert downloads(told) == [None] * count
+
+    lives(Studio(hang), act)
+
+
+def test_more_videos_than_tasks_are_all_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, where one is to be under way at a time."""
+    monkeypatch.setattr(fetching, "UNDER_WAY", 1)
+    shelf = Shelf()
+
+    async def act(caller: LipSyncClient) -> None:
+        results = await caller.run_many(requests(9), download=shelf)
+        assert all(isinstance(it, Downloaded) for it in downloads(results.values()))
+
+    lives(Studio(), act)
+    assert len(shelf.kept) == 9
+
+
+def test_a_video_that_another_process_fetches_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is asked for again each second, and gives its place to the next meanwhile."""
+    monkeypatch.setattr(fetching, "UNDER_WAY", 1)
+    asked: list[str] = []
+
+    async def may_fetch(_: Taskbook, name: str) -> bool:
+        asked.append(name)
+        return name != asked[0] or asked.count(name) > 30
+
+    monkeypatch.setattr(Taskbook, "may_fetch", may_fetch)
+    shelf = Shelf()
+
+    async def act(caller: LipSyncClient) -> None:
+        async with opened(tmp_path / "j.db", caller) as journal:
+            results = await caller.run_many(requests(3), journal=journal, download=shelf)
+        assert all(isinstance(it, Downloaded) for it in downloads(results.values()))
+
+    lives(Studio(), act)
+    assert list(shelf.kept)[-1] == f"{asked[0]}.mp4"
 
 
 @pytest.mark.parametrize("error", [OSError("no room"), ValueError("a bug of the caller's")])
