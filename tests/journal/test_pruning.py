@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,30 @@ def test_what_goes_piece_by_piece_goes_whole(place: str, monkeypatch: pytest.Mon
         assert left == {"job-1", "job-4", "job-5", "job-8"}
         for kind in KINDS:
             assert {entry.name for entry in reader.entries(kind)} == left
+
+
+@pytest.mark.skipif(not postgres.is_there(), reason=postgres.MISSING)
+@pytest.mark.parametrize(
+    ("lives", "before", "left"), [(0.0, math.inf, set()), (0.0, 1.0, {"\x01p"}), (60.0, math.inf, {"\x01p"})]
+)
+def test_a_process_that_is_gone_leaves_no_history_for_ever(
+    lives: float, before: float, left: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written since the day, or a moment ago, stays."""
+    monkeypatch.setattr("lipsync_async.journal.postgres.pruning.LIVES", lives)
+
+    async def write(url: str) -> None:
+        async with await open_journal(url, gateway=GATEWAY) as journal:
+            for name in ("\x01p", "job-1"):
+                kept = asyncio.Event()
+                journal.keep(Entry(kind="paces", name=name, state="", value=b"{}"), lambda _, kept=kept: kept.set())  # type: ignore[misc]
+                await kept.wait()
+
+    with postgres.Postgres() as server:
+        asyncio.run(write(server.url))
+        assert prune(server.url, before=before) == 0
+        with open_reader(server.url) as reader:
+            assert {entry.name for entry in reader.entries("paces")} == {"job-1", *left}
 
 
 def test_a_file_whose_newest_jobs_go_is_not_taken_for_an_older_copy(tmp_path: Path) -> None:

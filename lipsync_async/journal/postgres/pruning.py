@@ -33,6 +33,13 @@ DELETE FROM lipsync_jobs j USING old
 WHERE j.journal = old.journal AND j.external_task_id = old.external_task_id RETURNING j.state, j.seq
 """
 """Each piece begins where the one before ended: what was deleted still lies there, and is not read again."""
+_HISTORIES = """
+DELETE FROM lipsync_entries WHERE journal = $1 AND kind = ANY($2::text[]) AND starts_with(name, E'\\x01')
+AND changed_at < to_timestamp($3) AND changed_at < clock_timestamp() - make_interval(secs => $4)
+"""
+"""What is kept for no job, but for a process: no id begins so. One that lives writes its own anew, whole."""
+LIVES = 86_400.0
+"""Seconds for which a history stays after its last line, whatever the day that was named."""
 _OWNERS = """
 DELETE FROM lipsync_owners o WHERE o.lease < to_timestamp($1) AND o.lease < clock_timestamp() - interval '1 day'
 AND NOT EXISTS (SELECT 1 FROM lipsync_jobs j WHERE j.owner = o.owner)
@@ -50,6 +57,7 @@ async def prune_postgres(url: str, gateway: str, account: str, before: float) ->
         while gone := await line.ask(lambda one: one.fetch(_JOBS, row["id"], before, AT_ONCE, last, kinds)):  # noqa: B023
             count += sum(job["state"] is not None for job in gone)
             last = max(job["seq"] for job in gone)
+        await line.ask(lambda one: one.execute(_HISTORIES, row["id"], kinds, before, LIVES))
         await line.ask(lambda one: one.execute(_OWNERS, before))
     except Away as error:
         raise JournalError(f"the journal {address.name} does not answer: {error}") from error
