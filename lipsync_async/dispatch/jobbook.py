@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -181,12 +182,14 @@ class Jobbook:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def intend(self, job: Job, credential: Credential) -> asyncio.Future[None]:
-        """Durable before the first byte leaves. Raises `JournalError` when awaited."""
+    def intend(self, job: Job, credential: Credential) -> asyncio.Future[JournalError | None]:
+        """To be awaited before the first byte leaves: None where the intent is durable, else why it is not."""
         if not job.core:
             job.core = core_fingerprint(job.request)
         job.key = credential.mark(self._journal.salt)
-        return self._journal.write(self._record(job, State.OPEN))
+        written = asyncio.get_running_loop().create_future()
+        self._journal.post(self._record(job, State.OPEN), partial(_tell, written))
+        return written
 
     def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         """One more line of the job's history; written with the next state. The first try's success needs none."""
@@ -264,6 +267,11 @@ def _core_of(job: Job) -> bytes:
         with suppress(*UNHASHABLE):
             job.core = core_fingerprint(job.request)
     return job.core
+
+
+def _tell(written: asyncio.Future[JournalError | None], error: JournalError | None) -> None:
+    if not written.done():  # who waited may have been cancelled
+        written.set_result(error)
 
 
 def _not_waited_for(_: JournalError | None) -> None:

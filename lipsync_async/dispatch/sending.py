@@ -61,7 +61,8 @@ class Sending:
                 account.give_back(sent_at)
                 return step
             headers = self._count(job)
-            step = None if jobbook is None else await self._intend(jobbook, job)
+            if jobbook is not None:
+                step = self._held_back(job, await jobbook.intend(job, account.credential))
             result = step or await self._post(job, headers, flight)
         except BaseException:
             account.give_back(sent_at)
@@ -141,20 +142,17 @@ class Sending:
             return Stop(Kind.AUTH, str(error))
         return None if self._batch.stopped is None else SEND
 
-    async def _intend(self, jobbook: Jobbook, job: Job) -> Next | None:
-        """The intent is durable; or what comes next, where it is not, or the batch was stopped meanwhile."""
-        stop: Stop | Park | None = None
-        try:
-            await jobbook.intend(job, self._account.credential)
-        except ClaimLostError:
+    def _held_back(self, job: Job, error: JournalError | None) -> Next | None:
+        """What comes next where its intent is not on record, or the batch was stopped meanwhile; None: its request."""
+        step: Next | None = None if self._batch.stopped is None else SEND
+        if isinstance(error, ClaimLostError):
             job.elsewhere = True
-            stop = Park(self._account.loop.time())
-        except JournalError as error:
-            stop = Stop(Kind.STORAGE, str(error))
-        if stop is None and self._batch.stopped is None:
-            return None
-        job.attempts -= 1
-        return stop or SEND
+            step = Park(self._account.loop.time())
+        elif error is not None:
+            step = Stop(Kind.STORAGE, str(error))
+        if step is not None:
+            job.attempts -= 1
+        return step
 
     def _count(self, job: Job) -> Headers:
         """The job is about to be sent once more; with these headers, which are known."""

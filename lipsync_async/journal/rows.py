@@ -136,7 +136,8 @@ def bound(rows: Sequence[Row], width: int) -> list[Any]:
     values: list[Any] = []
     for row in rows:
         values += row
-        values += _FILLING[len(row) : width]
+        if len(row) < width:
+            values += _FILLING[len(row) : width]
     for place in _BLOBS:
         if place >= width:
             break

@@ -215,13 +215,14 @@ class Jobbook:
     def let_go(self, job: Job) -> None:
         """No other process waits for it."""
 
-    async def intend(self, job: Job, credential: Credential) -> None:
+    async def intend(self, job: Job, credential: Credential) -> JournalError | None:
         """Noted, or refused."""
         if self.on_intent is not None:
             self.on_intent()
         if self.broken:
-            raise JournalError("the disk is full")
+            return JournalError("the disk is full")
         self.notes.append(f"intent {job.id}")
+        return None
 
     def tried(self, job: Job, verdict: Verdict, result: Reply | Failure) -> None:
         """Noted."""

@@ -59,15 +59,10 @@ class Notebook:
         """The first accepted page of that key."""
         return next((found for found in self.records(State.ACCEPTED) if (found.key or b"") == key), None)
 
-    async def write(self, record: Record) -> None:
-        """Durable at once."""
-        if self.failed:
-            raise self.failed
-        self.pages[record.external_task_id] = record
-
     def post(self, record: Record, done: Done | None = None) -> None:
-        """The same."""
-        self.pages[record.external_task_id] = record
+        """Durable at once, unless it is broken."""
+        if self.failed is None:
+            self.pages[record.external_task_id] = record
         if done is not None:
             done(self.failed)
 
@@ -77,11 +72,11 @@ def settled(error: JournalError | None) -> None:
     assert error is None
 
 
-async def intended(jobbook: Jobbook, job: Job) -> None:
-    """An intent is durable."""
+async def intended(jobbook: Jobbook, job: Job) -> JournalError | None:
+    """An intent is durable, or it is told why not."""
     credential = Credential("the-key")
     await credential.headers()
-    await jobbook.intend(job, credential)
+    return await jobbook.intend(job, credential)
 
 
 def book(*records: Record) -> tuple[Jobbook, Notebook]:
@@ -400,11 +395,10 @@ def test_an_intent_is_a_page_and_a_try_is_a_line_of_it() -> None:
 
 
 def test_a_journal_that_broke_takes_no_more() -> None:
-    """Its error is raised where it matters, and told."""
+    """Its error is told where it matters."""
     jobbook, notebook = book()
     notebook.failed = JournalError("the disk is full")
-    with pytest.raises(JournalError):
-        asyncio.run(intended(jobbook, job()))
+    assert asyncio.run(intended(jobbook, job())) is notebook.failed
     jobbook.cleared(job())
     assert notebook.pages == {}
 
