@@ -97,10 +97,7 @@ class Entry:
             if isinstance(before, Rejected | Unknown):
                 self._batch.release(job)  # what is known of the id is what the other knows: this one adds nothing
                 return End(_same_for(job, before), write=False)
-        known = self._recall(job, first_time=True)
-        if known is not None:
-            return known
-        return SEND if job.inquiry is None else self._take_up(job)
+        return self._recall(job, first_time=True) or self._go_on(job)
 
     async def claim_among(self, jobbook: Jobbook, job: Job) -> Next:
         """The same where other processes write the journal: one id is one job in all of them."""
@@ -119,9 +116,9 @@ class Entry:
             return Park(self._account.loop.time() + ASK_AGAIN)
         if replayed is not None:
             return End(replayed, write=False)
-        known = None if job.inquiry is not None else self._recall_here(job)
-        if known is not None:
-            return known
+        return self._take_up(job) if job.inquiry is not None else self._recall_here(job) or self._go_on(job)
+
+    def _go_on(self, job: Job) -> Next:
         return SEND if job.inquiry is None else self._take_up(job)
 
     def sweep(self, job: Job) -> Outcome:

@@ -217,7 +217,9 @@ class Jobbook:
                 return done(None)
             case _:
                 record = msgspec.structs.replace(
-                    self._record(job, State(outcome.name), None, None, outcome.http_status, outcome.request_id),
+                    self._record(job, State(outcome.name)),
+                    http_status=outcome.http_status,
+                    request_id=outcome.request_id,
                     kind=outcome.kind.value,
                     code=outcome.code,
                     message=outcome.message,
@@ -250,7 +252,7 @@ class Jobbook:
             job.line,
             job.core or _core_of(job) or None,
             job.key or None,
-            job.derived or job.doubtful,
+            job.owned,
             task_id,
             task_status,
             http_status,

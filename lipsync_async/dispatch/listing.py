@@ -70,9 +70,10 @@ class Listed:
             self._named.update(named)  # type: ignore[arg-type] # None is no name
         return plain
 
-    def add(self, request: LipSyncRequest, name: str, line: int | None = None) -> None:
+    def add(self, request: LipSyncRequest, name: str, line: int | None, *, derived: bool) -> None:
         """Adds one, of that line; the same content once more is the same job, of the first line that has it.
 
+        `derived`: its name was derived from the content.
         Raises `DuplicateIdError`.
         """
         if not name:
@@ -80,7 +81,7 @@ class Listed:
             return
         first = self._named.setdefault(name, request)
         if first is request:
-            if not id_given(request):
+            if derived:
                 self._derived.add(name)
             if line is not None:
                 self._lines.setdefault(name, line)
@@ -98,20 +99,28 @@ async def index(jobs: Requests, options: RunOptions, max_id_length: int) -> List
     expect("options", options, RunOptions)
     listed = Listed()
     if isinstance(jobs, JobList):
-        for count, (line, found) in enumerate(requests_in(jobs), 1):
-            request = cast("LipSyncRequest", found)  # a broken one comes out as rejected
-            listed.add(request, id_given(request) or await _derived(request, options, max_id_length), line)
-            if not count % YIELD_EVERY:
-                await asyncio.sleep(0)
+        await _add_each(listed, requests_in(jobs), options, max_id_length)
         return listed
     async for requests in _pieces(jobs):
         if not listed.add_all(requests):
-            for count, request in enumerate(requests, 1):
-                listed.add(request, id_given(request) or await _derived(request, options, max_id_length))
-                if not count % YIELD_EVERY:
-                    await asyncio.sleep(0)
+            await _add_each(listed, ((None, request) for request in requests), options, max_id_length)
         await asyncio.sleep(0)
     return listed
+
+
+async def _add_each(
+    listed: Listed,
+    numbered: Iterable[tuple[int | None, LipSyncRequest | BrokenRequest]],
+    options: RunOptions,
+    max_id_length: int,
+) -> None:
+    """Adds requests one by one, each after the number of its line; others get their turn now and then."""
+    for count, (line, found) in enumerate(numbered, 1):
+        request = cast("LipSyncRequest", found)  # a broken one comes out as rejected
+        given = id_given(request)
+        listed.add(request, given or await _derived(request, options, max_id_length), line, derived=not given)
+        if not count % YIELD_EVERY:
+            await asyncio.sleep(0)
 
 
 async def _pieces(jobs: _Source) -> AsyncIterator[list[LipSyncRequest]]:

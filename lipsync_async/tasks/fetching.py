@@ -34,7 +34,10 @@ Target = str | os.PathLike[str] | Store
 
 
 UNDER_WAY = 32
-"""Videos that have a task of the loop's: those that the crew fetches, and its next ones. The others are a line each."""
+"""Videos that have a task of the event loop: those that the crew fetches, and its next ones. The others queue.
+
+Those that another process fetches are not counted.
+"""
 ASK_AGAIN = 1.0
 """Seconds between two questions for a video that another process fetches."""
 

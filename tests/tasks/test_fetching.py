@@ -193,7 +193,7 @@ def test_a_download_that_is_broken_off_loses_no_ending(how: str, tmp_path: Path)
 
 @pytest.mark.parametrize("count", [1, UNDER_WAY, UNDER_WAY + 1, 3 * UNDER_WAY])
 def test_a_long_list_of_videos_makes_few_tasks(count: int, tmp_path: Path) -> None:
-    """The others wait as a line each, are counted as waiting, and are told like those that were broken off."""
+    """The others queue, are counted as waiting, and are told like those that were broken off."""
 
     async def hang(connection: Connection, _: Any) -> None:
         await connection.gone.wait()
