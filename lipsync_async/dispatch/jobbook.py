@@ -72,7 +72,7 @@ class Jobbook:
         self.shared = journal.needs_claims
         """Other processes may write it: a job is claimed before anything else."""
         journal.runs += 1
-        self.registry = _registries.setdefault(journal, Registry())
+        self.registry = _registries.setdefault(journal, Registry(remembers=False))
         """The ids that are under way in any run of this journal."""
         self._absent = _absent.setdefault(journal, set())
         """The id, if any, that is known to be absent, for all runs of this journal: any of them may intend it.

@@ -1,6 +1,7 @@
 """Which ids are under way, what the last ones came out as, and which task ids were told.
 
 A client has one, and so has every open journal: one id is one job, whichever call or client hands it in.
+What came out is remembered by the client's alone: a journal has it on disk.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from lipsync_async.request.audio import AudioBytes
 from .job import NOTHING, Job
 
 REMEMBERED = 10_000
-"""Jobs that came out accepted or unknown, and their task ids."""
+"""Jobs that came out accepted or unknown; and as many task ids."""
 LARGE = 2_000
 """Bytes of a sound from which on it is not kept for ever."""
 MOST_HELD = 64 << 20
@@ -26,14 +27,15 @@ _MAY_BE_PAID = frozenset({Accepted, Unknown})
 
 
 class Registry:
-    """The ids of one client, or of one journal."""
+    """The ids of one client; or, where it remembers nothing, of one journal."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool = True) -> None:
+        self._remembered = _MAY_BE_PAID if remembers else frozenset[type]()
         self._under_way: dict[str, Job] = {}
         self._waiting: dict[str, list[Callable[[], None]]] = {}
         self._ended: OrderedDict[str, Job] = OrderedDict()
-        self._tasks: dict[str, str] = {}
-        """The job that each task id was told for."""
+        self._tasks: OrderedDict[str, str] = OrderedDict()
+        """The job that each of the last task ids was told for."""
         self._large: deque[tuple[Job, int]] = deque()
         self._held = 0
 
@@ -56,7 +58,7 @@ class Registry:
         if under_way.get(name) is not job:
             return
         del under_way[name]
-        if type(job.outcome) in _MAY_BE_PAID:
+        if type(job.outcome) in self._remembered:
             self._remember(job)
         if self._waiting:
             for call in self._waiting.pop(job.id, ()):
@@ -65,9 +67,7 @@ class Registry:
     def _remember(self, job: Job) -> None:
         self._ended[job.id] = job
         if len(self._ended) > REMEMBERED:
-            _, oldest = self._ended.popitem(last=False)
-            if isinstance(oldest.outcome, Accepted):
-                self._tasks.pop(oldest.outcome.task_id, None)
+            self._ended.popitem(last=False)
         for face in job.request.face_choose:
             sound = face.sound_file
             if sound is not None and not (type(sound) is str and len(sound) <= LARGE):
@@ -107,7 +107,10 @@ class Registry:
 
     def is_anothers(self, task_id: str, external_task_id: str) -> bool:
         """Whether the task id was told for another job; if not, it is this job's from now on."""
-        return self._tasks.setdefault(task_id, external_task_id) != external_task_id
+        owner = self._tasks.setdefault(task_id, external_task_id)
+        if len(self._tasks) > REMEMBERED:
+            self._tasks.popitem(last=False)
+        return owner != external_task_id
 
 
 def _size_of_sound(request: LipSyncRequest) -> int:

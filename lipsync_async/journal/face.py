@@ -21,7 +21,7 @@ from .entries import Entry, EntryRow
 from .looks import AnyReader
 from .reader import MEMORY, Reader
 from .record import Record, State
-from .rows import Group, Row, grouped, to_row
+from .rows import Group, grouped, to_rows
 from .store import Store
 from .thread import Done, Task, failure_of, nothing, serve, settle
 from .trouble import gone
@@ -221,7 +221,7 @@ class Journal(AnyJournal):
         self._inbox = inbox
         self._lock = store.lock
         self._most_rows = store.most_rows
-        self._rows: list[Row] = []
+        self._records: list[Record] = []
         self._entries: list[EntryRow] = []
         self._dones: list[Done] = []
         self._busy = False
@@ -274,7 +274,7 @@ class Journal(AnyJournal):
 
     def post(self, record: Record, done: Done | None = None) -> None:  # noqa: D102 - told by the base
         if self.failed is None and self._closed is None and self._lock.held:
-            self._rows.append(to_row(record))
+            self._records.append(record)
             if done is not None:
                 self._dones.append(done)
             if not self._busy:
@@ -333,7 +333,7 @@ class Journal(AnyJournal):
 
     @property
     def _queued(self) -> int:
-        return len(self._rows) + len(self._entries)
+        return len(self._records) + len(self._entries)
 
     def _hand_over(self, before: int, quiet: int) -> None:
         """Hands over what is queued, where enough is, or nothing came for some rounds; `quiet` had passed before."""
@@ -342,10 +342,10 @@ class Journal(AnyJournal):
         if quiet < QUIET and queued < ENOUGH:
             self._loop.call_soon(self._hand_over, queued, quiet)
             return
-        rows, kept, dones = self._rows, self._entries, self._dones
-        self._rows, self._entries, self._dones = [], [], []
+        records, kept, dones = self._records, self._entries, self._dones
+        self._records, self._entries, self._dones = [], [], []
         try:
-            groups = grouped(rows, self._most_rows)
+            groups = grouped(to_rows(records), self._most_rows)
         except Exception as error:  # noqa: BLE001 - too little memory, say: those who wait would do so for ever
             self._committed(dones, [], failure_of(self.reader.path, error))
             return
@@ -357,7 +357,7 @@ class Journal(AnyJournal):
             # What was queued meanwhile is given up too: it may stand on what was lost.
             self.failed: JournalError | None = self.failed or error
             dones += self._dones
-            self._rows, self._entries, self._dones = [], [], []
+            self._records, self._entries, self._dones = [], [], []
         try:
             for done in dones:
                 done(error)

@@ -19,7 +19,7 @@ from .locks import WriterLock
 from .place import check_place, locate
 from .reader import MEMORY, Reader
 from .record import Record
-from .rows import COLUMNS, STEP, Group, Row, grouped, storable, storable_row, to_row
+from .rows import COLUMNS, STEP, Group, Row, grouped, storable, storable_rows, to_rows
 from .schema import HOME, JOURNAL_ID
 from .trouble import SQLITE_ERRORS, damaged, explain, gone, replaced, strange
 
@@ -83,14 +83,14 @@ class Store(Reader):
 
         Raises `JournalError`, and then none is written, or all are in a file that is no longer at its path.
         """
-        self.write_rows(grouped([to_row(record) for record in records], self.most_rows))
+        self.write_rows(grouped(to_rows(records), self.most_rows))
 
     def write_rows(self, groups: Sequence[Group]) -> None:
-        """The same for rows that `to_row` and `grouped` made."""
+        """The same for rows that `to_rows` and `grouped` made."""
         try:
             self._write(groups)
         except (UnicodeEncodeError, OverflowError):
-            rows = [storable_row(row) for group in groups for row in group.rows]
+            rows = storable_rows(row for group in groups for row in group.rows)
             self._write(grouped(rows, self.most_rows))
         self._confirm()
 

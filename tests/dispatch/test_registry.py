@@ -127,6 +127,16 @@ def test_the_last_ten_thousand_are_remembered() -> None:
     assert repr(registry) == f"<Registry 0 under way, {REMEMBERED} remembered>"
 
 
+def test_a_journals_registry_remembers_what_is_under_way_alone() -> None:
+    """The rest is on disk; a second client of the same journal reads it there."""
+    registry = Registry(remembers=False)
+    came_out(registry, task())
+    assert registry.recall("job-1") is None
+    assert not registry.knows("job-1")
+    assert registry.claim(job()) is None
+    assert registry.knows("job-1")
+
+
 def test_who_waits_is_called_when_the_id_is_free() -> None:
     """All of them, once, in order; the id can be claimed by then."""
     registry, first, told = Registry(), job(), list[str]()
@@ -160,6 +170,18 @@ def test_a_task_that_was_told_for_a_job_stays_its_own() -> None:
     came_out(registry, Unknown(external_task_id="job-1", kind=Kind.TIMEOUT))
     assert not registry.is_anothers("77", "job-1")
     assert registry.is_anothers("77", "job-2")
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_the_last_ten_thousand_tasks_are_known(remembers: bool) -> None:
+    """One more, and the oldest belongs to whoever it is told for next: what is kept is bounded."""
+    registry = Registry(remembers=remembers)
+    for number in range(REMEMBERED):
+        assert not registry.is_anothers(f"task-{number}", f"job-{number}")
+    assert registry.is_anothers("task-0", "one more")
+    assert not registry.is_anothers("task", "one more")
+    assert registry.is_anothers("task-1", "one more")
+    assert not registry.is_anothers("task-0", "another")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["77", "78", "79"]), st.sampled_from(["a", "b", "c"])), max_size=30))

@@ -17,7 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from lipsync_async.errors import JournalError
 from lipsync_async.journal import Reader, Record, State, Store, Try, iter_result_lines
-from lipsync_async.journal.rows import DamagedRowError, from_row, to_row
+from lipsync_async.journal.rows import WIDTHS, DamagedRowError, from_row, to_row, to_rows
+from lipsync_async.terms import TaskStatus
 from tests.amounts import how_many
 
 GATEWAY = "https://api.example.com"
@@ -67,6 +68,30 @@ def records(names: st.SearchStrategy[str]) -> st.SearchStrategy[Record]:
 def test_a_row_holds_the_whole_record(record: Record) -> None:
     """To a row and back is the same record."""
     assert from_row(to_row(record)) == record
+
+
+odd = st.builds(
+    Record,
+    external_task_id=texts,
+    fingerprint=st.binary(max_size=16),
+    state=st.sampled_from(State),
+    attempts=counts | st.just(1 << 70),
+    first_intent_at=times | st.integers(0, 9),
+    task_id=words | st.just("\ud83d"),
+    task_status=words | st.sampled_from(TaskStatus),
+    code=codes | st.just(1 << 70),
+    message=words | st.just("\udc00!"),
+    ended_at=times | st.integers(0, 9),
+)
+
+
+@given(st.lists(records(texts) | odd, max_size=6))
+def test_rows_that_are_made_together_are_those_that_are_made_alone(kept: list[Record]) -> None:
+    """Whatever stands beside them: one of several widths, a number that is no float, a text that SQLite cannot hold."""
+    rows = to_rows(kept)
+    assert rows == [to_row(record) for record in kept]
+    assert {len(row) for row in rows} <= set(WIDTHS)
+    assert {type(value) for row in rows for value in row} <= {int, float, str, bytes, type(None)}
 
 
 def changed(value: Any, data: Any) -> Any:

@@ -14,7 +14,7 @@ from lipsync_async.errors import JournalError
 from lipsync_async.journal import Entry, InlineJournal, Record, Store, entries
 from lipsync_async.journal.entries import EntryRow
 from lipsync_async.journal.face import Done
-from lipsync_async.journal.rows import Row, grouped, to_row
+from lipsync_async.journal.rows import grouped, to_rows
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.wire.credential import Credential
 from tests import makers
@@ -104,7 +104,7 @@ class GroupJournal(InlineJournal):
         self._loop = asyncio.get_running_loop()
         self._dice = dice
         self._slowest = slowest
-        self._rows: list[Row] = []
+        self._records: list[Record] = []
         self._entries: list[EntryRow] = []
         self._dones: list[Done] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -115,7 +115,7 @@ class GroupJournal(InlineJournal):
             if done is not None:
                 done(self.failed)
             return
-        self._rows.append(to_row(record))
+        self._records.append(record)
         if done is not None:
             self._dones.append(done)
         self._soon()
@@ -135,13 +135,13 @@ class GroupJournal(InlineJournal):
 
     def commit(self) -> None:
         """Commits everything that is queued."""
-        rows, kept, dones = self._rows, self._entries, self._dones
-        self._rows, self._entries, self._dones = [], [], []
+        records, kept, dones = self._records, self._entries, self._dones
+        self._records, self._entries, self._dones = [], [], []
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if rows:
-            self._do(lambda: self.store.write_rows(grouped(rows, self.store.most_rows)))
+        if records:
+            self._do(lambda: self.store.write_rows(grouped(to_rows(records), self.store.most_rows)))
         if kept and self.failed is None:
             self._do(lambda: self.store.keep(kept))
         for done in dones:
