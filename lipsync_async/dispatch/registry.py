@@ -6,8 +6,9 @@ What came out is remembered by the client's alone: a journal has it on disk.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from lipsync_async.models import LipSyncRequest
 from lipsync_async.outcomes import Accepted, Unknown
@@ -24,6 +25,27 @@ MOST_HELD = 64 << 20
 
 
 _MAY_BE_PAID = frozenset({Accepted, Unknown})
+_T = TypeVar("_T")
+
+
+class _Last(dict[str, _T]):
+    """The last `REMEMBERED` that came, by name; one that is put in again keeps its place.
+
+    An OrderedDict does the same, and costs every job more: its links lie all over the memory.
+    """
+
+    __slots__ = ("_names",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: deque[str] = deque()
+
+    def put(self, name: str, value: _T) -> None:
+        if name not in self:
+            self._names.append(name)
+            if len(self._names) > REMEMBERED:
+                del self[self._names.popleft()]
+        self[name] = value
 
 
 class Registry:
@@ -33,8 +55,8 @@ class Registry:
         self._remembered = _MAY_BE_PAID if remembers else frozenset[type]()
         self._under_way: dict[str, Job] = {}
         self._waiting: dict[str, list[Callable[[], None]]] = {}
-        self._ended: OrderedDict[str, Job] = OrderedDict()
-        self._tasks: OrderedDict[str, str] = OrderedDict()
+        self._ended: _Last[Job] = _Last()
+        self._tasks: _Last[str] = _Last()
         """The job that each of the last task ids was told for."""
         self._large: deque[tuple[Job, int]] = deque()
         self._held = 0
@@ -65,9 +87,7 @@ class Registry:
                 call()
 
     def _remember(self, job: Job) -> None:
-        self._ended[job.id] = job
-        if len(self._ended) > REMEMBERED:
-            self._ended.popitem(last=False)
+        self._ended.put(job.id, job)
         for face in job.request.face_choose:
             sound = face.sound_file
             if sound is not None and not (type(sound) is str and len(sound) <= LARGE):
@@ -107,9 +127,10 @@ class Registry:
 
     def is_anothers(self, task_id: str, external_task_id: str) -> bool:
         """Whether the task id was told for another job; if not, it is this job's from now on."""
-        owner = self._tasks.setdefault(task_id, external_task_id)
-        if len(self._tasks) > REMEMBERED:
-            self._tasks.popitem(last=False)
+        owner = self._tasks.get(task_id)
+        if owner is None:
+            self._tasks.put(task_id, external_task_id)
+            return False
         return owner != external_task_id
 
 
