@@ -257,13 +257,13 @@ def _blake64(text: str) -> int:
 
 # Python's own hash is SipHash with a secret key, of 64 bits where pointers are, and costs next to nothing.
 hash64 = hash if sys.hash_info.width >= 64 else _blake64
-_FIRST = 1 << 14
+_FIRST = 1 << 12
 """Ids that are told by a plain set, at 60 bytes an id and a tenth of the time: what is packed is seldom in a cache."""
 _BUCKETS = 1024
 
 
 class SeenIds:
-    """A set of ids that only grows, at some 9 bytes an id after the first sixteen thousand.
+    """A set of ids that only grows, at some 9 bytes an id after the first four thousand.
 
     Those are packed 8-byte hashes, sorted, in 1,024 small arrays: no array is ever rehashed, so no `add` takes long.
     An id that is new is taken for one that was seen with odds of n / 2**64 (n ids seen before):
