@@ -22,6 +22,7 @@ from lipsync_async.client import LipSyncClient
 from lipsync_async.config import RunOptions
 from lipsync_async.journal import AnyJournal
 from lipsync_async.journal.postgres.opening import read_url
+from lipsync_async.journal.shared import rest
 
 from .delivered import submit_delivered
 
@@ -127,7 +128,8 @@ async def _opened(
 
 
 async def _work_once(app: procrastinate.App, concurrency: int, *, until_empty: bool) -> None:
-    sweeper = asyncio.create_task(_sweep_on(app), name="lipsync-sweeper")
+    ended = asyncio.Event()
+    sweeper = asyncio.create_task(_sweep_on(app, ended), name="lipsync-sweeper")
     try:
         await app.run_worker_async(
             queues=[QUEUE],
@@ -139,15 +141,17 @@ async def _work_once(app: procrastinate.App, concurrency: int, *, until_empty: b
             fetch_job_polling_interval=_PAUSE,
         )
     finally:
+        ended.set()
         sweeper.cancel()
         await asyncio.wait([sweeper])
 
 
-async def _sweep_on(app: procrastinate.App) -> None:
-    while True:
+async def _sweep_on(app: procrastinate.App, ended: asyncio.Event) -> None:
+    # A cancellation alone does not end it: psycopg may tell of it as of an error, which is suppressed here.
+    while not ended.is_set():
         with suppress(*_TROUBLE):  # another sweeper may have been first, and the worker tells of the rest
             await sweep(app)
-        await asyncio.sleep(HEARTBEAT)
+        await rest(HEARTBEAT, ended)
 
 
 async def sweep(app: procrastinate.App) -> int:

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from lipsync_async.errors import ClaimLostError, JournalError
@@ -56,6 +57,8 @@ class SharedJournal(AnyJournal):
         self._idle = asyncio.Event()
         self._closed: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
+        self._left = asyncio.Event()
+        """No beat follows: a library may take the cancellation of the last one for an error of its own."""
 
     def __repr__(self) -> str:
         story = "closed" if self._closed else "broken" if self.failed else f"{len(self._held)} jobs claimed"
@@ -217,12 +220,12 @@ class SharedJournal(AnyJournal):
     # -- life -------------------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
-        while self.failed is None:
+        while self.failed is None and not self._left.is_set():
             try:
                 await self._beat()
-                await asyncio.sleep(self._lease.pause)
+                await rest(self._lease.pause, self._left)
             except Away:
-                await asyncio.sleep(min(PAUSES[1], self._lease.pause / 3))
+                await rest(min(PAUSES[1], self._lease.pause / 3), self._left)
             except JournalError as error:
                 self.failed = error
                 self._give_up()
@@ -315,6 +318,7 @@ class SharedJournal(AnyJournal):
         while self._busy:
             await self._idle.wait()
         if self._pulse is not None:
+            self._left.set()
             self._pulse.cancel()
             await asyncio.wait([self._pulse])
         if self.failed is None:
@@ -340,3 +344,10 @@ async def _gathered(size: Callable[[], int]) -> None:
     while before < size() < ENOUGH:
         before = size()
         await asyncio.sleep(0)
+
+
+async def rest(seconds: float, over: asyncio.Event) -> None:
+    """Waits so many seconds, or until that is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await over.wait()

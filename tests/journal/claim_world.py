@@ -94,7 +94,12 @@ class OwnersTable(MemoryTable):
     owner: Owner = field(kw_only=True)
 
     async def beat(self, owner: str, lease: float, held: tuple[str, ...], step: int) -> None:  # noqa: D102 - told by the base
-        await self.world.ask(self.owner, lambda: self.world.table.beat(owner, lease, held, step))
+        try:
+            await self.world.ask(self.owner, lambda: self.world.table.beat(owner, lease, held, step))
+        except asyncio.CancelledError:
+            if self.world.dice.random() < self.world.faults:
+                raise Away("the cancellation was taken for an error of the connection") from None
+            raise
 
     async def claim(self, owner: str, ids: tuple[str, ...], step: int) -> dict[str, Claim]:  # noqa: D102 - told by the base
         return await self.world.ask(self.owner, lambda: self.world.table.claim(owner, ids, step))

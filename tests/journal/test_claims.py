@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipsync_async.journal.claims import MARGIN, Lease, unstoppable
+from lipsync_async.journal.claims import MARGIN, Away, Lease, unstoppable
+from lipsync_async.journal.shared import SharedJournal
 from tests.amounts import how_many
 from tests.journal.claim_world import Trouble, play
+from tests.journal.memory_table import MemoryTable, NoReader
+from tests.simulation import virtual
 
 OWNERS = 4
 TROUBLES = st.builds(
@@ -33,6 +37,39 @@ def test_every_job_is_paid_for_once(seed: int, faults: float, jobs: int, trouble
     """Owners that die, freeze and come back at any await; answers lost, questions that come late, clocks anywhere."""
     tasks = play(seed, faults, jobs, OWNERS, troubles)
     assert {name: len(found) for name, found in tasks.items()} == {f"job-{number}": 1 for number in range(jobs)}
+
+
+class DeafTable(MemoryTable):
+    """Beats take long, and a cancellation meanwhile comes out as an error of the connection, as libraries have it."""
+
+    beats = 0
+
+    async def beat(self, owner: str, lease: float, held: tuple[str, ...], step: int) -> None:  # noqa: D102 - told by the base
+        self.beats += 1
+        try:
+            await asyncio.sleep(0.5)
+        except asyncio.CancelledError:
+            raise Away("the connection is gone") from None
+
+
+@pytest.mark.parametrize("after", [0.0, 0.25, 0.75, 1.3, 2.0])
+def test_a_cancellation_that_gets_lost_does_not_keep_a_journal_open(after: float) -> None:
+    """Whether it comes while a beat is under way or between two: none follows."""
+
+    async def scene() -> float:
+        loop = asyncio.get_running_loop()
+        table = DeafTable(now=loop.time)
+        lease = Lease(3.0, clock=loop.time)
+        journal = SharedJournal(table, NoReader(), salt=b"", name="memory", lease=lease)
+        await journal.begin()
+        await asyncio.sleep(after)
+        beats, began = table.beats, loop.time()
+        async with asyncio.timeout(60.0):
+            await journal.aclose()
+        assert table.beats <= beats + 1  # the one that gives all back
+        return loop.time() - began
+
+    assert virtual.run(scene()) <= 0.5
 
 
 def test_the_deadline_counts_from_before_the_beat_and_ends_before_the_lease() -> None:
