@@ -64,14 +64,14 @@ def to_rows(records: Iterable[Record]) -> list[Row]:
     Exact types only: for any other type the sqlite3 module looks for an adapter.
     Made column by column, in loops of C: a job has two, and row by row they cost it twice as much.
     """
-    columns: list[Iterable[Any]] = list(zip(*map(astuple, records), strict=True))
+    columns: list[Sequence[Any]] = list(zip(*map(astuple, records), strict=True))
     if not columns:
         return []
     columns[_STATE] = [state._value_ for state in columns[_STATE]]
-    columns[_OWNED] = map(int, columns[_OWNED])
-    columns[_FIRST] = _each(float, columns[_FIRST])
-    columns[_LATEST] = _each(float, columns[_LATEST])
-    columns[_STATUS] = _each(str, columns[_STATUS])
+    columns[_OWNED] = list(map(int, columns[_OWNED]))
+    columns[_FIRST] = _floats(columns[_FIRST])
+    columns[_LATEST] = _floats(columns[_LATEST])
+    columns[_STATUS] = _texts(columns[_STATUS])
     heads, rests = zip(*columns[:_REST], strict=True), zip(*columns[_REST:], strict=True)
     rows = [
         (head if head[_TASK:] != _NO_TASK else head[:_TASK] if head[_CORE:_TASK] != _NO_CONTENT else head[:_CORE])
@@ -90,14 +90,21 @@ def to_row(record: Record) -> Row:
     return to_rows([record])[0]
 
 
-def _each(kind: type, column: Iterable[Any]) -> Iterable[Any]:
-    """The values of a column, as exactly this type where there is one.
+def _floats(column: Sequence[Any]) -> Sequence[float | None]:
+    """A column of times as SQLite gives them back: whatever number it got as a float, and no zero below zero.
 
-    SQLite gives a float back, whatever number it got, and the checksum must be of the same.
+    The checksum must be of the same.
     """
-    if set(map(type, column)) <= {kind, NoneType}:
+    if set(map(type, column)) <= {float, NoneType} and 0.0 not in column:
         return column
-    return [None if value is None else kind(value) for value in column]
+    return [None if value is None else float(value) + 0.0 for value in column]
+
+
+def _texts(column: Sequence[Any]) -> Sequence[str | None]:
+    """A column of words as plain texts."""
+    if set(map(type, column)) <= {str, NoneType}:
+        return column
+    return [None if value is None else str(value) for value in column]
 
 
 def _rest(

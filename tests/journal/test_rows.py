@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,17 @@ def test_the_words_of_the_library_are_stored_as_plain_text() -> None:
     row = to_row(job("a", kind=Kind.RATE, phase=Phase.SENT.name.lower(), task_status=TaskStatus.SUBMITTED))
     assert {type(value) for value in row} <= {str, bytes, int, type(None)}
     assert from_row(row).kind == Kind.RATE
+
+
+@pytest.mark.parametrize("at", [-0.0, 0, 3, 1 << 60])
+def test_a_time_of_any_number_is_read_back(path: Path, at: float) -> None:
+    """SQLite has no zero below zero, and gives every number of such a column back as a float."""
+    times: dict[str, Any] = {"first_intent_at": at, "last_intent_at": at, "ended_at": at}
+    with open_store(path) as store:
+        store.write([job("before", first_intent_at=1.5), job("a", **times), job("after")])
+        found = store.recall("a")
+        assert found is not None
+        assert {(type(it), it) for it in (found.first_intent_at, found.last_intent_at, found.ended_at)} == {(float, at)}
 
 
 def test_what_sqlite_cannot_hold_is_kept_as_text(path: Path) -> None:
