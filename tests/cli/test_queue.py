@@ -99,6 +99,7 @@ def test_without_the_extra_it_says_what_to_install(
 ) -> None:
     """In one line."""
     monkeypatch.setitem(sys.modules, "asyncpg", None)
+    monkeypatch.delattr("lipsync_async.journal.postgres", raising=False)  # so that the one that was there comes back
     for name in [name for name in sys.modules if name.startswith("lipsync_async.journal.postgres")]:
         monkeypatch.delitem(sys.modules, name)
     assert main(["status", "postgresql://127.0.0.1:9/db"]) == 2
