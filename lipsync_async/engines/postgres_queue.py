@@ -147,7 +147,7 @@ async def _work_once(app: procrastinate.App, concurrency: int, *, until_empty: b
 
 
 async def _sweep_on(app: procrastinate.App, ended: asyncio.Event) -> None:
-    # A cancellation alone does not end it: psycopg may tell of it as of an error, which is suppressed here.
+    # A cancellation alone may not end it: one may get lost below, or come out as an error, which is suppressed here.
     while not ended.is_set():
         with suppress(*_TROUBLE):  # another sweeper may have been first, and the worker tells of the rest
             await sweep(app)

@@ -58,7 +58,7 @@ class SharedJournal(AnyJournal):
         self._closed: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
         self._left = asyncio.Event()
-        """No beat follows: a library may take the cancellation of the last one for an error of its own."""
+        """No beat follows, also where the cancellation of the last one gets lost in a library, or comes out as an error."""
 
     def __repr__(self) -> str:
         story = "closed" if self._closed else "broken" if self.failed else f"{len(self._held)} jobs claimed"
