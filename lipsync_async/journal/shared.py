@@ -58,7 +58,7 @@ class SharedJournal(AnyJournal):
         self._closed: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
         self._left = asyncio.Event()
-        """No beat follows, also where the cancellation of the last one gets lost in a library, or comes out as an error."""
+        """No beat follows, even if the cancellation of the last one got lost in a library, or came out as an error."""
 
     def __repr__(self) -> str:
         story = "closed" if self._closed else "broken" if self.failed else f"{len(self._held)} jobs claimed"
